@@ -1,0 +1,1 @@
+"""The acts that commands run: load, decide, ask only what could matter, decide, record, act, verify."""

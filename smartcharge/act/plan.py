@@ -1,0 +1,135 @@
+"""Ask the supplier for its plan where an answer is due, and hold it against what is remembered."""
+
+from smartcharge import budget, episodes
+from smartcharge.act.words import span
+from smartcharge.core.answers import Dispatch, Plan
+from smartcharge.core.dispatches import Changes, reconcile
+from smartcharge.core.politeness import plan_is_due, plan_retry
+from smartcharge.errors import ConfigurationRefused, SignInRefused, Throttled, Trouble, Unreachable
+from smartcharge.files import locked
+from smartcharge.store import dispatches, fetches, journal, services, situation, transaction
+from smartcharge.toolbox import Toolbox
+
+COMMAND = "fetch-dispatches"
+KRAKEN = "kraken"
+
+
+def run(tools: Toolbox, *, at_once: bool = False) -> None:
+    """Ask if an answer is due (or `at_once`); two runs at the same moment ask once."""
+    if is_refused(tools) or not (at_once or is_due(tools)):
+        return
+    if tools.dry_run:
+        tools.say("would ask Kraken for the plan")
+        return
+    with locked(tools.config.folder / "fetch.lock", wait_seconds=0) as had:
+        if had and (at_once or is_due(tools)):
+            fetch(tools)
+
+
+def is_due(tools: Toolbox) -> bool:
+    """Whether the supplier is to be asked now."""
+    seen = situation.load(tools.peek, tools.now, tools.policy)
+    return plan_is_due(seen, fetches.last_asked_at(tools.peek), services.service(tools.peek, KRAKEN).not_before)
+
+
+def is_refused(tools: Toolbox) -> bool:
+    """Whether the sign-in was refused and nothing has changed since: then silence, and exit 5."""
+    refused_for = services.service(tools.peek, KRAKEN).refused_for
+    refused = refused_for is not None and refused_for == tools.kraken_fingerprint
+    if refused:
+        tools.exit_codes.append(SignInRefused.exit_code)
+    return refused
+
+
+def fetch(tools: Toolbox) -> None:
+    """One conversation within Kraken's share of the budget; a part that failed leaves what was known of it."""
+    try:
+        with budget.share(budget.KRAKEN_SECONDS):
+            plan = tools.tariff.plan([row.device for row in fetches.devices(tools.db) if row.watched], tools.now)
+    except budget.OutOfTime:
+        _failed(tools, Unreachable("Kraken took too long to answer", service=KRAKEN))
+    except Trouble as trouble:
+        _failed(tools, trouble)
+    else:
+        _keep(tools, plan)
+
+
+def _keep(tools: Toolbox, plan: Plan) -> None:
+    now, lines = tools.now, list[str]()
+    with transaction(tools.db):
+        if plan.devices is not None:
+            fetches.record_devices(tools.db, plan.devices)
+        for device, answer in plan.planned.items():
+            fetches.record_answer(tools.db, device, now, ok=answer is not None, error=plan.trouble)
+            if answer is not None:
+                lines += _reconcile(tools, device, answer)
+        if plan.completed:
+            dispatches.record_completed(tools.db, plan.completed, now)
+        if not plan.planned:
+            services.asked(tools.db, KRAKEN, now)
+        if lines or plan.remarks:
+            detail = "; ".join((*lines, *plan.remarks))
+            _note_once(tools, "changed" if lines else "remarked", detail)
+    for line in lines:
+        tools.say(line)
+    for remark in plan.remarks:
+        tools.detail(f"{COMMAND}: {remark}")
+    if plan.trouble:
+        _failed(tools, Unreachable(plan.trouble, service=KRAKEN))
+    else:
+        _succeeded(tools)
+
+
+def _note_once(tools: Toolbox, outcome: str, detail: str) -> None:
+    last = journal.last(tools.db, COMMAND)
+    if last is None or (last.outcome, last.detail) != (outcome, detail):
+        journal.append(tools.db, at=tools.now, command=COMMAND, outcome=outcome, detail=detail)
+
+
+def _reconcile(tools: Toolbox, device: str, answer: tuple[Dispatch, ...]) -> list[str]:
+    remembered = dispatches.remembered(tools.db, device, tools.now)
+    changes = reconcile(remembered, answer, tools.now)
+    if not changes:
+        return []
+    dispatches.apply(tools.db, device, changes, tools.now)
+    zone = tools.policy.cheap_period.zone
+    spans = {row.id: span(row.starts_at, row.ends_at, zone) for row in remembered}
+    return _told(changes, spans, zone)
+
+
+def _told(changes: Changes, spans: dict[int, str], zone: str) -> list[str]:
+    """The changes of one answer in the owner's words, one line each."""
+    heirs = {heir for _, heir in changes.superseded}
+    fresh = [d for d in changes.new if (d.starts_at, d.ends_at) not in heirs]
+    return [
+        *(f"planned: {span(d.starts_at, d.ends_at, zone)}{_about(d.energy_kwh)}" for d in fresh),
+        *(f"moved: {spans[row]} is now {span(*heir, zone)}" for row, heir in changes.superseded),
+        *(f"planned again: {spans[row]}" for row in changes.back),
+        *(f"withdrawn: {spans[row]}" for row in changes.withdrawn),
+    ]
+
+
+def _about(energy_kwh: float | None) -> str:
+    return f", about {energy_kwh:.1f} kWh" if energy_kwh else ""
+
+
+def _succeeded(tools: Toolbox) -> None:
+    row = services.service(tools.db, KRAKEN)
+    if row.failures or row.refused_for:
+        with transaction(tools.db):
+            services.succeeded(tools.db, KRAKEN, tools.now)
+    episodes.went_well(tools, COMMAND, KRAKEN)
+
+
+def _failed(tools: Toolbox, trouble: Trouble) -> None:
+    throttled = isinstance(trouble, Throttled)
+    row = services.service(tools.db, KRAKEN)
+    retry_after = trouble.retry_after if isinstance(trouble, Throttled) else None
+    not_before = plan_retry(tools.now, row.failures + 1, throttled=throttled, retry_after=retry_after)
+    with transaction(tools.db):
+        if isinstance(trouble, SignInRefused):
+            services.refused(tools.db, KRAKEN, tools.now, tools.kraken_fingerprint, str(trouble))
+        else:
+            services.failed(tools.db, KRAKEN, tools.now, str(trouble), not_before)
+    kind = "device" if isinstance(trouble, ConfigurationRefused) else KRAKEN
+    episodes.failed(tools, COMMAND, kind, trouble)

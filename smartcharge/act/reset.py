@@ -1,0 +1,79 @@
+"""The midnight reset: the resting stance is asserted once per cheap period, by whichever tick finds it due."""
+
+from smartcharge import episodes
+from smartcharge.act import stance
+from smartcharge.act.conversation import TESLA, may_converse
+from smartcharge.act.stance import Ending
+from smartcharge.act.words import clock
+from smartcharge.act.words import stance as in_words
+from smartcharge.core.slots import Span
+from smartcharge.core.stance import Stance
+from smartcharge.errors import Trouble
+from smartcharge.store import battery, journal, owner, transaction
+from smartcharge.toolbox import Toolbox
+
+COMMAND = "midnight-reset"
+POSTPONED = "postponed"
+
+
+def run(tools: Toolbox) -> None:
+    """May run every minute; it finds out by the cheap period whether it is due, never by cron's time zone."""
+    night = due_in(tools)
+    if night is None:
+        return
+    if tools.dry_run:
+        tools.say(f"would bring the Powerwall to {in_words(tools.resting)}: midnight reset")
+        return
+    with tools.alone():
+        if due_in(tools) is not None:
+            assert_rest(tools, night)
+
+
+def due_in(tools: Toolbox) -> Span | None:
+    """The cheap period whose reset is still to be done, and may be tried now."""
+    night = tools.policy.cheap_period.holding(tools.now)
+    if night is None or tools.config.tesla is None:
+        return None
+    memory = battery.memory(tools.peek)
+    done = memory.rested_at is not None and night.starts_at <= memory.rested_at <= tools.now
+    nothing_ours = tools.config.control.restore == "previous" and not memory.owned
+    if done or nothing_ours or _is_paused(tools, night) or not may_converse(tools, releasing=memory.owned):
+        return None
+    return night
+
+
+def assert_rest(tools: Toolbox, night: Span) -> None:
+    """One conversation; the caller holds the lock."""
+    try:
+        result = stance.reset(tools)
+    except Trouble as trouble:
+        episodes.failed(tools, COMMAND, TESLA, trouble, urgent=battery.memory(tools.db).owned)
+        return
+    episodes.went_well(tools, COMMAND, TESLA)
+    if result.ending is Ending.WAITING:
+        _postpone(tools, night, f"{result.power} has the battery")
+        return
+    if result.ending is Ending.SETTLING:
+        return
+    reads = in_words(Stance(result.reading.mode or "", round(result.reading.reserve_pct or 0)))
+    with transaction(tools.db):
+        outcome = "written" if result.written else "already at rest"
+        journal.append(tools.db, at=tools.now, command=COMMAND, outcome=outcome, detail=reads)
+    if result.written:
+        tools.say(f"{clock(tools.now, tools.policy.cheap_period.zone)} midnight reset: Powerwall in {reads}")
+
+
+def _is_paused(tools: Toolbox, night: Span) -> bool:
+    """A pause postpones the reset inside the same cheap period, with one row in the journal."""
+    pause = owner.paused(tools.peek)
+    paused = pause is not None and (pause.until is None or tools.now < pause.until)
+    if paused and not tools.dry_run:
+        _postpone(tools, night, "paused by the owner")
+    return paused
+
+
+def _postpone(tools: Toolbox, night: Span, why: str) -> None:
+    last = journal.last(tools.peek, COMMAND)
+    if last is None or last.at < night.starts_at or (last.outcome, last.detail) != (POSTPONED, why):
+        with transaction(tools.db):
+            journal.append(tools.db, at=tools.now, command=COMMAND, outcome=POSTPONED, detail=why)

@@ -1,0 +1,34 @@
+"""Moments and stances in the owner's words: local wall-clock time, with the zone's name where an hour comes twice."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from smartcharge.core.stance import AUTONOMOUS, BACKUP, SELF_CONSUMPTION, Stance
+
+MODES = {BACKUP: "backup", AUTONOMOUS: "time-based control", SELF_CONSUMPTION: "self-powered"}
+
+
+def clock(moment: datetime, zone: str) -> str:
+    """Local time such as 13:30; on the hour that comes twice in autumn 01:30 BST or 01:30 GMT."""
+    local = moment.astimezone(ZoneInfo(zone))
+    twice = local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
+    return f"{local:%H:%M %Z}" if twice else f"{local:%H:%M}"
+
+
+def span(starts_at: datetime, ends_at: datetime, zone: str) -> str:
+    """A stretch of local time such as "Sun 13:00-14:30"."""
+    return f"{starts_at.astimezone(ZoneInfo(zone)):%a} {clock(starts_at, zone)}-{clock(ends_at, zone)}"
+
+
+def stance(wanted: Stance) -> str:
+    """A stance such as "time-based control, reserve 20 %"."""
+    return f"{MODES.get(wanted.mode, wanted.mode)}, reserve {wanted.reserve_pct} %"
+
+
+def age(elapsed: timedelta) -> str:
+    """How long, roughly: 40 s, 7 min, 3 h, 2 days."""
+    seconds = abs(elapsed.total_seconds())
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size or (unit == "min" and seconds >= size):
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,1 @@
+"""One room per outside service: its library, its answers as core values, its failures as our errors."""

@@ -1,0 +1,84 @@
+"""Whose plan is asked for: plain values, none of which is ever shown."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+SERVICE: Final = "Kraken"
+ADDRESSES: Final[dict[str, str]] = {
+    "eon-next": "https://api.eonnext-kraken.energy/v1/graphql/",
+    "octopus": "https://api.octopus.energy/v1/graphql/",
+    "edf": "https://api.edfgb-kraken.energy/v1/graphql/",
+}
+AUTH_URL: Final = "https://auth.eonnext.com"
+AUTH_CLIENT_ID: Final = "OrFeFacHUoXK2afczePYMLCRMXpwRxzW"
+"""E.ON's web dashboard, as every browser shows it at sign-in; it is no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class KrakenAccount:
+    """One account at one supplier.
+
+    number: the account number. token_file: where the sign-in is kept, its lock beside it. pinned_device: watch
+    this one only. auth_url, auth_client_id: E.ON's sign-in, None or empty for the ones known. place: where the
+    configuration came from, for people.
+    """
+
+    supplier: Literal["eon-next", "octopus", "edf"]
+    number: str = field(repr=False)
+    token_file: Path
+    email: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    pinned_device: str | None = None
+    auth_url: str | None = None
+    auth_client_id: str | None = None
+    place: str = "config.yaml"
+
+    @property
+    def address(self) -> str:
+        """The GraphQL endpoint."""
+        return ADDRESSES[self.supplier]
+
+    @property
+    def exchange_address(self) -> str:
+        """Where E.ON's sign-in exchanges a refresh token."""
+        return f"{(self.auth_url or AUTH_URL).rstrip('/')}/oauth/token"
+
+    @property
+    def client_id(self) -> str:
+        """As whom E.ON's sign-in is asked."""
+        return self.auth_client_id or AUTH_CLIENT_ID
+
+    @property
+    def credentials(self) -> dict[str, str] | None:
+        """What is signed in with, as Kraken's mutation wants it; None where only a stored sign-in can help."""
+        if self.api_key:
+            return {"APIKey": self.api_key}
+        if self.email and self.password:
+            return {"email": self.email, "password": self.password}
+        return None
+
+    @property
+    def owner(self) -> str:
+        """Whose sign-in a stored one must be: the address, or a digest of the key; empty where neither is known."""
+        return f"key {_digest(self.api_key)}" if self.api_key else (self.email or "").casefold()
+
+
+def sign_in_fingerprint(account: KrakenAccount) -> str:
+    """What a remembered refusal is tied to: it changes with the configured credentials and with the token file.
+
+    To be taken after the refusal, and compared before the next attempt. Tells nothing of a secret.
+    """
+    secrets = (account.email, account.password, account.api_key, account.auth_url, account.auth_client_id)
+    configured = _digest("\0".join((account.supplier, account.number, *(secret or "" for secret in secrets))))
+    try:
+        found = account.token_file.stat()
+    except OSError:
+        return configured
+    return f"{configured}-{found.st_mtime_ns:x}-{found.st_size:x}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(errors="replace"), digest_size=4).hexdigest()

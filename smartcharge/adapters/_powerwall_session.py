@@ -1,0 +1,72 @@
+"""One conversation with pypowerwall: opened, listened to, and left without logging out."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from smartcharge.adapters._powerwall_hearing import Hearing, listening, unattended
+from smartcharge.adapters._powerwall_tokens import check, keep_good
+from smartcharge.errors import Trouble, Unreachable
+
+NO_SITE, WRONG_SITE = "No sites found", "not found for"
+"""Why it did not connect, in the library's words, which stand in its log alone."""
+
+
+@contextmanager
+def session(email: str, site_id: int | None, folder: Path, timeout_seconds: int) -> Iterator[tuple[Any, Hearing]]:
+    """The library's object, connected or not, and what was heard from it; its token file is checked and kept."""
+    check(folder, email)
+    import pypowerwall
+
+    library: Any = pypowerwall  # not typed
+    powerwall: Any = None
+    try:
+        with asking() as heard:
+            powerwall = library.Powerwall(
+                email=email,
+                siteid=site_id,
+                authpath=str(folder),
+                timeout=timeout_seconds,
+                cloudmode=True,
+                failover=False,
+                retry_modes=False,
+            )
+        yield powerwall, heard
+    except BaseException:
+        with suppress(Unreachable):
+            _leave(powerwall, folder, email)
+        raise
+    _leave(powerwall, folder, email)
+
+
+def _leave(powerwall: Any, folder: Path, email: str) -> None:  # noqa: ANN401 - the library is not typed
+    tesla = getattr(getattr(powerwall, "client", None), "tesla", None)
+    try:
+        keep_good(folder, email, getattr(tesla, "token", None))
+    finally:
+        if tesla is not None:
+            tesla.close()
+
+
+@contextmanager
+def asking() -> Iterator[Hearing]:
+    """Listen to the library, and put whatever it raises into our words."""
+    with unattended(), listening() as heard:
+        try:
+            yield heard
+        except Trouble:
+            raise
+        except Exception as odd:
+            raise heard.trouble(repr(odd)) from odd
+
+
+def connected_site(powerwall: Any) -> Mapping[str, object] | None:  # noqa: ANN401
+    """The site that was connected to, in cloud mode; None where none was."""
+    site: Mapping[str, object] | None = getattr(powerwall.client, "site", None)
+    return site if powerwall.mode == "cloud" else None
+
+
+def sites(powerwall: Any) -> tuple[tuple[int, str], ...]:  # noqa: ANN401
+    """The account's sites with a battery; 1 request."""
+    return tuple((each["energy_site_id"], str(each.get("site_name"))) for each in powerwall.client.tesla.battery_list())

@@ -1,0 +1,211 @@
+"""The myenergi hub: one read-only question about all Zappis, over the unmodified pymyenergi.
+
+The library's exceptions do not tell a wrong key from an outage: any answer without its server header
+becomes `WrongCredentials`, a dead director becomes `TypeError`. So the statuses are heard by the HTTP
+client, which is ours, and the words are made from those.
+"""
+
+import asyncio
+import re
+from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from smartcharge.core.answers import ChargerReading
+from smartcharge.core.charging import error_status, judge
+from smartcharge.core.model import ChargerState
+from smartcharge.errors import ConfigurationRefused, SignInRefused, Throttled, Trouble, Unreachable
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+SERVICE = "zappi"
+QUESTION = "/cgi-jstatus-Z"
+"""All Zappis and nothing else: one malformed other device would spoil the answer for the whole account."""
+SOCKET_SECONDS = 4
+CONVERSATION_SECONDS = 9.0
+HOST = re.compile(r"(?:[a-z0-9-]+\.)+myenergi\.net(?::[0-9]{1,5})?")
+KEY_MEND = "Check myenergi.hub_serial and myenergi.api_key."
+REFUSALS = frozenset({-1, -12, -13, -15, -19})
+"""Wrong id, not authorised, unknown serial, wrong key, not registered. Source: https://github.com/ashleypittman/mec"""
+BUSY = -26
+HTTP_OK, HTTP_UNAUTHORISED, HTTP_TOO_MANY = 200, 401, 429
+
+
+class ZappiCharger:
+    """Every Zappi of one hub, or the pinned one.
+
+    threshold_w: from here on power counts as charging. host: the server that answered last, to be
+    remembered by the caller: it spares two of four requests; None where the director should be asked.
+    """
+
+    def __init__(
+        self,
+        *,
+        hub_serial: str,
+        api_key: str,
+        zappi_serial: str | None = None,
+        threshold_w: float,
+        host: str | None = None,
+    ) -> None:
+        self.host = host if host and HOST.fullmatch(host) else None
+        self._hub_serial = hub_serial
+        self._api_key = api_key
+        self._zappi_serial = zappi_serial
+        self._threshold_w = threshold_w
+
+    def read(self, now: datetime) -> ChargerReading:
+        """Ask once, within 9 s: 2 requests with a remembered host, else 4.
+
+        Raises `SignInRefused` where the hub answers 401 (believe it when it comes twice: gateways err),
+        `Throttled`, `Unreachable`, and `ConfigurationRefused` where the proxy or certificate variables
+        of the environment cannot be used.
+        """
+        try:
+            answer = _finished(self._converse(now))
+            _refuse_errors(answer)
+        except Throttled:
+            raise  # looking for the server anew would only add to what is too much already
+        except Trouble:
+            self.host = None
+            raise
+        reading = judge(answer, now, threshold_w=self._threshold_w, pinned_serial=self._zappi_serial)
+        if reading.state is ChargerState.UNKNOWN:
+            self.host = None  # a server that the hub has left goes on serving old records
+        return reading
+
+    async def _converse(self, now: datetime) -> object:
+        heard: list[httpx.Response] = []
+        async with _client(heard) as client:
+            try:
+                return await asyncio.wait_for(self._ask(client), CONVERSATION_SECONDS)
+            except Exception as odd:
+                raise _trouble(odd, heard, now) from odd
+
+    async def _ask(self, client: "httpx.AsyncClient") -> object:
+        import httpx
+        from pymyenergi.connection import Connection
+
+        connection: Any = Connection(self._hub_serial, self._api_key, timeout=SOCKET_SECONDS, asyncClient=client)
+        if self.host:
+            connection.base_url = f"https://{self.host}"
+            connection.do_query_asn = False
+        try:
+            answer = await connection.get(QUESTION)
+        except (httpx.NetworkError, httpx.ProxyError, httpx.RemoteProtocolError, httpx.ConnectTimeout):
+            if not self.host:
+                raise
+            connection.base_url = None
+            answer = await connection.get(QUESTION)
+        self.host = _host(connection.base_url)
+        return answer
+
+
+def _client(heard: "list[httpx.Response]") -> "httpx.AsyncClient":
+    """A client of our own for one conversation: it notes every answer, and knows nobody but myenergi."""
+    try:
+        import httpx
+        import pymyenergi.connection  # noqa: F401 - builds a client from the environment as it is imported
+
+        async def hear(response: httpx.Response) -> None:
+            heard.append(response)
+
+        return httpx.AsyncClient(event_hooks={"request": [_only_myenergi], "response": [hear]})
+    except Exception as odd:
+        raise ConfigurationRefused(
+            f"does not let a connection begin ({type(odd).__name__})",
+            place="environment",
+            right="Check HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR.",
+        ) from odd
+
+
+async def _only_myenergi(request: "httpx.Request") -> None:
+    """Answer no challenge of a stranger, whatever server an answer names."""
+    import httpx
+
+    if not HOST.fullmatch(request.url.netloc.decode("ascii")):
+        raise httpx.ConnectError("this server is not myenergi's", request=request)
+
+
+def _host(base_url: str) -> str | None:
+    """The server that the last answer named, where it is a plain name of myenergi's own."""
+    named = base_url.removeprefix("https://").lower()
+    return named if HOST.fullmatch(named) else None
+
+
+def _finished(conversation: Coroutine[object, object, T]) -> T:
+    """Run a conversation in a loop that is left at once.
+
+    `asyncio.run` would wait for a name look-up that hangs in its worker thread.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(conversation)
+    finally:
+        try:
+            _call_off(loop)
+        finally:
+            loop.close()
+
+
+def _call_off(loop: asyncio.AbstractEventLoop) -> None:
+    """Let what an alarm has interrupted close its connections."""
+    unfinished = asyncio.all_tasks(loop)
+    for task in unfinished:
+        task.cancel()
+    if unfinished:
+        loop.run_until_complete(asyncio.wait(unfinished))
+
+
+def _refuse_errors(answer: object) -> None:
+    """Raise where HTTP 200 carries an error number instead of records."""
+    status = error_status(answer)
+    if status in REFUSALS:
+        raise SignInRefused(
+            f"myenergi refuses the hub's serial or key (error {status})", hint=KEY_MEND, service=SERVICE
+        )
+    if status == BUSY:
+        raise Unreachable("myenergi is busy with a command to the charger", service=SERVICE)
+    if status is not None:
+        raise Unreachable(f"myenergi answered with error {status}", service=SERVICE)
+
+
+def _trouble(odd: Exception, heard: "list[httpx.Response]", now: datetime) -> Trouble:
+    """What an exception of the library means, judged by the answer that it followed."""
+    import httpx
+    from pymyenergi.exceptions import MyenergiException, TimeoutException
+
+    if isinstance(odd, TimeoutError | TimeoutException | httpx.TimeoutException):
+        return Unreachable("myenergi did not answer in time", service=SERVICE)
+    if isinstance(odd, MyenergiException) and heard:
+        return _refusal(heard[-1], now)
+    if isinstance(odd, httpx.TransportError):
+        return Unreachable(f"myenergi could not be reached ({type(odd).__name__})", service=SERVICE)
+    if isinstance(odd, ValueError):
+        return Unreachable("myenergi answered with something that is not JSON", service=SERVICE)
+    return Unreachable("myenergi's director could not be reached", service=SERVICE)
+
+
+def _refusal(answer: "httpx.Response", now: datetime) -> Trouble:
+    status = answer.status_code
+    if status == HTTP_UNAUTHORISED:
+        return SignInRefused("myenergi refuses the hub's serial or key (HTTP 401)", hint=KEY_MEND, service=SERVICE)
+    if status == HTTP_TOO_MANY:
+        wait = _retry_after(answer.headers.get("Retry-After", ""), now)
+        return Throttled("myenergi asks for patience (HTTP 429)", retry_after=wait, service=SERVICE)
+    if status == HTTP_OK:
+        return Unreachable("an answer named no myenergi server", hint=f"If this stays: {KEY_MEND}", service=SERVICE)
+    return Unreachable(f"myenergi answered HTTP {status}", service=SERVICE)
+
+
+def _retry_after(text: str, now: datetime) -> timedelta | None:
+    """Read Retry-After, seconds or a date (RFC 9110, 10.2.3); None where it is neither."""
+    if re.fullmatch(r"[0-9]{1,6}", text.strip()):
+        return timedelta(seconds=int(text))
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(until.replace(tzinfo=until.tzinfo or UTC) - now, timedelta(0))

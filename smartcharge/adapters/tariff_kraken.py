@@ -1,0 +1,38 @@
+"""The supplier's plan, from Kraken (E.ON Next, Octopus, EDF): one question in the steady state.
+
+The plan per device is asked for; where that is unknown or disabled, the account's older one is. Only an
+empty list without an error says "nothing planned": all else leaves a part unknown.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from smartcharge.adapters._kraken_account import KrakenAccount, sign_in_fingerprint
+from smartcharge.adapters._kraken_conversation import Conversation
+from smartcharge.adapters._kraken_login import login_with_refresh_token
+from smartcharge.adapters._kraken_signin import SignIn
+from smartcharge.adapters._kraken_wire import Wire
+from smartcharge.core.answers import Plan
+
+__all__ = ["KrakenAccount", "KrakenTariff", "login_with_refresh_token", "sign_in_fingerprint"]
+
+
+class KrakenTariff:
+    """A supplier on Kraken; implements `ports.Tariff`. Nothing is sent before a method is called.
+
+    Beside what `ports` names, `ConfigurationRefused` is raised where the pinned device is gone, the account is
+    another person's, or the token file is not ours to write.
+    """
+
+    def __init__(self, account: KrakenAccount) -> None:
+        self._account = account
+
+    def plan(self, devices: Sequence[str], now: datetime) -> Plan:
+        """Ask for the plan of the devices known so far; those not known yet are asked about in the same run."""
+        with Wire(now) as wire:
+            return Conversation(self._account, wire).plan(devices)
+
+    def check_in(self, now: datetime) -> None:
+        """Make sure of a token that is believed to last; asks nothing where one is kept."""
+        with Wire(now) as wire:
+            SignIn(self._account, wire).authorization()

@@ -1,0 +1,79 @@
+"""The command line: a table of commands that are imported when they run, and the one reading of the clock."""
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+
+import click
+
+from smartcharge import __version__
+from smartcharge.guard import attempt
+from smartcharge.session import Session
+
+COMMANDS = {
+    "fetch-dispatches": "Ask Kraken for the plan, if an answer is due.",
+    "reconcile": "Bring the Powerwall to the stance the policy wants.",
+    "midnight-reset": "Assert the resting stance, once per cheap period.",
+    "send-invites": "Post the calendar invites that wait in the outbox.",
+    "tick": "Do all four of the above in one run.",
+    "status": "Show what the battery is doing, until when, and why.",
+    "history": "Show the journal and the dispatches.",
+    "pause": "Begin nothing new; an open hold is released first.",
+    "resume": "End a pause, or a stand-down.",
+    "login": "Sign in to Kraken or Tesla.",
+    "demo": "Play a whole day against a pretend street.",
+}
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when that command runs; --help imports none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """Name the commands in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"smartcharge.commands.{cmd_name.replace('-', '_')}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Print the table itself."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def read_clock() -> datetime:
+    """The one place that reads the wall clock."""
+    return datetime.now(UTC)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", metavar="PATH", help="The configuration file.")
+@click.option("-v", "--verbose", is_flag=True, help="Show details, never secrets.")
+@click.version_option(__version__, prog_name="smartcharge")
+@click.pass_context
+def group(ctx: click.Context, config: str | None, *, verbose: bool) -> None:
+    """Fill the Powerwall while the supplier charges the car at the cheap rate, and always bring it back."""
+    ctx.obj = Session(config, verbose, now=ctx.obj())
+
+
+def main(arguments: Sequence[str], clock: Callable[[], datetime] = read_clock) -> int:
+    """Run one command; returns its exit code. clock: replaced by whoever plays a simulated day."""
+    codes: list[int] = []
+    return attempt(lambda: codes.append(_invoke(arguments, clock))) or codes[0]
+
+
+def _invoke(arguments: Sequence[str], clock: Callable[[], datetime]) -> int:
+    try:
+        code = group.main(list(arguments), prog_name="smartcharge", standalone_mode=False, obj=clock)
+    except click.ClickException as refused:
+        refused.show(sys.stderr)
+        return refused.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,1 @@
+"""One verb or one inspection per file: the click wrapper around an act."""

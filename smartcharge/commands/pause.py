@@ -1,0 +1,30 @@
+"""`smartcharge pause`: the owner's hand."""
+
+import click
+
+from smartcharge.act import reconcile
+from smartcharge.act.words import clock
+from smartcharge.commands import _options
+from smartcharge.session import Session
+from smartcharge.store import owner, transaction
+from smartcharge.toolbox import Toolbox
+
+
+@click.command("pause")
+@click.option("--until", metavar="TIME", help="Go on by itself at this time; without it, only `resume` ends the pause.")
+@click.pass_obj
+def command(session: Session, *, until: str | None) -> int:
+    """Begin nothing new; an open hold is released first."""
+
+    def run(tools: Toolbox) -> None:
+        end = _options.moment(until, tools, ahead=True) if until else None
+        if end is not None and end <= tools.now:
+            raise click.UsageError(f"--until {until} has passed")
+        with tools.alone():
+            with transaction(tools.db):
+                owner.pause(tools.db, tools.now, end)
+            reconcile.settle(tools)
+        zone = tools.policy.cheap_period.zone
+        tools.say(f"paused{f' until {clock(end, zone)}' if end else ''}; `smartcharge resume` ends it")
+
+    return _options.act(session, run, dry_run=False, at=None)

@@ -1,0 +1,181 @@
+"""The owner's configuration: found, read, completed from environment and files, checked, frozen."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from stat import S_IMODE
+from typing import Any, Final
+
+import msgspec
+
+from smartcharge.config_sources import Sources, gather, strange_variables
+from smartcharge.errors import ConfigurationRefused
+from smartcharge.secret import Secret
+from smartcharge.settings import CHEAP_PERIODS, Alerts, Control, Database, EonNext, Gcal, Myenergi, Tesla
+from smartcharge.typed import is_secret, right, typed, without_none
+
+SYSTEM_FOLDER: Final = Path("/etc/smartcharge")
+OTHERS: Final = 0o077
+"""The mode bits that let group and others at a file."""
+
+_SHOWN: Final = 60
+
+
+class Invites(msgspec.Struct, frozen=True, kw_only=True):
+    """A complete account for sending mail; TLS from the start on port 465, STARTTLS on every other."""
+
+    smtp_user: str
+    smtp_pass: Secret
+    invite_to: str
+    smtp_host: str
+    smtp_port: int
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one installation has decided; tesla and gcal are None where they are not set up.
+
+    path: the file it was read from; warnings: sentences for `doctor`, each with its mend.
+    """
+
+    path: Path
+    eon_next: EonNext
+    myenergi: Myenergi
+    tesla: Tesla | None
+    gcal: Gcal | None
+    database: Database
+    control: Control
+    alerts: Alerts
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def database_path(self) -> Path:
+        """Where the database lives."""
+        return self.database.path
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the database, and of everything that lives beside it."""
+        return self.database.path.parent
+
+    @property
+    def auth_folder(self) -> Path:
+        """The folder of Tesla's token files."""
+        return (self.tesla and self.tesla.auth_path) or self.folder
+
+    @property
+    def invites(self) -> Invites | None:
+        """The mail account that invites go out from; None where it is incomplete and there are no invites."""
+        mail = self.gcal
+        if mail is None or mail.smtp_user is None or mail.smtp_pass is None:
+            return None
+        return Invites(
+            smtp_user=mail.smtp_user,
+            smtp_pass=mail.smtp_pass,
+            invite_to=mail.invite_to or mail.smtp_user,
+            smtp_host=mail.smtp_host,
+            smtp_port=mail.smtp_port,
+        )
+
+
+def find_config(
+    explicit: str | None,
+    environment: Mapping[str, str],
+    cwd: Path,
+    home: Path,
+    system: Path = SYSTEM_FOLDER,
+) -> Path:
+    """Find the configuration file; what is named, by option or by $SMARTCHARGE_CONFIG, is not searched for elsewhere.
+
+    ConfigurationRefused names the places that were looked at.
+    """
+    named = explicit or environment.get("SMARTCHARGE_CONFIG")
+    places: tuple[Path, ...]
+    if named:
+        places = (home / named[2:] if named.startswith("~/") else cwd / named,)
+    else:
+        places = (cwd / "config.yaml", home / ".config" / "smartcharge" / "config.yaml", system / "config.yaml")
+    for place in places:
+        if _is_there(place):
+            return place
+    raise ConfigurationRefused(
+        "there is no configuration file",
+        place=", ".join(map(str, places)),
+        right="Run `smartcharge init`, or copy config.example.yaml to one of these places and fill it in",
+    )
+
+
+def load_config(path: Path, environment: Mapping[str, str]) -> Config:
+    """Read the configuration and everything it names; ConfigurationRefused says what is wrong and where.
+
+    environment: SMARTCHARGE_<SECTION>_<KEY> wins over the file; HOME is what ~ means.
+    """
+    path = path.absolute()
+    sources = gather(path, environment)
+    eon_next = EonNext(**_values(sources, "eon_next", EonNext))
+    tesla = _values(sources, "tesla", Tesla)
+    gcal = _values(sources, "gcal", Gcal)
+    config = Config(
+        path=path,
+        eon_next=eon_next,
+        myenergi=Myenergi(**_values(sources, "myenergi", Myenergi)),
+        tesla=_tesla(path, tesla),
+        gcal=Gcal(**gcal) if gcal else None,
+        database=Database(**{"path": sources.resolve(str(Database().path))} | _values(sources, "database", Database)),
+        control=Control(**{"cheap_period": CHEAP_PERIODS[eon_next.supplier]} | _values(sources, "control", Control)),
+        alerts=Alerts(**_values(sources, "alerts", Alerts)),
+    )
+    warnings = (*_warnings(config, unused_tesla=bool(tesla)), *strange_variables(environment))
+    return msgspec.structs.replace(config, warnings=warnings)
+
+
+def _is_there(place: Path) -> bool:
+    """Whether a file can be seen here; a folder that may not be entered has none for us."""
+    try:
+        return place.exists() and not place.is_dir()
+    except OSError:
+        return False
+
+
+def _values(sources: Sources, section: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Give a section's values as far as they were given; ConfigurationRefused for a wrong or a missing one."""
+    values: dict[str, Any] = {}
+    for setting in msgspec.structs.fields(kind):
+        key, wanted = f"{section}.{setting.name}", without_none(setting.type)
+        given = sources.pick(section, setting.name)
+        if given is None and setting.required:
+            raise ConfigurationRefused("is missing", place=str(sources.path), key=key, right=right(wanted, ""))
+        if given is None:
+            continue
+        try:
+            values[setting.name] = typed(given.text, wanted, sources.resolve)
+        except ValueError:
+            shown = given.text if isinstance(given.text, str) else ", ".join(given.text)
+            problem = "is not right" if is_secret(wanted) else f"is {shown[:_SHOWN]}"
+            raise ConfigurationRefused(problem, place=given.place, key=key, right=right(wanted, shown)) from None
+    return values
+
+
+def _tesla(path: Path, values: dict[str, Any]) -> Tesla | None:
+    """Make the section, None where the battery cannot be reached with what was given."""
+    tesla = Tesla(**values)
+    if tesla.backend == "v1r":
+        for key in ("gateway_host", "gateway_password", "rsa_key_path"):
+            if key not in values:
+                hint = "The backend v1r needs gateway_host, gateway_password and rsa_key_path"
+                raise ConfigurationRefused("is missing", place=str(path), key=f"tesla.{key}", right=hint)
+    return None if tesla.backend == "cloud" and tesla.account_email is None else tesla
+
+
+def _warnings(config: Config, *, unused_tesla: bool) -> Iterator[str]:
+    """Say what is allowed but hardly meant, each with its mend."""
+    if S_IMODE(config.path.stat().st_mode) & OTHERS:
+        yield f"{config.path} holds secrets that other users can read. Run `chmod 600 {config.path}`."
+    if unused_tesla and config.tesla is None:
+        yield "tesla.account_email is missing, so nothing is ever written to the Powerwall. Add it."
+    mail = config.gcal
+    if mail and (mail.smtp_user is None) != (mail.smtp_pass is None):
+        missing = "smtp_user" if mail.smtp_user is None else "smtp_pass"
+        yield f"gcal.{missing} is missing, so no invites are sent. Add it."
+    if config.invites and mail and mail.invite_to is None:
+        yield "gcal.invite_to is missing, so invites go to their own sender. Add the address of your calendar."
+    if config.alerts.email and config.invites is None:
+        yield "alerts.email is set, but there is no mail account to send from. Add gcal.smtp_user and gcal.smtp_pass."

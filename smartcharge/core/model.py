@@ -1,0 +1,214 @@
+"""The words of the house as values: windows, holds, stances, and the situation a decision is made from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
+
+from smartcharge.core.slots import SLOT, CheapPeriod, Span, last_slot_end, slot_end
+
+
+class ChargerState(StrEnum):
+    """What the charger's own measurement says about the car."""
+
+    CHARGING = "CHARGING"
+    IDLE = "IDLE"
+    UNKNOWN = "UNKNOWN"
+
+
+class HoldKind(StrEnum):
+    """Whether a hold rests on a planned window, or on the one unplanned half hour after it."""
+
+    WINDOW = "WINDOW"
+    EXTENSION = "EXTENSION"
+
+
+class Because(StrEnum):
+    """The rule that decided; each carries the sentence that explains it to the owner."""
+
+    sentence: str
+
+    def __new__(cls, value: str, sentence: str) -> Self:
+        """Attach the sentence to the word."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+    PAUSED = "PAUSED", "you have paused smartcharge"
+    STOOD_DOWN = "STOOD_DOWN", "the battery was set by somebody else, so this window is left to them"
+    CHEAP_PERIOD = "CHEAP_PERIOD", "the night rate applies to the whole house anyway"
+    CHARGING_IN_WINDOW = "CHARGING_IN_WINDOW", "the car is charging in a planned cheap window"
+    NOTHING_TO_HOLD = "NOTHING_TO_HOLD", "there is no cheap window in which the car is charging"
+    CAR_STOPPED = "CAR_STOPPED", "the car stopped during the extra half hour"
+    SLOT_ALREADY_CHEAP = "SLOT_ALREADY_CHEAP", "the half hour is already cheap and stands to its end"
+    OVERRUN = "OVERRUN", "the car still charges as its window ends: one extra half hour"
+    SLOT_ENDS = "SLOT_ENDS", "the last cheap half hour ends"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A supplier's promise of cheap import for the car, UTC, half-open.
+
+    seen_at: when the supplier last answered for this device, whatever the answer said.
+    withdrawn: missing from a later answer. superseded: withdrawn because a revision took its place.
+    boosting: the device reports that the owner forces a charge, which is billed at the day rate.
+    energy_kwh: planned energy into the car, >= 0; None where the supplier is silent.
+    """
+
+    starts_at: datetime
+    ends_at: datetime
+    seen_at: datetime
+    device: str = ""
+    withdrawn: bool = False
+    superseded: bool = False
+    boosting: bool = False
+    energy_kwh: float | None = None
+
+    @property
+    def live(self) -> bool:
+        """Planned and not taken back."""
+        return not (self.withdrawn or self.superseded)
+
+    def covers(self, moment: datetime) -> bool:
+        """Whether `moment` lies inside; the end does not."""
+        return self.starts_at <= moment < self.ends_at
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Our promise that the holding stance stands until a slot end (UTC)."""
+
+    until: datetime
+    kind: HoldKind = HoldKind.WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The owner's word that nothing new begins; until None means until resumed."""
+
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StandDown:
+    """A window left to whoever set the battery: noticed at `at`, and at least until `until`."""
+
+    at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The numbers of the policy; durations, and the cheap period in local wall-clock time."""
+
+    cheap_period: CheapPeriod
+    release_lead: timedelta = timedelta(seconds=90)
+    min_hold: timedelta = timedelta(seconds=180)
+    grace: timedelta = timedelta(seconds=600)
+    extension: bool = True
+    max_hours_per_day: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a decision may know. held_since_noon: time held since the last local noon."""
+
+    now: datetime
+    policy: Policy
+    windows: tuple[Window, ...] = ()
+    charger: ChargerState = ChargerState.UNKNOWN
+    hold: Hold | None = None
+    pause: Pause | None = None
+    stand_down: StandDown | None = None
+    held_since_noon: timedelta = timedelta(0)
+
+    @property
+    def ahead(self) -> datetime:
+        """The moment a release begun now would be complete."""
+        return self.now + self.policy.release_lead
+
+    @property
+    def paused(self) -> bool:
+        """Whether the owner's pause stands."""
+        return self.pause is not None and (self.pause.until is None or self.now < self.pause.until)
+
+    @property
+    def stood_down_until(self) -> datetime | None:
+        """When the window that was left to somebody else is over; it moves with the window."""
+        if self.stand_down is None:
+            return None
+        around = next((s for s in contiguous(self.windows) if s.covers(self.stand_down.at)), None)
+        until = self.stand_down.until if around is None else last_slot_end(around.ends_at) + SLOT
+        return until if self.now < until else None
+
+    @property
+    def cheap_now(self) -> bool:
+        """Whether the nightly rate applies."""
+        return self.policy.cheap_period.holding(self.now) is not None
+
+    @property
+    def charging(self) -> bool:
+        """Whether power is known to flow into the car."""
+        return self.charger is ChargerState.CHARGING
+
+    @property
+    def next_until(self) -> datetime:
+        """Where a hold taken now would end: the slot that holds `ahead`, cut at the cheap period."""
+        return self.cut(slot_end(self.ahead))
+
+    @property
+    def due(self) -> bool:
+        """Whether the open hold's release begins now, however late this tick comes."""
+        return self.hold is not None and self.ahead >= self.hold.until
+
+    def cut(self, until: datetime) -> datetime:
+        """A hold never reaches into the cheap period."""
+        return min(until, self.policy.cheap_period.next_start(self.now))
+
+    def is_young(self, answered_at: datetime) -> bool:
+        """Whether an answer of the supplier is within the grace.
+
+        Inside the cheap period the supplier is asked less, so there the grace is doubled. A stamp as
+        far ahead of the clock is no better evidence than one as far behind it.
+        """
+        grace = self.policy.grace * (2 if self.cheap_now else 1)
+        return abs(self.now - answered_at) < grace
+
+    def is_fresh(self, window: Window) -> bool:
+        """Whether the supplier answered for the window's device within the grace."""
+        return self.is_young(window.seen_at)
+
+    def may_hold_for(self, window: Window) -> bool:
+        """Whether a window is evidence for holding: live, fresh, not boosted, and under the daily cap."""
+        cap = self.policy.max_hours_per_day
+        under_cap = cap is None or self.held_since_noon < timedelta(hours=cap)
+        return window.live and self.is_fresh(window) and not window.boosting and under_cap
+
+    def covered(self, moment: datetime) -> bool:
+        """Whether a window that may be held for covers `moment`."""
+        return any(window.covers(moment) and self.may_hold_for(window) for window in self.windows)
+
+    def window_ends_with(self, hold: Hold) -> bool:
+        """Whether a window that may be held for ends in the hold's last slot."""
+        return any(hold.until - SLOT < w.ends_at <= hold.until and self.may_hold_for(w) for w in self.windows)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What should be held, and the rule that says so (which is not part of what is compared)."""
+
+    hold: Hold | None
+    because: Because = field(compare=False)
+
+
+def contiguous(windows: Iterable[Window]) -> tuple[Span, ...]:
+    """Live windows as the owner sees them: adjacent and overlapping ones count as one."""
+    spans: list[Span] = []
+    for window in sorted((w for w in windows if w.live), key=lambda w: w.starts_at):
+        if spans and window.starts_at <= spans[-1].ends_at:
+            spans[-1] = Span(spans[-1].starts_at, max(spans[-1].ends_at, window.ends_at))
+        else:
+            spans.append(Span(window.starts_at, window.ends_at))
+    return tuple(spans)

@@ -1,0 +1,132 @@
+"""The Powerwall's stance: what it reads, what is ours of it, and the one value to write next."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+BACKUP = "backup"
+AUTONOMOUS = "autonomous"
+SELF_CONSUMPTION = "self_consumption"
+FULL_PCT = 100
+CLAMPED_PCT = 80
+"""Tesla snaps a reserve of 81-99 % to 80 %, and some firmware reads 100 % back as 80 %."""
+RESERVE_TOLERANCE_PCT = 1.0
+"""Not every whole number survives the conversion between the app's scale and the gateway's."""
+SETTLING = timedelta(minutes=3)
+"""A command accepted by Tesla has been seen to take effect up to 90 s late; twice that is proof it will not."""
+
+
+class Power(StrEnum):
+    """An outside power that has the battery in hand; nothing is written against it."""
+
+    STORM_WATCH = "Storm Watch"
+    GRID_SERVICES = "grid services"
+    OFF_GRID = "a power cut"
+
+
+@dataclass(frozen=True, slots=True)
+class Stance:
+    """Operation mode and backup reserve, 0-100 % as the Tesla app shows it."""
+
+    mode: str
+    reserve_pct: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatteryReading:
+    """One forced reading; a field that was missing is None, never 0.
+
+    mode: operation mode. reserve_pct: backup reserve on the app's scale. soe_pct: state of energy,
+    0-100 % of the usable capacity. powers: outside powers in charge; None where it could not be learnt.
+    """
+
+    mode: str | None
+    reserve_pct: float | None
+    soe_pct: float | None = None
+    powers: frozenset[Power] | None = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class BatteryMemory:
+    """What is remembered of the battery between runs.
+
+    owns_mode, owns_reserve: the value is ours to bring back. before: the stance found before the first
+    write. confirmed_*: the last value a read-back agreed to, None while in doubt. unproven_until: a
+    holding value was written but never read back; until then it may still take effect.
+    rate_plan_missing: Tesla refused time-based control. rested_at: the last verified midnight reset.
+    """
+
+    owned_since: datetime | None = None
+    owns_mode: bool = False
+    owns_reserve: bool = False
+    before: Stance | None = None
+    confirmed_mode: str | None = None
+    confirmed_reserve_pct: int | None = None
+    in_doubt_since: datetime | None = None
+    unproven_until: datetime | None = None
+    rate_plan_missing: bool = False
+    rested_at: datetime | None = None
+
+    @property
+    def owned(self) -> bool:
+        """Whether anything of the battery's stance is ours to bring back."""
+        return self.owns_mode or self.owns_reserve
+
+    def confirms(self, wanted: Stance) -> bool:
+        """Whether the wanted stance has been read back and nothing was written since."""
+        if self.in_doubt_since or self.confirmed_mode != wanted.mode or self.confirmed_reserve_pct is None:
+            return False
+        return agrees(self.confirmed_reserve_pct, wanted.reserve_pct, clamped=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One command to Tesla: exactly one of the two values; the other is left alone."""
+
+    mode: str | None = None
+    reserve_pct: int | None = None
+
+    def is_seen_in(self, reading: BatteryReading) -> bool:
+        """Whether a reading taken after the command shows its effect."""
+        if self.mode is not None:
+            return reading.mode == self.mode
+        return self.reserve_pct is not None and agrees(reading.reserve_pct, self.reserve_pct, clamped=True)
+
+
+def agrees(seen_pct: float | None, wanted_pct: int, *, clamped: bool) -> bool:
+    """Whether a reserve reads as wanted; `clamped` accepts 80 for the 100 that some firmware will not show."""
+    if seen_pct is None:
+        return False
+    near = abs(seen_pct - wanted_pct) <= RESERVE_TOLERANCE_PCT
+    return near or (clamped and wanted_pct == FULL_PCT and abs(seen_pct - CLAMPED_PCT) <= RESERVE_TOLERANCE_PCT)
+
+
+def is_already_holding(reading: BatteryReading) -> bool:
+    """Whether somebody holds the battery before we came: then it is not ours to touch."""
+    return reading.mode == BACKUP or agrees(reading.reserve_pct, FULL_PCT, clamped=False)
+
+
+def changed_by_hand(memory: BatteryMemory, reading: BatteryReading, wanted: Stance) -> tuple[bool, bool]:
+    """Which of our values (mode, reserve) read as neither confirmed nor wanted while nothing is in doubt."""
+    if memory.in_doubt_since:
+        return False, False
+    mode = memory.owns_mode and memory.confirmed_mode is not None and reading.mode is not None
+    reserve = memory.owns_reserve and memory.confirmed_reserve_pct is not None and reading.reserve_pct is not None
+    return (
+        mode and reading.mode not in {memory.confirmed_mode, wanted.mode},
+        reserve
+        and not agrees(reading.reserve_pct, memory.confirmed_reserve_pct or 0, clamped=True)
+        and not agrees(reading.reserve_pct, wanted.reserve_pct, clamped=False),
+    )
+
+
+def writes(reading: BatteryReading, wanted: Stance, *, mode: bool, reserve: bool) -> Iterator[Write]:
+    """What differs, mode first both ways: it alone ends or begins a backup, and two commands at once race.
+
+    mode, reserve: which of the values may be touched. Source of the race: pypowerwall pull request 377.
+    """
+    if mode and reading.mode != wanted.mode:
+        yield Write(mode=wanted.mode)
+    if reserve and not agrees(reading.reserve_pct, wanted.reserve_pct, clamped=False):
+        yield Write(reserve_pct=wanted.reserve_pct)

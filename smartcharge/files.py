@@ -1,0 +1,69 @@
+"""Private files that survive a power cut: written aside, synced, renamed; locks that die with their process."""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PRIVATE = 0o600
+LOCK_POLL_SECONDS = 0.1
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file as a whole, readable by its owner only; an `OSError` leaves the old one as it was."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_private(path: Path) -> None:
+    """Take the group's and everybody's rights off a file, if they have any."""
+    if path.stat().st_mode & 0o077:
+        path.chmod(PRIVATE)
+
+
+@contextmanager
+def locked(path: Path, *, wait_seconds: float) -> Iterator[bool]:
+    """Hold a kernel lock on a file during the block; yields whether it was had within `wait_seconds`.
+
+    The kernel frees it when the process ends, however it ends. The wait is counted in naps, not by a
+    clock, so that a clock that jumps does no harm.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+    try:
+        yield _lock(handle, round(wait_seconds / LOCK_POLL_SECONDS))
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, naps: int) -> bool:
+    for _ in range(naps + 1):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_POLL_SECONDS)
+        else:
+            return True
+    return False

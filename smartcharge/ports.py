@@ -1,0 +1,66 @@
+"""The sockets that adapters plug into: one Protocol per role, with its units and errors.
+
+Every method may raise `errors.Unreachable` (no answer, nonsense), `errors.Throttled` (asked to wait),
+`errors.SignInRefused` (the owner must sign in again); nothing else leaves an adapter but a bug, and
+`budget.OutOfTime`, which an adapter never swallows.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol, Self
+
+from smartcharge.core.answers import ChargerReading, Plan
+from smartcharge.core.stance import BatteryReading
+
+
+class Tariff(Protocol):
+    """A supplier that plans cheap dispatches for the car."""
+
+    def plan(self, devices: Sequence[str], now: datetime) -> Plan:
+        """Ask for the plan of the devices known so far (none known: they are discovered in the same run)."""
+
+    def check_in(self, now: datetime) -> None:
+        """Make sure of a usable sign-in, without asking for anything else."""
+
+
+class Charger(Protocol):
+    """A charger that measures what flows into the car; it is never written to."""
+
+    @property
+    def host(self) -> str | None:
+        """The server that answered last, worth remembering; None where there is nothing to remember."""
+
+    def read(self, now: datetime) -> ChargerReading:
+        """Ask once. A reading that proves nothing is UNKNOWN, not an error."""
+
+
+class Battery(Protocol):
+    """A house battery whose operation mode and backup reserve can be set.
+
+    A context: entering connects, leaving ends the conversation; the caller holds the one lock throughout.
+    """
+
+    def __enter__(self) -> Self:
+        """Connect. Raises as above, and `ConfigurationRefused` where the site or account is not there."""
+
+    def __exit__(self, *_: object) -> None:
+        """End the conversation."""
+
+    def read(self) -> BatteryReading:
+        """A forced reading, never from a cache."""
+
+    def read_stance(self) -> BatteryReading:
+        """A forced reading of mode and reserve alone: cheaper, for read-backs."""
+
+    def set_mode(self, mode: str) -> None:
+        """Ask for an operation mode; proves nothing. Raises `RatePlanMissing` where Tesla answers 410."""
+
+    def set_reserve_pct(self, reserve_pct: int) -> None:
+        """Ask for a backup reserve on the app's scale, 0-80 or 100; proves nothing."""
+
+
+class Mailer(Protocol):
+    """A way to post a finished message."""
+
+    def send(self, message: bytes, recipient: str) -> None:
+        """Post the frozen bytes once."""

@@ -1,0 +1,94 @@
+"""How fresh the plan is, one row a device, and what the supplier says of the device."""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from smartcharge.core.answers import Device
+from smartcharge.store import transaction
+from smartcharge.store.times import from_text_or_none, to_text
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """A device and its freshness. watched, boosting, state: as in `Device`. failures: running."""
+
+    device: str
+    watched: bool
+    boosting: bool = False
+    state: str | None = None
+    asked_at: datetime | None = None
+    last_ok_at: datetime | None = None
+    failures: int = 0
+    last_error: str | None = None
+
+
+def devices(db: sqlite3.Connection) -> tuple[DeviceRow, ...]:
+    """Give every device ever seen, watched or not."""
+    return tuple(
+        DeviceRow(
+            device=row["device"],
+            watched=bool(row["watched"]),
+            boosting=bool(row["boosting"]),
+            state=row["state"],
+            asked_at=from_text_or_none(row["asked_at"]),
+            last_ok_at=from_text_or_none(row["last_ok_at"]),
+            failures=row["failures"],
+            last_error=row["last_error"],
+        )
+        for row in db.execute("SELECT * FROM fetches ORDER BY device")
+    )
+
+
+def last_asked_at(db: sqlite3.Connection) -> datetime | None:
+    """Give the moment the supplier was last asked for anything, whatever came of it."""
+    row = db.execute(
+        """
+        SELECT MAX(asked_at) AS at
+        FROM (SELECT asked_at FROM fetches UNION ALL SELECT asked_at FROM services WHERE service = 'kraken')
+        """
+    ).fetchone()
+    return from_text_or_none(row["at"])
+
+
+def record_devices(db: sqlite3.Connection, devices: Iterable[Device]) -> None:
+    """Keep what the supplier says of every registered device; one it no longer names is no longer watched."""
+    named = {device.id: (int(device.watched), int(device.boosting), device.state) for device in devices}
+    known = {
+        row["device"]: (row["watched"], row["boosting"], row["state"])
+        for row in db.execute("SELECT device, watched, boosting, state FROM fetches")
+    }
+    gone = {device: (0, 0, state) for device, (_, _, state) in known.items() if device not in named}
+    changed = {device: facts for device, facts in {**named, **gone}.items() if known.get(device) != facts}
+    if changed:
+        with transaction(db):
+            for device, (watched, boosting, state) in changed.items():
+                db.execute(
+                    """
+                    INSERT INTO fetches (device, watched, boosting, state) VALUES (?, ?, ?, ?)
+                    ON CONFLICT (device) DO UPDATE SET
+                        watched = excluded.watched, boosting = excluded.boosting, state = excluded.state
+                    """,
+                    (device, watched, boosting, state),
+                )
+
+
+def record_answer(db: sqlite3.Connection, device: str, now: datetime, *, ok: bool, error: str | None = None) -> None:
+    """Note that a device's plan was asked for at `now`; a failure leaves the freshness as it was.
+
+    error: one line, without secrets. A device unknown so far is a watched one, or it would not have been asked for.
+    """
+    at = to_text(now)
+    db.execute(
+        """
+        INSERT INTO fetches (device, watched, asked_at, last_ok_at, failures, last_error)
+        VALUES (:device, 1, :at, CASE WHEN :ok THEN :at END, NOT :ok, :error)
+        ON CONFLICT (device) DO UPDATE SET
+            asked_at = :at,
+            last_ok_at = CASE WHEN :ok THEN :at ELSE last_ok_at END,
+            failures = CASE WHEN :ok THEN 0 ELSE failures + 1 END,
+            last_error = :error
+        """,
+        {"device": device, "at": at, "ok": ok, "error": None if ok else error},
+    )

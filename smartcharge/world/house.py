@@ -1,0 +1,26 @@
+"""The one house in the pretend street: its account numbers, serials and pretend secrets."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything the pretend vendors know about their customer; all of it invented."""
+
+    kraken_email: str = "owner@example.com"
+    kraken_password: str = "pretend password"  # noqa: S105 - opens nothing outside this street
+    kraken_api_key: str = "sk_live_pretend"
+    account_number: str = "A-1A2B3C4D"
+    device_id: str = "5e1f0c7a-0000-4000-8000-0000000000e1"
+    hub_serial: str = "12345678"
+    hub_key: str = "pretendhubkey"
+    zappi_serial: int = 17000001
+    tesla_email: str = "owner@example.com"
+    site_id: int = 2252000001
+    gateway_id: str = "1232100-00-E--TG0000000000P1"
+    mail_user: str = "sender@example.com"
+    mail_password: str = "pretend mail word"  # noqa: S105 - opens nothing outside this street
+    invite_to: str = "calendar@example.com"
+
+
+HOUSE = House()

@@ -1,0 +1,104 @@
+"""The pretend Powerwall: what Tesla's cloud records of it, and the energy in it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+LONDON = ZoneInfo("Europe/London")
+CAPACITY_KWH = 13.5
+CHARGE_W = 5000.0
+DISCHARGE_W = 5000.0
+HOUSE_W = 500.0
+NIGHT_ENDS_HOUR = 6
+
+Setting = str | int | bool
+"""A mode, a reserve in percent, or whether the grid may charge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A command Tesla's cloud has accepted; kind is mode, reserve or grid_charging."""
+
+    at: datetime
+    kind: str
+    value: Setting
+
+
+@dataclass(slots=True)
+class _Pending:
+    kind: str
+    value: Setting
+    due_at: datetime
+    reads_left: int
+
+
+@dataclass(slots=True)
+class Powerwall:
+    """A battery; commands reach it late if told so.
+
+    mode: backup, autonomous or self_consumption.  reserve_pct, soe_pct: app scale, 0-100 of what is usable.
+    delay_s: simulated seconds until a command is carried out.
+    visible_after_reads: reads of the settings that still show the old value before a command is carried out.
+    has_rate_plan: without one Tesla refuses `autonomous`.
+    """
+
+    mode: str = "autonomous"
+    reserve_pct: int = 20
+    soe_pct: float = 60.0
+    grid_charging: bool = True
+    has_rate_plan: bool = True
+    delay_s: float = 0.0
+    visible_after_reads: int = 0
+    battery_w: float = 0.0
+    load_w: float = HOUSE_W
+    writes: list[Write] = field(default_factory=list)
+    _pending: list[_Pending] = field(default_factory=list)
+
+    def command(self, kind: str, value: Setting, now: datetime, extra_delay_s: float = 0.0) -> None:
+        """Take a command; a later one of the same kind replaces it."""
+        self.writes.append(Write(now, kind, value))
+        self.forget(kind)
+        due_at = now + timedelta(seconds=self.delay_s + extra_delay_s)
+        self._pending.append(_Pending(kind, value, due_at, self.visible_after_reads))
+        self.settle(now)
+
+    def forget(self, kind: str) -> None:
+        """Lose commands that have not been carried out yet."""
+        self._pending = [each for each in self._pending if each.kind != kind]
+
+    def count_read(self, now: datetime) -> None:
+        """The settings have been read once more."""
+        for each in self._pending:
+            each.reads_left -= 1
+        self.settle(now)
+
+    def settle(self, now: datetime) -> None:
+        """Carry out what is due."""
+        for each in [each for each in self._pending if each.due_at <= now and each.reads_left <= 0]:
+            setattr(self, "reserve_pct" if each.kind == "reserve" else each.kind, each.value)
+            self._pending.remove(each)
+
+    def set_by_hand(self, *, mode: str | None = None, reserve_pct: int | None = None) -> None:
+        """The owner turns a setting in his app; it holds at once."""
+        if mode is not None:
+            self.mode = mode
+        if reserve_pct is not None:
+            self.reserve_pct = reserve_pct
+
+    def advance(self, now: datetime, elapsed: timedelta, car_w: float) -> None:
+        """Let time pass with so much power into the car."""
+        self.settle(now)
+        self.load_w = HOUSE_W + car_w
+        self.battery_w = self._power_w(now)
+        gained_kwh = -self.battery_w * elapsed.total_seconds() / 3.6e6
+        self.soe_pct = min(100.0, max(0.0, self.soe_pct + 100 * gained_kwh / CAPACITY_KWH))
+
+    def _power_w(self, now: datetime) -> float:
+        """Out of the battery; negative while it fills."""
+        cheap_night = self.mode == "autonomous" and now.astimezone(LONDON).hour < NIGHT_ENDS_HOUR
+        target_pct = 100 if self.mode == "backup" or cheap_night else self.reserve_pct
+        if self.soe_pct < target_pct:
+            return -CHARGE_W
+        if self.mode == "backup" or cheap_night or self.soe_pct <= self.reserve_pct:
+            return 0.0
+        return min(DISCHARGE_W, self.load_w)

@@ -1,0 +1,86 @@
+"""Story files: YAML in, a `Story` out, or one sentence about what is wrong and where."""
+
+from datetime import date, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+
+from smartcharge.world.faults import UnknownFaultError
+from smartcharge.world.house import HOUSE
+from smartcharge.world.story import Car, Story, Timeline
+from smartcharge.world.story_expected import read_expected
+from smartcharge.world.story_house import read_car, read_faults, read_missed, read_owner, read_powerwall
+from smartcharge.world.story_plan import read_completed, read_devices, read_plan
+from smartcharge.world.story_times import Calendar, StoryError
+from smartcharge.world.story_yaml import mapping, read_yaml, whole, words
+
+KEYS = (
+    *("name", "about", "source", "day", "start", "minutes", "run"),
+    *("plan", "devices", "completed", "car", "zappis", "powerwall", "faults", "owner", "missed"),
+    *("config", "expect"),
+)
+NEEDED = ("name", "about", "day", "minutes")
+
+
+def stories() -> dict[str, Path]:
+    """The stories that come with the program, by name."""
+    folder = Path(str(files("smartcharge.world") / "stories"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_story(path: Path) -> Story:
+    """Read a story; StoryError, beginning with the file's name, where it cannot be played."""
+    return story_from(path.read_text("utf-8"), path.name)
+
+
+def story_from(text: str, name: str = "story") -> Story:
+    """Read a story from text; `name` stands for the file in complaints."""
+    try:
+        return _story(text, name)
+    except (StoryError, UnknownFaultError) as error:
+        told = str(error)
+        raise StoryError(told if told.startswith(name) else f"{name}: {told}") from error
+
+
+def _story(text: str, name: str) -> Story:
+    given = mapping(read_yaml(text, name), name, KEYS)
+    if missing := [key for key in NEEDED if key not in given]:
+        raise StoryError(f"{name}: {', '.join(missing)} missing")
+    calendar = Calendar(_day(given["day"]))
+    starts_at = calendar.moment(given.get("start", "00:00"))
+    minutes = whole(given["minutes"], "minutes")
+    answers = read_plan(given.get("plan", {}), calendar, starts_at + timedelta(minutes=minutes))
+    return Story(
+        name=str(given["name"]),
+        about=str(given["about"]).strip(),
+        source=str(given.get("source", "")),
+        day=calendar.day,
+        starts_at=starts_at,
+        minutes=minutes,
+        plan=answers.plan,
+        devices=read_devices(given.get("devices", {}), calendar, starts_at),
+        completed=read_completed(given.get("completed", {}), calendar),
+        cars=_cars(given, calendar),
+        spells=(*answers.spells, *read_faults(given.get("faults"), calendar)),
+        owner=read_owner(given.get("owner", {}), calendar),
+        missed=read_missed(given.get("missed"), calendar),
+        run=tuple(tuple(line.split()) for line in words(given.get("run", "tick"))),
+        config=mapping(given.get("config", {}), "config"),
+        powerwall=read_powerwall(given.get("powerwall", {})),
+        expected=read_expected(given.get("expect", {}), calendar),
+    )
+
+
+def _day(value: object) -> date:
+    try:
+        return datetime.fromisoformat(str(value)).date()
+    except ValueError:
+        raise StoryError(f"day: {value!r} is not like 2026-12-09") from None
+
+
+def _cars(given: dict[str, object], calendar: Calendar) -> dict[int, Timeline[Car]]:
+    if "car" in given:
+        return {HOUSE.zappi_serial: read_car(given["car"], calendar, "car")}
+    zappis = mapping(given.get("zappis", {}), "zappis")
+    if odd := [serial for serial in zappis if not serial.isdigit()]:
+        raise StoryError(f"zappis: {odd[0]!r} is no serial number")
+    return {int(serial): read_car(each, calendar, f"zappi {serial}") for serial, each in zappis.items()}

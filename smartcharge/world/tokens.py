@@ -1,0 +1,71 @@
+"""Tokens that look real and open nothing: signed JWTs, and refresh tokens that rotate."""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+
+HEADER = {"alg": "HS256", "typ": "JWT"}
+
+
+def mint(claims: dict[str, object], key: bytes) -> str:
+    """Sign claims as a JWT (RFC 7519, HS256)."""
+    text = f"{_packed(HEADER)}.{_packed(claims)}"
+    return f"{text}.{_signature(text, key)}"
+
+
+def claims_of(token: str, key: bytes) -> dict[str, object] | None:
+    """Read a token's claims; None unless this key has signed it."""
+    text, _, signature = token.rpartition(".")
+    if not text or not hmac.compare_digest(signature, _signature(text, key)):
+        return None
+    packed = text.partition(".")[2]
+    claims: dict[str, object] = json.loads(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+    return claims
+
+
+def _packed(value: dict[str, object] | dict[str, str]) -> str:
+    raw = json.dumps(value, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _signature(text: str, key: bytes) -> str:
+    return base64.urlsafe_b64encode(hmac.new(key, text.encode(), hashlib.sha256).digest()).rstrip(b"=").decode()
+
+
+def is_over(claims: dict[str, object], now: datetime) -> bool:
+    """Whether a token's `exp` has passed."""
+    return int(str(claims["exp"])) <= now.timestamp()
+
+
+@dataclass(slots=True)
+class Rotation:
+    """Refresh tokens that are good for one use each.
+
+    revokes_family: whether presenting a spent one ends its successors too, as Auth0 does
+    (https://auth0.com/docs/secure/tokens/refresh-tokens/refresh-token-rotation).
+    """
+
+    revokes_family: bool
+    _family_of: dict[str, str] = field(default_factory=dict)
+    _good: set[str] = field(default_factory=set)
+
+    def issue(self, family: str | None = None) -> str:
+        """Make a refresh token, in a family of its own unless one is named."""
+        token = secrets.token_urlsafe(32)
+        self._family_of[token] = family or token
+        self._good.add(token)
+        return token
+
+    def spend(self, token: str) -> str | None:
+        """Exchange a token for its successor; None where it is unknown, spent or revoked."""
+        if token in self._good:
+            self._good.discard(token)
+            return self.issue(self._family_of[token])
+        if self.revokes_family and token in self._family_of:
+            family = self._family_of[token]
+            self._good = {good for good in self._good if self._family_of[good] != family}
+        return None

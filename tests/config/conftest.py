@@ -1,0 +1,35 @@
+"""Configurations on a real disk."""
+
+from pathlib import Path
+
+import pytest
+from config_case import Load, Refusal
+
+from smartcharge.config import Config, load_config
+from smartcharge.errors import ConfigurationRefused
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    """Load a text as /…/config.yaml, mode 0600, with nothing but the given environment."""
+
+    def load(text: str | bytes, environment: dict[str, str] | None = None, mode: int = 0o600) -> Config:
+        path = tmp_path / "config.yaml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(mode)
+        return load_config(path, environment or {})
+
+    return load
+
+
+@pytest.fixture
+def refusal(load: Load) -> Refusal:
+    """Load what must be refused, and give the line that the owner reads."""
+
+    def refusal(text: str | bytes, environment: dict[str, str] | None = None) -> str:
+        with pytest.raises(ConfigurationRefused) as caught:
+            load(text, environment)
+        assert caught.value.exit_code == 4
+        return str(caught.value)
+
+    return refusal

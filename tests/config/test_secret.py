@@ -1,0 +1,78 @@
+"""Secrets stay secret."""
+
+import msgspec
+import pytest
+from config_case import EARLIER_FILE, NEEDED, Load, section, value
+
+from smartcharge.config import Config
+from smartcharge.errors import ConfigurationRefused
+
+SECRETS = {
+    "eon_next.password": "hunter2",
+    "eon_next.api_key": "sk_live_hunter2",
+    "eon_next.import_account": "A-HUNTER2",
+    "myenergi.api_key": "hunter2key",
+    "tesla.account_password": "hunter2tesla",
+    "tesla.gateway_password": "hunt2",
+    "gcal.smtp_pass": "hunter2mail",
+    "alerts.healthchecks_url": "https://hc.example.com/hunter2",
+}
+
+
+@pytest.fixture
+def guarded(load: Load) -> Config:
+    """Load a configuration that holds every secret there is."""
+    variables = {f"SMARTCHARGE_{key.replace('.', '_').upper()}": text for key, text in SECRETS.items()}
+    return load("myenergi: {hub_serial: 1}\ntesla: {account_email: a@example.com}\n", variables)
+
+
+@pytest.mark.parametrize("key", SECRETS)
+def test_a_secret_shows_in_no_representation_and_is_revealed_on_request(guarded: Config, key: str) -> None:
+    secret = value(guarded, key)
+    shown = f"{guarded!r} {guarded} {secret} {secret!r} {secret!s:>30}"
+
+    assert SECRETS[key] not in shown
+    assert getattr(secret, "reveal")() == SECRETS[key]  # noqa: B009  # the type depends on the key
+
+
+def test_secrets_cannot_be_serialised_by_accident(guarded: Config) -> None:
+    with pytest.raises(TypeError):
+        msgspec.json.encode(guarded.eon_next)
+
+
+def test_configurations_can_be_compared(load: Load) -> None:
+    assert load(EARLIER_FILE) == load(EARLIER_FILE)
+    assert load(EARLIER_FILE) != load(EARLIER_FILE.replace("your-eon-password", "another"))
+    assert len({load(EARLIER_FILE).eon_next, load(EARLIER_FILE).eon_next}) == 1
+
+
+WRONG_SECRETS = {
+    "a line break in a password": ("eon_next", 'password: "hunter2\\nhunter2"'),
+    "a list of passwords": ("eon_next", "password: [hunter2, hunter2]"),
+    "a blank in a key": ("eon_next", "api_key: hunter2 hunter2"),
+    "a list of keys": ("eon_next", "api_key: [hunter2]"),
+    "keys in a password": ("eon_next", "password: {hunter2: hunter2}"),
+    "a line break in a mail password": ("gcal", 'smtp_pass: "hunter2\\r\\n"'),
+    "a plain address to ping": ("alerts", "healthchecks_url: http://hc.example.com/hunter2"),
+    "blanks in an address to ping": ("alerts", "healthchecks_url: https://hc.example.com/ hunter2"),
+    "a password in an unknown section": ("gmail", "password: hunter2"),
+    "a password under an unknown key": ("eon_next", "pasword: hunter2"),
+    "a password twice": ("eon_next", "password: hunter2\n  password: hunter2"),
+    "a password too far in": ("eon_next", "email: a@example.com\n    password: hunter2"),
+}
+
+
+@pytest.mark.parametrize(("part", "line"), WRONG_SECRETS.values(), ids=WRONG_SECRETS)
+def test_a_secret_shows_in_no_refusal(load: Load, part: str, line: str) -> None:
+    with pytest.raises(ConfigurationRefused) as caught:
+        load(section(part, line))
+
+    assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.args}"
+    assert caught.value.__cause__ is None
+
+
+def test_values_are_frozen(load: Load) -> None:
+    control = load(NEEDED).control
+
+    with pytest.raises(AttributeError):
+        control.default_reserve_pct = 100  # type: ignore[misc]  # the point of the test

@@ -1,0 +1,213 @@
+"""Tesla's cloud as the unmodified pypowerwall meets it."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import requests
+from pypowerwall import Powerwall
+
+from smartcharge.world.street import Street
+
+
+@pytest.fixture
+def folder(street: Street, tmp_path: Path) -> Path:
+    return street.write_tesla_tokens(tmp_path).parent
+
+
+def connect(street: Street, folder: Path) -> Powerwall:
+    return Powerwall(
+        "",
+        email=street.house.tesla_email,
+        cloudmode=True,
+        siteid=street.house.site_id,
+        authpath=str(folder),
+        failover=False,
+        timeout=2,
+    )
+
+
+def statuses(street: Street, operation: str) -> list[int]:
+    return [each.status for each in street.requests if each.operation == operation]
+
+
+def stance(powerwall: Powerwall) -> tuple[str | None, float | None]:
+    return powerwall.get_mode(force=True), powerwall.get_reserve(force=True)
+
+
+def test_settings_are_read_and_written(street: Street, folder: Path) -> None:
+    powerwall = connect(street, folder)
+    before = stance(powerwall)
+    powerwall.set_mode("backup")
+    powerwall.set_reserve(100)
+
+    assert before == ("autonomous", 20)
+    assert stance(powerwall) == ("backup", 100)
+    assert [(each.kind, each.value) for each in street.powerwall.writes] == [("mode", "backup"), ("reserve", 100)]
+
+
+def test_the_owner_s_hand_shows_at_once(street: Street, folder: Path) -> None:
+    street.powerwall.set_by_hand(mode="self_consumption", reserve_pct=35)
+
+    assert stance(connect(street, folder)) == ("self_consumption", 35)
+    assert street.powerwall.writes == []
+
+
+def test_the_library_renews_an_expired_token_and_keeps_its_successor(street: Street, folder: Path) -> None:
+    before = json.loads((folder / ".pypowerwall.auth").read_text())
+    street.set_time(street.now + timedelta(hours=8))
+
+    assert connect(street, folder).is_connected()
+    after = json.loads((folder / ".pypowerwall.auth").read_text())
+    email = street.house.tesla_email
+    assert after[email]["sso"]["refresh_token"] != before[email]["sso"]["refresh_token"]
+    assert street.count("tesla-auth") == 1
+
+
+def test_a_spent_refresh_token_means_a_new_sign_in(street: Street, folder: Path) -> None:
+    old = (folder / ".pypowerwall.auth").read_text()
+    street.set_time(street.now + timedelta(hours=8))
+    connect(street, folder)
+    (folder / ".pypowerwall.auth").write_text(old)
+    street.set_time(street.now + timedelta(hours=8))
+
+    assert not connect(street, folder).is_connected()
+    assert 401 in statuses(street, "refresh_token")
+
+
+def test_the_token_file_is_its_owner_s_alone(folder: Path) -> None:
+    assert (folder / ".pypowerwall.auth").stat().st_mode & 0o777 == 0o600
+
+
+def post(street: Street, command: str, **body: object) -> int:
+    token = street.tesla_auth.issue(street.now)["access_token"]
+    url = f"https://owner-api.teslamotors.com/api/1/energy_sites/{street.house.site_id}/{command}"
+    return requests.post(url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=5).status_code
+
+
+def test_what_tesla_cannot_mean_it_refuses(street: Street) -> None:
+    assert post(street, "operation", default_real_mode="TIME_BASED_CONTROL") == 400
+    assert post(street, "backup", backup_reserve_percent="20") == 400
+    assert post(street, "backup", backup_reserve_percent=99.5) == 400
+    assert post(street, "backup", backup_reserve_percent=101) == 500
+    assert post(street, "wall_connector") == 404
+    assert street.powerwall.writes == []
+
+
+def test_a_reserve_from_81_to_99_becomes_80(street: Street) -> None:
+    assert post(street, "backup", backup_reserve_percent=90) == 200
+    assert street.powerwall.reserve_pct == 80
+
+
+def test_autonomous_without_a_rate_plan_is_gone(street: Street) -> None:
+    street.powerwall.has_rate_plan = False
+
+    assert post(street, "operation", default_real_mode="autonomous") == 410
+    assert post(street, "operation", default_real_mode="self_consumption") == 200
+
+
+def test_grid_charging_can_be_switched(street: Street) -> None:
+    post(street, "grid_import_export", disallow_charge_from_grid_with_solar_installed=True)
+
+    assert street.powerwall.grid_charging is False
+
+
+def test_a_command_shows_only_after_so_many_reads(street: Street, folder: Path) -> None:
+    street.powerwall.visible_after_reads = 2
+    powerwall = connect(street, folder)
+    powerwall.set_mode("backup")
+
+    assert [powerwall.get_mode(force=True) for _ in range(3)] == ["autonomous", "autonomous", "backup"]
+
+
+def test_a_command_shows_only_after_its_delay(street: Street, folder: Path) -> None:
+    street.powerwall.delay_s = 90
+    powerwall = connect(street, folder)
+    powerwall.set_mode("backup")
+    early = powerwall.get_mode(force=True)
+    street.set_time(street.now + timedelta(seconds=90))
+
+    assert (early, powerwall.get_mode(force=True)) == ("autonomous", "backup")
+
+
+def test_a_command_may_be_accepted_and_never_obeyed(street: Street, folder: Path) -> None:
+    powerwall = connect(street, folder)
+    with street.fault("tesla", "ignores-writes"):
+        powerwall.set_mode("backup")
+    street.set_time(street.now + timedelta(days=2))
+
+    assert powerwall.get_mode(force=True) == "autonomous"
+
+
+def test_a_mode_right_after_a_reserve_may_be_lost(street: Street, folder: Path) -> None:
+    powerwall = connect(street, folder)
+    with street.fault("tesla", "drops-mode"):
+        powerwall.set_operation(100, "backup")
+
+    assert stance(powerwall) == ("autonomous", 100)
+
+
+def test_missing_fields_and_empty_answers_reach_the_library(street: Street, folder: Path) -> None:
+    powerwall = connect(street, folder)
+    with street.fault("tesla", "no-reserve-field"), street.fault("tesla", "no-mode-field"):
+        partly = stance(powerwall)
+    with street.fault("tesla", "response-null"):
+        empty = stance(powerwall)
+
+    assert partly == (None, 0)
+    assert empty == (None, 0)
+
+
+def test_an_error_code_in_a_good_answer_is_the_library_s_error(street: Street, folder: Path) -> None:
+    with street.fault("tesla", "error-body"):
+        answer = connect(street, folder).set_mode("backup")
+
+    assert "error" in answer
+    assert street.powerwall.mode == "autonomous"
+
+
+def test_a_write_can_be_obeyed_though_its_answer_is_lost(street: Street, folder: Path) -> None:
+    powerwall = connect(street, folder)
+    with street.fault("tesla", "drop", only="operation", after=True):
+        powerwall.set_mode("backup")
+
+    assert street.powerwall.mode == "backup"
+    assert statuses(street, "operation") == [0, 0]  # the library sends it again over HTTP/1.1
+
+
+def test_storm_grid_services_and_outage_show_in_the_live_status(street: Street, folder: Path) -> None:
+    powerwall = connect(street, folder)
+    with street.fault("tesla", "storm"), street.fault("tesla", "grid-services"), street.fault("tesla", "off-grid"):
+        live = powerwall.client.get_site_power(force=True)["response"]
+
+    assert (live["storm_mode_active"], live["grid_services_active"], live["island_status"]) == (True, True, "off_grid")
+
+
+def test_a_vanished_site_is_not_connected(street: Street, folder: Path) -> None:
+    with street.fault("tesla", "site-gone"):
+        assert not connect(street, folder).is_connected()
+
+
+def test_a_second_site_and_a_solar_product_are_listed_and_left_alone(street: Street, folder: Path) -> None:
+    other = street.tesla.add_site()
+    street.tesla.has_solar = True
+    connect(street, folder).set_mode("backup")
+
+    assert street.powerwall.mode == "backup"
+    assert other.powerwall.writes == []
+
+
+def test_energy_flows_with_time(street: Street) -> None:
+    start_pct = street.powerwall.soe_pct
+    street.set_time(street.now + timedelta(minutes=60))
+    rested_pct = street.powerwall.soe_pct
+    street.myenergi.zappis[0].watts = 7200
+    street.set_time(street.now + timedelta(minutes=30))
+    drained_pct = street.powerwall.soe_pct
+    street.powerwall.set_by_hand(mode="backup")
+    street.set_time(street.now + timedelta(minutes=60))
+
+    assert rested_pct == pytest.approx(start_pct - 100 * 0.5 / 13.5)
+    assert drained_pct == pytest.approx(rested_pct - 100 * 2.5 / 13.5)
+    assert street.powerwall.soe_pct == pytest.approx(drained_pct + 100 * 5 / 13.5)
