@@ -7,6 +7,7 @@ Every method may raise `errors.Unreachable` (no answer, nonsense), `errors.Throt
 
 from collections.abc import Sequence
 from datetime import datetime
+from types import TracebackType
 from typing import Protocol, Self
 
 from smartcharge.core.answers import ChargerReading, Plan
@@ -43,7 +44,9 @@ class Battery(Protocol):
     def __enter__(self) -> Self:
         """Connect. Raises as above, and `ConfigurationRefused` where the site or account is not there."""
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
         """End the conversation."""
 
     def read(self) -> BatteryReading:

@@ -92,7 +92,7 @@ class Toolbox:
     @cached_property
     def tariff(self) -> Tariff:
         """The supplier."""
-        self._go_online()
+        self.prepare_to_ask()
         from smartcharge.adapters.tariff_kraken import KrakenTariff
 
         return KrakenTariff(self.kraken_account)
@@ -135,7 +135,7 @@ class Toolbox:
     @cached_property
     def charger(self) -> Charger:
         """The car's charger, at the server it was last found at."""
-        self._go_online()
+        self.prepare_to_ask()
         from smartcharge.adapters.charger_zappi import ZappiCharger
 
         hub = self.config.myenergi
@@ -150,7 +150,7 @@ class Toolbox:
     @cached_property
     def battery(self) -> Battery:
         """The house battery; enter it to talk. The caller holds the lock."""
-        self._go_online()
+        self.prepare_to_ask()
         from smartcharge.adapters.battery_powerwall import PowerwallBattery
 
         tesla = self.config.tesla
@@ -199,7 +199,8 @@ class Toolbox:
         if "_watchdog" in self.__dict__:
             self._watchdog.cancel()
 
-    def _go_online(self) -> None:
+    def prepare_to_ask(self) -> None:
+        """Once before anyone outside is asked anything: bounds and silence for the libraries."""
         budget.bound_name_look_ups()
         log.hush_libraries()
         self._watchdog  # noqa: B018  # naming it starts it

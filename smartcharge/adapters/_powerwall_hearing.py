@@ -23,6 +23,12 @@ NO_BROWSER = "true"
 STATUS = re.compile(r"(?:HTTP |')([1-5][0-9]{2})\b")
 SPENT = re.compile(r"login_required|invalid_grant|Token refresh HTTP 40[013] error: (?!unknown)")
 SECONDS = re.compile(r"[0-9]{1,6}")
+SILENCES = {
+    "timed out": "Tesla did not answer in time",
+    "ConnectionError": "Tesla could not be reached",
+    "ProxyError": "Tesla could not be reached",
+    "SSLError": "Tesla could not be reached over a trusted connection",
+}
 TOO_MANY = 429
 HINTS = {401: SIGN_IN, 403: BROWSER_SIGN_IN}
 
@@ -45,7 +51,7 @@ class Hearing(logging.Handler):
         told = STATUS.findall(self.said + besides)
         return int(told[-1]) if told else None
 
-    def trouble(self, besides: str = "", otherwise: str = "Tesla could not be reached") -> Trouble:
+    def trouble(self, besides: str = "", otherwise: str = "Tesla gave no usable answer") -> Trouble:
         """What it comes to.
 
         besides: what an exception or an answer told. otherwise: the words where nothing is known.
@@ -62,7 +68,8 @@ class Hearing(logging.Handler):
             return SignInRefused(f"Tesla refused the access token (HTTP {status})", hint=HINTS[status], service=SERVICE)
         if status is not None:
             return Unreachable(f"Tesla answered HTTP {status}", service=SERVICE)
-        return Unreachable("Tesla did not answer in time" if "timed out" in told else otherwise, service=SERVICE)
+        silence = next((words for sign, words in SILENCES.items() if sign in told), otherwise)
+        return Unreachable(silence, service=SERVICE)
 
     def _note_wait(self, failure: BaseException | None) -> None:
         response = getattr(failure, "response", None)

@@ -91,10 +91,9 @@ class PowerwallBattery:
         self._command(lambda powerwall: powerwall.set_reserve(reserve_pct))
 
     def _settings(self, heard: Hearing) -> Mapping[str, object]:
-        answer = self._powerwall.client.get_site_config(force=True)
-        site = _response(answer)
+        site = _response(self._powerwall.client.get_site_config(force=True))
         if site is None:
-            raise heard.trouble(otherwise="Tesla could not be reached" if answer is None else "Tesla's answer is empty")
+            raise heard.trouble()
         return site
 
     def _command(self, command: Callable[[Any], object], *, needs_rate_plan: bool = False) -> None:
@@ -130,8 +129,9 @@ class PowerwallBattery:
             return ConfigurationRefused(
                 f"the Tesla account {problem}", place=str(file), right=f"Delete the file. {right}"
             )
-        told = f"does not fit: the Tesla account {problem}"
-        return ConfigurationRefused(told, place="configuration", key="tesla.energy_site_id", right=right)
+        told = f"does not name one Powerwall: the Tesla account {problem}"
+        key = "tesla.energy_site_id" if known else "tesla.account_email"
+        return ConfigurationRefused(told, place="configuration", key=key, right=right)
 
 
 def site_choices(

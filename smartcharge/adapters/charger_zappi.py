@@ -24,8 +24,7 @@ T = TypeVar("T")
 SERVICE = "zappi"
 QUESTION = "/cgi-jstatus-Z"
 """All Zappis and nothing else: one malformed other device would spoil the answer for the whole account."""
-SOCKET_SECONDS = 4
-CONVERSATION_SECONDS = 9.0
+PATIENCE_SECONDS = 9.0
 HOST = re.compile(r"(?:[a-z0-9-]+\.)+myenergi\.net(?::[0-9]{1,5})?")
 KEY_MEND = "Check myenergi.hub_serial and myenergi.api_key."
 REFUSALS = frozenset({-1, -12, -13, -15, -19})
@@ -39,6 +38,7 @@ class ZappiCharger:
 
     threshold_w: from here on power counts as charging. host: the server that answered last, to be
     remembered by the caller: it spares two of four requests; None where the director should be asked.
+    patience_seconds: for the whole conversation; half of it for each step of a connection.
     """
 
     def __init__(
@@ -49,15 +49,17 @@ class ZappiCharger:
         zappi_serial: str | None = None,
         threshold_w: float,
         host: str | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self.host = host if host and HOST.fullmatch(host) else None
         self._hub_serial = hub_serial
         self._api_key = api_key
         self._zappi_serial = zappi_serial
         self._threshold_w = threshold_w
+        self._patience_seconds = patience_seconds
 
     def read(self, now: datetime) -> ChargerReading:
-        """Ask once, within 9 s: 2 requests with a remembered host, else 4.
+        """Ask once, within the patience: 2 requests with a remembered host, else 4.
 
         Raises `SignInRefused` where the hub answers 401 (believe it when it comes twice: gateways err),
         `Throttled`, `Unreachable`, and `ConfigurationRefused` where the proxy or certificate variables
@@ -80,7 +82,7 @@ class ZappiCharger:
         heard: list[httpx.Response] = []
         async with _client(heard) as client:
             try:
-                return await asyncio.wait_for(self._ask(client), CONVERSATION_SECONDS)
+                return await asyncio.wait_for(self._ask(client), self._patience_seconds)
             except Exception as odd:
                 raise _trouble(odd, heard, now) from odd
 
@@ -88,7 +90,9 @@ class ZappiCharger:
         import httpx
         from pymyenergi.connection import Connection
 
-        connection: Any = Connection(self._hub_serial, self._api_key, timeout=SOCKET_SECONDS, asyncClient=client)
+        library: Any = Connection  # says less than it takes
+        step_seconds = self._patience_seconds / 2
+        connection = library(self._hub_serial, self._api_key, timeout=step_seconds, asyncClient=client)
         if self.host:
             connection.base_url = f"https://{self.host}"
             connection.do_query_asn = False

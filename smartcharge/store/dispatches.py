@@ -11,6 +11,7 @@ from smartcharge.core.model import Window
 from smartcharge.store import transaction
 from smartcharge.store.times import NEVER, from_text, from_text_or_none, to_text
 
+EVER = datetime.max.replace(tzinfo=UTC)
 LOOK_BACK = timedelta(hours=24)
 """How long an ended dispatch still matters to a decision or to the status."""
 
@@ -19,7 +20,7 @@ LOOK_BACK = timedelta(hours=24)
 class ListedDispatch:
     """A dispatch as `status` and `history` show it.
 
-    kind: planned or completed. live: planned, its device watched, and at the moment in question neither
+    kind: planned or completed. live: planned, its device watched, and at the moment asked about neither
     withdrawn nor ended. superseded_by: the id of the revision that took its place.
     """
 
@@ -87,15 +88,11 @@ def apply(db: sqlite3.Connection, device: str, changes: Changes, now: datetime) 
 
 def record_completed(db: sqlite3.Connection, completed: Iterable[Dispatch], now: datetime) -> int:
     """Keep completed dispatches as history, each start and end once; returns how many were new."""
-    known = {
-        (row["start"], row["end"])
-        for row in db.execute("SELECT start, end FROM dispatches WHERE kind = 'completed' AND device = ''")
-    }
-    new = {
-        span: dispatch
-        for dispatch in completed
-        if (span := (to_text(dispatch.starts_at), to_text(dispatch.ends_at))) not in known
-    }
+    told = {(to_text(dispatch.starts_at), to_text(dispatch.ends_at)): dispatch for dispatch in completed}
+    first_end = min((end for _, end in told), default="")
+    rows = db.execute("SELECT start, end FROM dispatches WHERE kind = 'completed' AND end >= ?", (first_end,))
+    known = {(row["start"], row["end"]) for row in rows} if told else set()
+    new = {span: dispatch for span, dispatch in told.items() if span not in known}
     if new:
         with transaction(db):
             for dispatch in new.values():
@@ -135,14 +132,12 @@ def windows(db: sqlite3.Connection, now: datetime) -> tuple[Window, ...]:
 def listed(db: sqlite3.Connection, now: datetime) -> tuple[ListedDispatch, ...]:
     """Give what `status` shows: the plan of the last day and ahead with its revisions, and what was completed."""
     day_ago = now - LOOK_BACK
-    rows = history(db, day_ago, datetime.max.replace(tzinfo=UTC), now)
+    rows = history(db, day_ago, EVER, now)
     return tuple(r for r in rows if r.withdrawn_at is None or r.withdrawn_at > day_ago or r.ends_at > now)
 
 
-def history(
-    db: sqlite3.Connection, since: datetime, until: datetime, now: datetime | None = None
-) -> tuple[ListedDispatch, ...]:
-    """Give every dispatch, planned, withdrawn or completed, that touches [since, until); live as of `now` or until."""
+def history(db: sqlite3.Connection, since: datetime, until: datetime, now: datetime) -> tuple[ListedDispatch, ...]:
+    """Give every dispatch, planned, withdrawn or completed, that touches [since, until); `now` says what is live."""
     rows = db.execute(
         """
         SELECT d.*, d.kind = 'planned' AND d.withdrawn_at IS NULL AND d.end > :now AND COALESCE(f.watched, 0) AS live
@@ -150,7 +145,7 @@ def history(
         WHERE d.kind IN ('planned', 'completed') AND d.end > :since AND d.start < :until
         ORDER BY d.start, d.end, d.kind, d.device
         """,
-        {"now": to_text(now or until), "since": to_text(since), "until": to_text(until)},
+        {"now": to_text(now), "since": to_text(since), "until": to_text(until)},
     )
     return tuple(
         ListedDispatch(

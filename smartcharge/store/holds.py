@@ -53,7 +53,7 @@ def held_since(db: sqlite3.Connection, since: datetime, now: datetime) -> timede
 def history(db: sqlite3.Connection, since: datetime, until: datetime) -> tuple[OpenHold, ...]:
     """Give the holds that stood at any time in [since, until), the open one among them, oldest first."""
     rows = db.execute(
-        "SELECT * FROM holds WHERE (closed_at > ? OR closed_at IS NULL) AND opened_at < ? ORDER BY id",
+        "SELECT * FROM holds WHERE COALESCE(closed_at, '~') > ? AND opened_at < ? ORDER BY opened_at, id",
         (to_text(since), to_text(until)),
     )
     return tuple(_hold(row) for row in rows)

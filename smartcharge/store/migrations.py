@@ -72,7 +72,7 @@ TABLES = (
     ) STRICT
     """,
     "CREATE UNIQUE INDEX one_open_hold ON holds ((closed_at IS NULL)) WHERE closed_at IS NULL",
-    "CREATE INDEX holds_by_close ON holds (closed_at)",
+    "CREATE INDEX holds_by_close ON holds (COALESCE(closed_at, '~'))",
     """
     CREATE TABLE battery (              -- one row; what is remembered of the Powerwall between runs
         id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -115,7 +115,8 @@ TABLES = (
         CHECK ((kind = 'charger') = (state IS NOT NULL))
     ) STRICT
     """,
-    "CREATE INDEX readings_by_time ON readings (kind, at)",
+    "CREATE INDEX readings_by_kind ON readings (kind)",
+    "CREATE INDEX readings_by_time ON readings (at)",
     """
     CREATE TABLE journal (              -- what was decided anew, done, or failed; enough to decide it again
         id INTEGER PRIMARY KEY,
@@ -151,7 +152,7 @@ TABLES = (
         UNIQUE (uid, sequence)
     ) STRICT
     """,
-    "CREATE INDEX outbox_unsent ON outbox (not_before) WHERE state IN ('queued', 'inflight')",
+    "CREATE INDEX outbox_unsent ON outbox (state, not_before) WHERE state IN ('queued', 'inflight')",
     "CREATE INDEX outbox_by_state ON outbox (state)",
     """
     CREATE TABLE episodes (             -- trouble that goes on, so that it is told once

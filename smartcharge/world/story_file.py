@@ -1,4 +1,26 @@
-"""Story files: YAML in, a `Story` out, or one sentence about what is wrong and where."""
+"""Story files: YAML in, a `Story` out, or one sentence about what is wrong and where.
+
+Times are London wall clock of `day` (13:30), of a later day (+1 00:30), or ISO 8601 with an offset.
+Whatever is listed by time holds from its time on.
+
+    name, about, source     what the story is called, shows, and is taken from
+    day, start, minutes     2026-12-09, 06:00 (00:00 if left out), 1440
+    run                     command lines of every minute; `tick` if left out
+    plan                    by time: windows [13:00-14:30], or a Kraken fault; a window may also be a mapping with
+                            window, type, energy, device, or raw (the item as the API is to return it)
+    devices                 a list, or lists by time: id, name, type, provider, current, suspended, state, kind
+    completed               by time: spans, oldest first
+    car                     by time: watts, a pilot state (A, B2, ...), silent, or {watts, pst, changes, without}
+    zappis                  instead of car: the same by serial
+    powerwall               mode, reserve_pct, soe_pct, delay_s, visible_after_reads, has_rate_plan, second_site, solar
+    faults                  14:10-14:16 kraken http-503, or {span, service, fault, only, device, times, after, amount}
+    owner                   by time: {mode, reserve, run}
+    missed                  minutes and spans in which cron is asleep
+    config                  laid over the street's configuration
+    expect                  battery {13:05: backup/100}, hold {13:05: 13:30, 15:40: none}, at_most and exactly
+                            {kraken, zappi, tesla, sign_ins, writes, mails}, writes [13:04 mode backup],
+                            exit_codes, says, never_says
+"""
 
 from datetime import date, datetime, timedelta
 from importlib.resources import files

@@ -82,7 +82,7 @@ EXTENDING = {
     "one that ended in the slot's first second counts": (
         "13:58:30", "13:00-13:30:01", "charging", "14:00", "14:30 extended", "OVERRUN"),
     "one that ended as the slot began does not": ("13:58:30", "13:00-13:30", "charging", "14:00", "nothing", "SLOT_ENDS"),
-    "nor one that has long to go for another slot": (
+    "nor one that ends in a later slot": (
         "14:28", "13:00-14:00:01", "charging", "14:00", "nothing", "SLOT_ENDS"),
     "a withdrawn window is not extended": (
         "13:58:30", "13:00-14:00 withdrawn", "charging", "14:00", "nothing", "SLOT_ENDS"),

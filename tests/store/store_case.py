@@ -30,6 +30,10 @@ OLD_FORMS = {
 }
 
 
+CENTURY = (datetime.min.replace(year=2000), datetime.min.replace(year=2100))
+"""First and last moment of the times that are tried; without a zone, as `hypothesis` wants its bounds."""
+
+
 def at(clock: str, day: int = 22) -> datetime:
     """A moment of a November day, UTC: "13:05" or "13:05:30"."""
     return datetime.combine(datetime(2026, 11, day, tzinfo=UTC), time.fromisoformat(clock), UTC)

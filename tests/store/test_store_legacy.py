@@ -1,17 +1,16 @@
 """Rows of the service before this program: one spelling, one row each, nothing lost, and never a reason to act."""
 
-import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
-from itertools import product
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_case import POLICY, at, in_memory, make_old, texts
+from store_case import CENTURY, POLICY, at, in_memory, make_old, texts
 
 from smartcharge.core.answers import Device, Dispatch
+from smartcharge.core.dispatches import Changes
 from smartcharge.store import dispatches, fetches, journal, legacy, open_store, situation
 from smartcharge.store.times import to_text
 
@@ -45,12 +44,14 @@ def test_every_spelling_of_an_instant_is_understood(spelling: str) -> None:
     assert legacy.instant(spelling) == datetime(2026, 11, 22, 13, 30, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("nonsense", [None, "", "soon", "25:00", 1_700_000_000, b"2026-11-22T13:30:00Z", "0001-01-01T00:00:00+14:00"])
+@pytest.mark.parametrize(
+    "nonsense", [None, "", "soon", "25:00", 1_700_000_000, b"2026-11-22T13:30:00Z", "0001-01-01T00:00:00+14:00"]
+)
 def test_what_is_no_instant_is_not_guessed(nonsense: object) -> None:
     assert legacy.instant(nonsense) is None
 
 
-@given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)), st.integers(-14, 14))
+@given(st.datetimes(*CENTURY), st.integers(-14, 14))
 def test_the_offset_never_changes_the_instant(moment: datetime, hours: int) -> None:
     utc = moment.replace(tzinfo=UTC)
     spelt = utc.astimezone(timezone(timedelta(hours=hours))).isoformat()
@@ -140,7 +141,8 @@ def test_values_of_the_wrong_kind_are_left_out_not_fatal(path: Path) -> None:
     assert (row["fetched_at"], row["withdrawn_at"]) == (row["start"], row["start"])
 
 
-@pytest.mark.parametrize(("fetched_at", "kind"), product(["2026-11-22T13:50:00Z", "2099-01-01T00:00:00Z", None, "?"], ["SMART_FLEX", None]))
+@pytest.mark.parametrize("fetched_at", ["2026-11-22T13:50:00Z", "2099-01-01T00:00:00Z", None, "?"])
+@pytest.mark.parametrize("kind", ["SMART_FLEX", None])
 def test_no_old_row_is_ever_live(path: Path, fetched_at: str | None, kind: str | None) -> None:
     make_old(path, "the documented form", [old(fetched_at=fetched_at, type=kind)])
 
@@ -153,7 +155,9 @@ def test_no_old_row_is_ever_live(path: Path, fetched_at: str | None, kind: str |
 
 
 def test_a_completed_dispatch_that_is_told_again_is_known(path: Path) -> None:
-    make_old(path, "the documented form", [old(type=None, fetched_at="2026-11-22T15:00:00+00:00", gcal_event_id="kept")])
+    make_old(
+        path, "the documented form", [old(type=None, fetched_at="2026-11-22T15:00:00+00:00", gcal_event_id="kept")]
+    )
 
     with closing(open_store(path)) as db:
         assert dispatches.record_completed(db, [Dispatch(at("13:30"), at("14:00"), 3.5)], at("16:00")) == 0
@@ -165,11 +169,11 @@ def test_the_same_window_planned_anew_is_another_row(path: Path) -> None:
 
     with closing(open_store(path)) as db:
         fetches.record_devices(db, [Device("car", watched=True)])
-        dispatches.apply(db, "car", dispatches.Changes(new=(Dispatch(at("13:30"), at("14:00")),)), at("13:52"))
+        dispatches.apply(db, "car", Changes(new=(Dispatch(at("13:30"), at("14:00")),)), at("13:52"))
         assert [(w.device, w.live) for w in dispatches.windows(db, at("13:52"))] == [("", False), ("car", True)]
 
 
-spellings = st.sampled_from(HALF_PAST_ONE + [TWO, "2026-11-22T15:00:00Z", "2026-11-22T15:00:00+00:00", "soon"])
+spellings = st.sampled_from([*HALF_PAST_ONE, TWO, "2026-11-22T15:00:00Z", "2026-11-22T15:00:00+00:00", "soon"])
 rows = st.builds(
     old,
     start=spellings,
@@ -184,25 +188,18 @@ rows = st.builds(
 @given(st.lists(rows))
 def test_every_understood_row_and_its_sequence_is_found_again(rows: list[dict[str, object]]) -> None:
     with closing(in_memory()) as db:
-        db.execute("CREATE TABLE legacy_dispatches (start, end, type, fetched_at, gcal_event_id, gcal_sequence)")
+        db.execute("CREATE TABLE old (start, end, type, fetched_at, gcal_event_id, gcal_sequence)")
         for row in rows:
-            db.execute("INSERT INTO legacy_dispatches VALUES (:start, :end, :type, :fetched_at, :gcal_event_id, :gcal_sequence)", row)
-        legacy.take_over(db, ["legacy_dispatches"])
+            db.execute(
+                "INSERT INTO old VALUES (:start, :end, :type, :fetched_at, :gcal_event_id, :gcal_sequence)",
+                row,
+            )
+        legacy.take_over(db, ["old"])
         found = {(row["start"], row["end"], row["kind"]): row for row in db.execute("SELECT * FROM dispatches")}
 
     known = [known for row in rows if (known := legacy.understand(row))]
     assert {(to_text(row.start), to_text(row.end), row.kind) for row in known} == set(found)
-    for row in known:
-        new = found[to_text(row.start), to_text(row.end), row.kind]
-        assert new["gcal_sequence"] >= row.gcal_sequence
-        assert new["gcal_event_id"] or row.gcal_event_id is None
-
-
-def test_the_copy_is_made_of_what_sqlite_gives(db: sqlite3.Connection) -> None:
-    """A table without the calendar's columns is read as well."""
-    db.execute("CREATE TABLE first (start, end, fetched_at)")
-    db.execute("INSERT INTO first VALUES (?, ?, ?)", (HALF_PAST_ONE[0], TWO, TWO))
-
-    legacy.take_over(db, ["first"])
-
-    assert texts(db, "SELECT gcal_event_id, gcal_sequence, kind FROM dispatches") == [(None, 0, "completed")]
+    for was in known:
+        new = found[to_text(was.start), to_text(was.end), was.kind]
+        assert new["gcal_sequence"] >= was.gcal_sequence
+        assert new["gcal_event_id"] or was.gcal_event_id is None

@@ -15,7 +15,11 @@ from smartcharge.core.model import Because, Hold
 from smartcharge.errors import Busy, DatabaseRefused
 from smartcharge.store import APPLICATION_ID, SCHEMA_VERSION, holds, open_store, situation, transaction
 
-ROW = {"start": "2026-11-22T13:30:00Z", "end": "2026-11-22T14:30:00Z", "fetched_at": "2026-11-22T13:00:00Z"}
+ROW: dict[str, object] = {
+    "start": "2026-11-22T13:30:00Z",
+    "end": "2026-11-22T14:30:00Z",
+    "fetched_at": "2026-11-22T13:00:00Z",
+}
 
 
 def test_a_new_database_and_its_folder_are_private(tmp_path: Path) -> None:
@@ -111,33 +115,33 @@ def test_loading_a_situation_writes_nothing(path: Path, *, read_only: bool) -> N
 
 def test_opening_an_up_to_date_database_imports_nothing_heavy(path: Path) -> None:
     open_store(path).close()
-    code = f"""
+    code = """
 import sys
 from pathlib import Path
 from smartcharge.store import journal, open_store, situation
-open_store(Path({str(path)!r})).close()
-print({{"sqlite_utils", "msgspec", "smartcharge.store.migrations"}} & set(sys.modules))
+open_store(Path(sys.argv[1])).close()
+print({"sqlite_utils", "msgspec", "smartcharge.store.migrations"} & set(sys.modules))
 """
 
-    seen = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    seen = subprocess.run([sys.executable, "-c", code, path], check=True, capture_output=True, text=True)
 
     assert seen.stdout == "set()\n"
 
 
 def test_half_a_transaction_left_by_a_crash_is_undone_before_reading(path: Path) -> None:
     open_store(path).close()
-    code = f"""
-import os, signal
+    code = """
+import os, signal, sys
 from pathlib import Path
 from smartcharge.store import open_store
-db = open_store(Path({str(path)!r}))
+db = open_store(Path(sys.argv[1]))
 db.execute("PRAGMA cache_size = 2")  # so that half of it reaches the file
 db.execute("BEGIN IMMEDIATE")
 for n in range(2000):
     db.execute("INSERT INTO journal (at, command, outcome) VALUES ('2026-11-22T13:05:00Z', 'tick', ?)", ("x" * 99,))
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    subprocess.run([sys.executable, "-c", code], check=False)
+    subprocess.run([sys.executable, "-c", code, path], check=False)
     assert path.with_name("smartcharge.db-journal").stat().st_size > 0
 
     with closing(open_store(path, read_only=True)) as db:
@@ -178,6 +182,11 @@ def test_a_transaction_without_changes_writes_nothing(db: sqlite3.Connection, pa
 
 def test_a_database_that_another_run_is_writing_is_busy(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA busy_timeout = 0")
-    with closing(open_store(path)) as other, transaction(other), pytest.raises(Busy, match="another run"), transaction(db):
+    with (
+        closing(open_store(path)) as other,
+        transaction(other),
+        pytest.raises(Busy, match="another run"),
+        transaction(db),
+    ):
         pass
     assert not db.in_transaction

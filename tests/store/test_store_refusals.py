@@ -15,8 +15,6 @@ from store_case import on_disk, texts
 from smartcharge.errors import DatabaseRefused
 from smartcharge.store import open_store, transaction
 
-NOBODY = 65534
-
 
 def run(*statements: str) -> Callable[[Path], None]:
     """Make a database by statements."""
@@ -44,7 +42,10 @@ def scribbled_over(path: Path) -> None:
 
 REFUSED = {
     "a text file": (lambda path: path.write_text("dispatches\n" * 100), "is not an SQLite database"),
-    "another program's database": (run("PRAGMA application_id = 7", "CREATE TABLE a (b)"), "belongs to another program"),
+    "another program's database": (
+        run("PRAGMA application_id = 7", "CREATE TABLE a (b)"),
+        "belongs to another program",
+    ),
     "an unknown table": (run("CREATE TABLE readings (start, end)"), "belongs to another program"),
     "dispatches of another kind": (run("CREATE TABLE dispatches (parcel)"), "belongs to another program"),
     "an unknown version": (run("PRAGMA user_version = 3"), "belongs to another program"),
@@ -55,9 +56,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("read_only", [True, False])
 @pytest.mark.parametrize(("make", "words"), REFUSED.values(), ids=REFUSED)
-def test_it_is_refused_and_left_alone(
-    path: Path, make: Callable[[Path], None], words: str, *, read_only: bool
-) -> None:
+def test_it_is_refused_and_left_alone(path: Path, make: Callable[[Path], None], words: str, *, read_only: bool) -> None:
     make(path)
     before = on_disk(path.parent)
 
@@ -86,14 +85,16 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 def test_damage_found_while_reading_on_is_told_as_damage(path: Path) -> None:
     with closing(open_store(path)) as db:
         for _ in range(400):
-            db.execute("INSERT INTO journal (at, command, outcome) VALUES ('2026-11-22T13:05:00Z', 'tick', hex(zeroblob(99)))")
+            db.execute(
+                "INSERT INTO journal (at, command, outcome) VALUES ('2026-11-22T13:05:00Z', 'tick', hex(zeroblob(99)))"
+            )
     with path.open("r+b") as file:
         file.seek(-10 * 4096, os.SEEK_END)
         file.write(b"\xff" * 10 * 4096)
 
     with closing(open_store(path)) as db:
         rows = db.execute("SELECT * FROM journal ORDER BY id")
-        with pytest.raises(DatabaseRefused, match="is damaged. Restore it"):
+        with pytest.raises(DatabaseRefused, match="is damaged"):
             rows.fetchall()
 
 
@@ -103,7 +104,9 @@ def test_a_full_disk_is_told_and_the_transaction_undone(db: sqlite3.Connection) 
     def fill() -> None:
         with transaction(db):
             for _ in range(1000):
-                db.execute("INSERT INTO episodes VALUES (hex(randomblob(200)), 'full', '2026-11-22T13:05:00Z', 1, NULL)")
+                db.execute(
+                    "INSERT INTO episodes VALUES (hex(randomblob(200)), 'full', '2026-11-22T13:05:00Z', 1, NULL)"
+                )
 
     with pytest.raises(DatabaseRefused, match="the disk is full"):
         fill()
@@ -120,21 +123,24 @@ def anybodys() -> Iterator[Path]:
 
 def opened_by_somebody_else(path: Path, *, read_only: bool = False) -> str:
     """What a user without rights is told."""
-    code = f"""
+    code = """
 import os
+import sys
 from pathlib import Path
 from smartcharge.store import migrations, open_store
 from smartcharge.errors import DatabaseRefused
 if os.getuid() == 0:
-    os.setuid({NOBODY})
+    os.setuid(65534)  # nobody
 try:
-    open_store(Path({str(path)!r}), read_only={read_only})
+    open_store(Path(sys.argv[1]), read_only=bool(sys.argv[2]))
 except DatabaseRefused as refused:
     print(refused)
 else:
     print("opened")
 """
-    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", code, path, "yes" if read_only else ""], check=True, capture_output=True, text=True
+    ).stdout
 
 
 def test_a_database_that_may_only_be_read_is_refused_for_writing_and_opened_for_reading(anybodys: Path) -> None:

@@ -1,0 +1,393 @@
+"""The battery's whole life through the real acts and the real store; only the services are fakes."""
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+
+import pytest
+from house_case import SETTINGS, House, at
+
+from smartcharge.act import plan, reconcile, tick
+from smartcharge.core.model import ChargerState
+from smartcharge.core.stance import Power
+from smartcharge.errors import (
+    DatabaseRefused,
+    NotConfirmed,
+    RatePlanMissing,
+    SignInRefused,
+    Throttled,
+    Unreachable,
+    most_serious,
+)
+from smartcharge.guard import attempt
+from smartcharge.store import battery, journal, owner, situation, transaction
+from smartcharge.toolbox import Toolbox
+
+CHARGING, IDLE = ChargerState.CHARGING, ChargerState.IDLE
+
+
+def run(house: House, clock: str | datetime, act: Callable[[Toolbox], None] = reconcile.run) -> int:
+    with closing(house.tools(clock)) as tools:
+        act(tools)
+        return most_serious(tools.exit_codes)
+
+
+def hold_from_1305(house: House) -> None:
+    house.tariff.spans = ["13:00-14:30"]
+    run(house, "13:00", plan.run)
+    assert run(house, "13:05") == 0
+    assert (house.battery.mode, house.battery.reserve_pct) == ("backup", 100)
+
+
+def pause(house: House, clock: str) -> None:
+    with closing(house.tools(clock)) as tools, transaction(tools.db):
+        owner.pause(tools.db, tools.now, None)
+    run(house, clock)
+
+
+def rests(house: House) -> bool:
+    return (house.battery.mode, house.battery.reserve_pct) == ("autonomous", 20)
+
+
+def owned(house: House, clock: str) -> bool:
+    with closing(house.tools(clock)) as tools:
+        return battery.memory(tools.peek).owned
+
+
+def test_a_charging_car_puts_the_powerwall_in_backup_mode_first(house: House) -> None:
+    hold_from_1305(house)
+
+    assert house.battery.writes == ["backup", 100]
+    assert house.said[-1] == (
+        "13:05 Powerwall in backup, reserve 100 % until 13:30: the car is charging in a planned cheap window"
+    )
+
+
+def test_a_confirmed_hold_is_left_alone_until_it_is_due(house: House) -> None:
+    hold_from_1305(house)
+    calls = len(house.battery.calls)
+
+    for minute in house.minutes("13:06", "13:28"):
+        assert run(house, minute) == 0
+
+    assert len(house.battery.calls) == calls
+    assert house.charger.asked == 1
+
+
+def test_a_renewal_reads_the_battery_back_and_writes_nothing(house: House) -> None:
+    hold_from_1305(house)
+    run(house, "13:28", plan.run)
+
+    run(house, "13:29")
+
+    assert house.battery.writes == ["backup", 100]
+    assert house.said[-1].startswith("13:29 Powerwall in backup, reserve 100 % until 14:00")
+
+
+def test_the_release_brings_back_mode_then_reserve(house: House) -> None:
+    hold_from_1305(house)
+    house.charger.answers = [IDLE]
+
+    run(house, "13:29")
+
+    assert house.battery.writes[2:] == ["autonomous", 20]
+    assert not owned(house, "13:30")
+    assert house.said[-1] == "13:29 Powerwall in time-based control, reserve 20 %: the last cheap half hour ends"
+
+
+def test_a_release_asks_neither_the_charger_nor_the_supplier_first(house: House) -> None:
+    """The plan is stale by then, so nothing anyone says could go on holding."""
+    hold_from_1305(house)
+    house.charger.asked = 0
+    house.tariff.spans = Unreachable("gone", service="kraken")
+
+    run(house, "13:29", tick.run)
+
+    assert rests(house)
+    assert house.charger.asked == 0
+
+
+def test_a_due_charger_question_that_fails_is_asked_once_more(house: House) -> None:
+    hold_from_1305(house)
+    run(house, "13:28", plan.run)
+    house.charger.answers = [Unreachable("lost packet", service="zappi"), CHARGING]
+
+    assert run(house, "13:29") == 0
+
+    assert house.battery.writes == ["backup", 100]
+
+
+@pytest.mark.parametrize("hours", ["13:31", "14:40", "16:00", "23:00"])
+def test_however_late_the_tick_comes_it_releases(house: House, hours: str) -> None:
+    hold_from_1305(house)
+    house.charger.answers = [IDLE]
+
+    run(house, hours, tick.run)
+
+    assert rests(house)
+
+
+def test_a_command_that_takes_effect_late_is_confirmed_by_the_next_run(house: House) -> None:
+    house.tariff.spans = ["13:00-14:30"]
+    run(house, "13:00", plan.run)
+    house.battery.lag = 99
+
+    assert run(house, "13:05") == NotConfirmed.exit_code
+    house.battery.settle()
+    house.battery.lag = 0
+
+    assert run(house, "13:06") == 0
+    assert house.battery.writes == ["backup", 100]
+    assert house.warned == []
+
+
+def test_the_owner_hears_of_an_unconfirmed_hold_at_the_fifth_attempt_and_of_its_end(house: House) -> None:
+    house.tariff.spans = ["13:00-14:30"]
+    run(house, "13:00", plan.run)
+    house.battery.deaf = True
+
+    for minute in house.minutes("13:05", "13:20"):
+        run(house, minute)
+    told = list(house.warned)
+    house.battery.deaf = False
+    for minute in house.minutes("13:21", "13:26"):
+        run(house, minute)
+
+    assert len(told) == 1
+    assert "does not show it" in told[0]
+    assert len(house.warned) == 2  # begun and over
+    assert "well again" in house.warned[1]
+
+
+def test_a_release_that_is_not_confirmed_is_told_at_once_and_tried_every_minute(house: House) -> None:
+    hold_from_1305(house)
+    house.charger.answers, house.battery.deaf = [IDLE], True
+
+    codes = [run(house, minute) for minute in house.minutes("13:29", "13:33")]
+    house.battery.deaf = False
+    codes.append(run(house, "13:34"))
+
+    assert codes == [6, 6, 6, 6, 6, 0]
+    assert rests(house)
+    assert len(house.warned) == 2  # begun and over
+
+
+def test_a_holding_command_that_was_never_seen_to_work_cannot_strand_the_battery(house: House) -> None:
+    """It is paused away, the battery reads as resting, and only then Tesla carries the old command out."""
+    house.tariff.spans = ["13:00-14:30"]
+    run(house, "13:24", plan.run)
+    house.battery.lag = 99
+    run(house, "13:25")
+    pause(house, "13:26")
+    assert rests(house)
+    assert owned(house, "13:26")
+    house.battery.settle()
+    house.battery.lag = 0
+    assert house.battery.mode == "backup"
+
+    run(house, "13:27")
+
+    assert rests(house)
+
+
+@pytest.mark.parametrize(("mode", "reserve_pct"), [("backup", 20.0), ("autonomous", 100.0)])
+def test_a_battery_held_before_we_came_is_left_alone(house: House, mode: str, reserve_pct: float) -> None:
+    house.battery.mode, house.battery.reserve_pct = mode, reserve_pct
+    house.tariff.spans = ["13:00-14:30"]
+    run(house, "13:00", plan.run)
+
+    for minute in house.minutes("13:05", "14:40"):
+        run(house, minute, tick.run)
+
+    assert house.battery.writes == []
+    assert [line for line in house.said if "stands down" in line] == [
+        (
+            f"13:05 the Powerwall was held by somebody before (it reads {_words(mode)}, reserve {reserve_pct:.0f} %): "
+            "smartcharge stands down until 15:00; `smartcharge resume` ends that"
+        )
+    ]
+
+
+def _words(mode: str) -> str:
+    return {"backup": "backup", "autonomous": "time-based control"}[mode]
+
+
+def test_a_mode_changed_by_hand_stays_and_our_reserve_is_brought_back(house: House) -> None:
+    hold_from_1305(house)
+    house.battery.mode = "self_consumption"
+
+    run(house, "13:28", plan.run)
+    run(house, "13:29")
+
+    assert (house.battery.mode, house.battery.reserve_pct) == ("self_consumption", 20)
+    assert house.battery.writes == ["backup", 100, 20]
+    assert "changed by hand" in house.said[-2]
+
+
+def test_a_reserve_changed_by_hand_stays_and_our_mode_is_brought_back(house: House) -> None:
+    hold_from_1305(house)
+    house.battery.reserve_pct = 35
+
+    run(house, "13:28", plan.run)
+    run(house, "13:29")
+
+    assert (house.battery.mode, house.battery.reserve_pct) == ("autonomous", 35)
+
+
+def test_a_storm_holds_the_release_back_until_it_clears(house: House) -> None:
+    hold_from_1305(house)
+    house.battery.powers, house.charger.answers = frozenset({Power.STORM_WATCH}), [IDLE]
+
+    codes = [run(house, minute) for minute in house.minutes("13:29", "13:40")]
+    assert house.battery.writes == ["backup", 100]
+    house.battery.powers = frozenset()
+    codes.append(run(house, "13:41"))
+
+    assert set(codes) == {0}
+    assert rests(house)
+    assert [line.partition(": ")[2] for line in house.warned] == [
+        "Storm Watch has the battery: nothing is written until it is over.",
+        "the battery is free again.",
+    ]
+
+
+def test_nothing_is_written_where_the_outside_powers_cannot_be_learnt_but_a_release_is(house: House) -> None:
+    house.tariff.spans = ["13:00-14:30"]
+    run(house, "13:00", plan.run)
+    house.battery.powers = None
+    assert run(house, "13:05") == Unreachable.exit_code
+    assert house.battery.writes == []
+    house.battery.powers = frozenset()
+    run(house, "13:06")
+    house.battery.powers, house.charger.answers = None, [IDLE]
+
+    run(house, "13:29")
+
+    assert rests(house)
+
+
+def test_without_a_rate_plan_it_rests_self_powered_and_says_so_once(house: House) -> None:
+    hold_from_1305(house)
+    house.charger.answers = [IDLE]
+    house.battery.trouble = {"set_mode": RatePlanMissing("410", service="tesla")}
+    refuse = house.battery.trouble["set_mode"]
+    house.battery.trouble = {}
+    ask = house.battery.set_mode
+
+    def without_plan(mode: str) -> None:
+        if mode == "autonomous":
+            raise refuse
+        ask(mode)
+
+    house.battery.set_mode = without_plan  # type: ignore[method-assign]
+
+    assert run(house, "13:29") == 0
+    assert (house.battery.mode, house.battery.reserve_pct) == ("self_consumption", 20)
+    assert sum("rate plan" in line for line in house.warned) == 1
+    assert not owned(house, "13:30")
+
+
+def test_a_request_for_patience_is_kept_and_the_release_comes_first_afterwards(house: House) -> None:
+    from datetime import timedelta  # noqa: PLC0415
+
+    hold_from_1305(house)
+    house.charger.answers = [IDLE]
+    house.battery.trouble = {"read": Throttled("429", retry_after=timedelta(seconds=150), service="tesla")}
+    assert run(house, "13:29") == Throttled.exit_code
+    house.battery.trouble, calls = {}, len(house.battery.calls)
+
+    assert [run(house, clock) for clock in ("13:30", "13:31")] == [0, 0]
+    assert len(house.battery.calls) == calls
+    run(house, "13:32")
+
+    assert rests(house)
+
+
+def test_a_refused_sign_in_is_told_once_and_tried_every_quarter_of_an_hour(house: House) -> None:
+    hold_from_1305(house)
+    house.charger.answers = [IDLE]
+    house.battery.trouble = {"enter": SignInRefused("refused", service="tesla")}
+    house.battery.calls.clear()
+
+    codes = [run(house, minute) for minute in house.minutes("13:29", "13:58")]
+
+    assert set(codes) == {5}
+    assert house.battery.calls.count("enter") == 2  # 13:29 and 13:44
+    assert len(house.warned) == 1
+
+
+def test_pausing_and_boosting_and_idling_never_begin_a_hold(house: House) -> None:
+    house.tariff.spans, house.tariff.boosting = ["13:00-14:30"], True
+    run(house, "13:00", plan.run)
+    run(house, "13:05")
+    house.tariff.boosting = False
+    run(house, "13:06", plan.run)
+    house.charger.answers = [IDLE]
+    run(house, "13:07")
+
+    assert house.battery.calls == []
+
+
+def test_without_tesla_it_only_says_what_it_would_do(tmp_path_factory: pytest.TempPathFactory) -> None:
+    house = House(tmp_path_factory.mktemp("house"), SETTINGS.replace("tesla: {account_email: you@example.com}\n", ""))
+    house.tariff.spans = ["13:00-14:30"]
+    run(house, "13:00", plan.run)
+
+    run(house, "13:05")
+    run(house, "13:06")
+
+    assert house.battery.calls == []
+    assert [line for line in house.said if line.startswith("would put")] == [
+        "would put the Powerwall in backup, reserve 100 % until 13:30: the car is charging in a planned cheap window"
+    ]
+
+
+def test_a_dry_run_says_what_it_would_do_and_changes_nothing(house: House) -> None:
+    house.tariff.spans = ["13:00-14:30"]
+    run(house, "13:00", plan.run)
+    before = (house.folder / "smartcharge.db").read_bytes()
+
+    with closing(house.tools("13:05", dry_run=True)) as tools:
+        reconcile.run(tools)
+
+    assert house.said[-1].startswith("would put the Powerwall in backup, reserve 100 % until 13:30")
+    assert (house.folder / "smartcharge.db").read_bytes() == before
+    assert house.battery.calls == []
+
+
+def test_every_journaled_decision_can_be_decided_again(house: House) -> None:
+    from smartcharge.core.decide import decide  # noqa: PLC0415
+
+    hold_from_1305(house)
+    house.charger.answers = [IDLE]
+    run(house, "13:29")
+
+    with closing(house.tools("13:30")) as tools:
+        rows = [row for row in journal.rows(tools.peek) if row.outcome == "decided"]
+        assert [decide(row.situation).because for row in rows if row.situation] == [row.because for row in rows]
+        assert len(rows) == 2  # begun and ended
+
+
+def test_a_hold_is_stored_before_the_battery_is_asked_for_it(house: House) -> None:
+    """Whatever happens at Tesla, the next run knows what was promised."""
+    house.tariff.spans = ["13:00-14:30"]
+    run(house, "13:00", plan.run)
+    house.battery.trouble = {"enter": Unreachable("down", service="tesla")}
+    run(house, "13:05")
+
+    with closing(house.tools("13:06")) as tools:
+        seen = situation.load(tools.peek, tools.now, tools.policy)
+
+    assert seen.hold is not None
+    assert seen.hold.until == at("13:30").replace(second=0)
+
+
+def test_a_database_that_cannot_be_written_stops_a_beginning_but_no_release(house: House) -> None:
+    hold_from_1305(house)
+    house.charger.answers = [IDLE]
+    with closing(house.tools("13:29")) as tools:
+        tools.db.execute("PRAGMA query_only = ON")
+        code = attempt(lambda: reconcile.settle(tools))
+
+    assert rests(house)
+    assert code == DatabaseRefused.exit_code

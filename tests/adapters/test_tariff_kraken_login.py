@@ -1,0 +1,116 @@
+"""`login kraken` with a pasted refresh token: wrong pastes are named, right ones are proven."""
+
+from dataclasses import replace
+
+import pytest
+from kraken_case import NOW, House, failed, jwt, sent
+
+from smartcharge.adapters.tariff_kraken import login_with_refresh_token
+from smartcharge.errors import ConfigurationRefused, SignInRefused, Throttled, Unreachable
+
+GOOD = "v1.MTIzNDU2Nzg5MDEyMzQ1Njc4OTA-pasted"
+
+WRONG = {
+    "nothing": ("", "nothing was pasted"),
+    "blanks": (" \n\t", "nothing was pasted"),
+    "a command": ("curl -X POST https://auth.eonnext.com/oauth/token -d x", "a command"),
+    "our own command": ("smartcharge login kraken --refresh-token-stdin", "a command"),
+    "an ID token": (jwt(), "a JWT"),
+    "an access token with its scheme": (f"Bearer {jwt()}", "a JWT"),
+    "an encrypted token": ("eyJhbGciOiJkaXIifQ..aaa.bbb.ccc", "a JWT"),
+    "the page after signing in": ("https://www.eonnext.com/?code=abc&state=def", "address of a page"),
+    "a whole answer": ('{"refresh_token": "v1.abc", "id_token": "x"}', "a whole answer"),
+    "an address": ("you@example.com", "an e-mail address"),
+    "two lines": ("v1.MTIzNDU2Nzg5MDEy\nMzQ1Njc4OTA", "blanks or line breaks"),
+    "two words": ("v1.MTIzNDU2Nzg5 MDEyMzQ1Njc4OTA", "blanks or line breaks"),
+    "half of it": ("v1.MTIz", "too short"),
+    "a file": ("v" * 5000, "too long"),
+    "odd letters": ("v1.MTIzNDU2Nzg5…MDEyMzQ1", "letters inside"),
+}
+
+
+@pytest.mark.parametrize(("text", "name"), WRONG.values(), ids=WRONG)
+def test_a_wrong_paste_is_named_and_sent_nowhere(house: House, text: str, name: str) -> None:
+    with pytest.raises(SignInRefused, match=name) as refused:
+        login_with_refresh_token(house.account, text, NOW)
+
+    assert house.kraken.exchanges == []
+    assert not house.token_file.exists()
+    assert not text.strip() or text.strip() not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", [GOOD, f"  {GOOD}\n", f'"{GOOD}"', f"'{GOOD}'\r\n"])
+def test_a_right_paste_is_exchanged_kept_and_proven(house: House, text: str) -> None:
+    told = login_with_refresh_token(house.account, text, NOW)
+
+    assert [exchange["refresh_token"] for exchange in house.kraken.exchanges] == [GOOD]
+    assert house.kept()["kind"] == "auth0"
+    assert house.kept()["refresh_token"] == "auth0-refresh-1"
+    assert house.kraken.asked[0].authorization == f"Bearer {house.kept()['token']}"
+    assert "viewer" in house.kraken.asked[0].query
+    assert str(house.token_file) in told
+    assert house.plan("ev-a").planned["ev-a"]
+    assert house.kraken.logins == []
+
+
+def test_at_other_suppliers_it_is_krakens_own_refresh_token(house: House) -> None:
+    account = replace(house.account, supplier="octopus", email=None, password=None)
+
+    login_with_refresh_token(account, GOOD, NOW)
+
+    assert house.kraken.logins == [{"refreshToken": GOOD}]
+    assert house.kept()["kind"] == "kraken"
+    assert replace(house, account=account).plan("ev-a").planned["ev-a"]
+
+
+def test_a_refused_token_leaves_the_older_sign_in(house: House) -> None:
+    house.keep()
+    house.kraken.next_exchanges.append(sent(403, {"error": "invalid_grant"}))
+
+    with pytest.raises(SignInRefused) as refused:
+        login_with_refresh_token(house.account, GOOD, NOW)
+
+    assert house.kept()["token"] == "kept-token"
+    assert GOOD not in str(refused.value)
+
+
+def test_a_sign_in_to_another_account_is_named_without_its_number(house: House) -> None:
+    house.kraken.accounts = ["A-0THE6001", "A-0THE6002"]
+
+    with pytest.raises(ConfigurationRefused, match="not among the 2") as refused:
+        login_with_refresh_token(house.account, GOOD, NOW)
+
+    assert refused.value.key == "eon_next.import_account"
+    assert "A-" not in str(refused.value)
+
+
+def test_the_number_may_be_written_small(house: House) -> None:
+    account = replace(house.account, number=f" {house.account.number.lower()} ")
+
+    assert login_with_refresh_token(account, GOOD, NOW)
+
+
+def test_a_token_that_kraken_does_not_take_is_a_refusal(house: House) -> None:
+    house.kraken.next_answers.append(failed("KT-CT-1143"))
+
+    with pytest.raises(SignInRefused, match="KT-CT-1143"):
+        login_with_refresh_token(house.account, GOOD, NOW)
+
+
+@pytest.mark.parametrize("viewer", [None, {"accounts": None}, "you"])
+def test_without_a_word_about_accounts_the_sign_in_is_kept_but_not_proven(house: House, viewer: object) -> None:
+    house.kraken.next_answers.append(sent(200, {"data": {"viewer": viewer}}))
+
+    with pytest.raises(Unreachable, match="sign-in is kept"):
+        login_with_refresh_token(house.account, GOOD, NOW)
+
+    assert house.kept()["refresh_token"] == "auth0-refresh-1"
+
+
+def test_a_busy_supplier_is_waited_for(house: House) -> None:
+    house.kraken.next_answers.append(failed("KT-CT-1199", "viewer"))
+
+    with pytest.raises(Throttled):
+        login_with_refresh_token(house.account, GOOD, NOW)
+
+    assert house.kept()["refresh_token"] == "auth0-refresh-1"

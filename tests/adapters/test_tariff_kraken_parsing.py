@@ -1,0 +1,252 @@
+"""Kraken's lists as core values: what counts, what is dropped, and that nothing hostile does harm."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from kraken_case import House, car, old, sent, smart
+
+from smartcharge.core.answers import Dispatch
+from smartcharge.errors import Unreachable
+
+
+def at(time: str) -> datetime:
+    return datetime.fromisoformat(f"2026-07-08T{time}+00:00")
+
+
+@pytest.fixture(autouse=True)
+def _signed_in(house: House) -> None:
+    house.keep()
+
+
+def test_times_are_utc_and_energy_is_a_magnitude(house: House) -> None:
+    plan = house.planned([smart("2026-07-08T12:30:00+00:00", "2026-07-08T14:00:00+00:00", "-7.9")])
+
+    assert plan.planned["ev-a"] == (Dispatch(at("12:30:00"), at("14:00:00"), 7.9),)
+
+
+SPELLINGS = [
+    "2026-07-08T12:30:00Z",
+    "2026-07-08T13:30:00+01:00",
+    "2026-07-08T12:30:00.000000+00:00",
+    "2026-07-08T12:30:00+0000",
+    "2026-07-08T07:30:00-05:00",
+]
+
+
+@pytest.mark.parametrize("start", SPELLINGS)
+def test_every_spelling_of_an_instant_is_the_same_instant(house: House, start: str) -> None:
+    (dispatch,) = house.planned([smart(start, "14:00")]).planned["ev-a"] or ()
+
+    assert dispatch.starts_at == at("12:30:00")
+    assert dispatch.starts_at.tzinfo is UTC
+
+
+ENERGIES: dict[str, tuple[object, float | None]] = {
+    "nothing": (None, None),
+    "zero as text": ("0", 0.0),
+    "zero as decimal text": ("0.0", 0.0),
+    "a number": (3.1, 3.1),
+    "an integer": (-4, 4.0),
+    "a word": ("much", None),
+    "not a number": ("NaN", None),
+    "beyond all numbers": ("-1e999", None),
+    "a truth": (True, None),
+    "a list": ([1], None),
+    "digits without end": ("9" * 5000, None),
+}
+
+
+@pytest.mark.parametrize(("given", "kwh"), ENERGIES.values(), ids=ENERGIES)
+def test_energy_is_information_and_never_a_filter(house: House, given: object, kwh: float | None) -> None:
+    (dispatch,) = house.planned([smart("12:30", "14:00", given)]).planned["ev-a"] or ()
+
+    assert dispatch.energy_kwh == kwh
+
+
+def test_a_missing_energy_is_unknown(house: House) -> None:
+    item = smart("12:30", "14:00")
+    del item["energyAddedKwh"]
+
+    assert house.planned([item]).planned["ev-a"] == (Dispatch(at("12:30:00"), at("14:00:00")),)
+
+
+NOT_CHEAP = {
+    "a forced charge": ("BOOST", ()),
+    "a test": ("TEST", ()),
+    "a type that nobody knows": ("SUPERSMART", ("a dispatch of the unknown type SUPERSMART is ignored",)),
+    "no type": (None, ("a dispatch of the unknown type (odd) is ignored",)),
+    "a type of another type": (["SMART"], ("a dispatch of the unknown type (odd) is ignored",)),
+    "a type that would speak": ("A-1\r\nSet-Cookie", ("a dispatch of the unknown type (odd) is ignored",)),
+}
+
+
+@pytest.mark.parametrize(("kind", "remarks"), NOT_CHEAP.values(), ids=NOT_CHEAP)
+def test_only_what_the_supplier_charges_of_its_own_accord_counts(
+    house: House, kind: object, remarks: tuple[str, ...]
+) -> None:
+    plan = house.planned([smart("12:00", "13:00") | {"type": kind}, smart("15:00", "16:00")])
+
+    assert plan.planned["ev-a"] == (Dispatch(at("15:00:00"), at("16:00:00"), 4.6),)
+    assert plan.remarks == remarks
+
+
+SOURCES = {
+    "silence": (None, True, 0),
+    "smart-charge": ("smart-charge", True, 0),
+    "smart": ("smart", True, 0),
+    "bump-charge": ("bump-charge", False, 0),
+    "boost": ("boost", False, 0),
+    "test-charge": ("test-charge", False, 0),
+    "a stranger": ("grid-event", False, 1),
+}
+
+
+@pytest.mark.parametrize(("source", "counts", "remarks"), SOURCES.values(), ids=SOURCES)
+def test_the_older_query_names_a_source(house: House, source: str | None, counts: bool, remarks: int) -> None:
+    house.keep(flex_refused_on="2026-07-08")
+    house.kraken.old_planned = [old("12:30", "14:00", source)]
+
+    plan = house.plan("ev-a")
+
+    assert bool(plan.planned["ev-a"]) is counts
+    assert len(plan.remarks) == 1 + remarks
+
+
+def test_an_older_dispatch_without_a_source_part_counts(house: House) -> None:
+    house.keep(flex_refused_on="2026-07-08")
+    house.kraken.old_planned = [old("12:30", "14:00") | {"meta": None}]
+
+    assert house.plan("ev-a").planned["ev-a"] == (Dispatch(at("12:30:00"), at("14:00:00"), 3.37),)
+
+
+ODD = {
+    "a start without an offset": smart("2026-07-08T12:30:00", "14:00"),
+    "a start that is a day": smart("2026-07-08", "14:00"),
+    "a start that is a number": smart("12:30", "14:00") | {"start": 1783513800},
+    "a start at the end of all times": smart("9999-12-31T23:59:59-23:59", "14:00"),
+    "no end": smart("12:30", "14:00") | {"end": None},
+    "an end at the start": smart("12:30", "12:30"),
+    "an end before the start": smart("14:00", "12:30"),
+    "three days": smart("2026-07-08T12:00:00Z", "2026-07-11T12:00:00Z"),
+    "next month": smart("2026-08-08T12:00:00Z", "2026-08-08T13:00:00Z"),
+    "last month": smart("2026-06-08T12:00:00Z", "2026-06-08T13:00:00Z"),
+    "null": None,
+    "a word": "12:30-14:00",
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_odd_dispatch_is_dropped_with_a_remark_and_the_rest_is_kept(house: House, odd: object) -> None:
+    plan = house.planned([odd, smart("15:00", "16:00")])
+
+    assert plan.planned["ev-a"] == (Dispatch(at("15:00:00"), at("16:00:00"), 4.6),)
+    assert len(plan.remarks) == 1
+    assert plan.trouble is None
+
+
+def test_raw_times_are_kept_as_they_are(house: House) -> None:
+    plan = house.planned([smart("2026-07-08T17:11:09Z", "2026-07-08T17:12:31Z")])
+
+    assert plan.planned["ev-a"] == (Dispatch(at("17:11:09"), at("17:12:31"), 4.6),)
+
+
+def test_touching_overlapping_and_repeated_dispatches_are_passed_on(house: House) -> None:
+    items = [smart("13:30", "15:00"), smart("12:30", "13:30"), smart("13:30", "15:00"), smart("14:10", "16:00")]
+
+    assert len(house.planned(items).planned["ev-a"] or ()) == 4
+
+
+def test_a_forced_charge_over_a_window_is_remarked_and_leaves_it_as_it_is(house: House) -> None:
+    plan = house.planned([smart("12:00", "14:00"), smart("12:30", "13:00", kind="BOOST")])
+
+    assert plan.planned["ev-a"] == (Dispatch(at("12:00:00"), at("14:00:00"), 4.6),)
+    assert plan.remarks == ("a forced charge overlaps a planned window",)
+
+
+def test_unknown_keys_are_ignored(house: House) -> None:
+    extra: dict[str, object] = {f"extra{n}": {"deep": [n]} for n in range(400)}
+
+    assert house.planned([smart("12:30", "14:00") | extra]).planned["ev-a"] == (
+        Dispatch(at("12:30:00"), at("14:00:00"), 4.6),
+    )
+
+
+def test_remarks_are_not_told_without_end(house: House) -> None:
+    plan = house.planned([smart("14:00", f"13:{n:02}") for n in range(60)])
+
+    assert len(plan.remarks) == 21
+    assert plan.remarks[-1] == "and 40 remarks more"
+
+
+BAD_IDS = {"no id": {}, "a number": {"id": 7}, "empty": {"id": ""}, "control": {"id": "a\r\nb"}, "long": {"id": "x" * 101}}
+
+
+@pytest.mark.parametrize("bad", BAD_IDS.values(), ids=BAD_IDS)
+def test_a_device_without_a_usable_id_is_ignored(house: House, bad: dict[str, object]) -> None:
+    house.kraken.devices = [{"deviceType": "ELECTRIC_VEHICLES", "status": {"current": "LIVE"}, **bad}, car("ev-a")]
+
+    plan = house.plan("ev-a")
+
+    assert plan.planned.keys() == {"ev-a"}
+    assert plan.remarks == ("a device without a usable id is ignored",)
+
+
+def test_devices_that_are_no_objects_are_ignored(house: House) -> None:
+    house.kraken.devices = [None, 7, [], {"id": "x", "status": "LIVE", "deviceType": {}}, car("ev-a")]
+
+    assert house.plan("ev-a").planned.keys() == {"ev-a"}
+
+
+def test_words_from_outside_lose_their_control_characters(house: House) -> None:
+    house.kraken.devices = [car("ev-a", state="BOO\x1b[31m\r\n\u202eSTING")]
+    house.kraken.completed = [old("08:30", "09:00", "smart\x00-charge", "AT\nHOME")]
+
+    plan = house.plan("ev-a")
+
+    assert plan.devices is not None
+    assert plan.devices[0].state == "BOO[31mSTING"
+    assert plan.completed == (Dispatch(at("08:30:00"), at("09:00:00"), 3.37, "smart-charge", "ATHOME"),)
+
+
+def test_a_list_without_end_is_nonsense(house: House) -> None:
+    with pytest.raises(Unreachable, match="more than 500 items"):
+        house.planned([smart("12:30", "14:00")] * 501)
+
+
+HOSTILE = {
+    "a deep answer": "[" * 500_000,
+    "a deep object": '{"data":' * 200_000,
+    "an answer over 2 MiB": '{"data": {"d0": "' + "x" * (2 * 1024 * 1024) + '"}}',
+    "a number without end": '{"data": {"d0": ' + "9" * 100_000 + "}}",
+    "bytes that are no text": "\ud800",
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_body_is_nonsense_soon(house: House, body: str) -> None:
+    text = body.encode("utf-8", "surrogatepass")
+    house.kraken.next_answers.append((200, {}, text))
+
+    with pytest.raises(Unreachable):
+        house.plan("ev-a")
+
+
+ODD_ERRORS: dict[str, object] = {
+    "a word": "broken",
+    "a list of words": ["broken", None, 7],
+    "codes that are no words": [{"extensions": {"errorCode": ["KT-CT-1120"]}, "path": [0]}],
+    "extensions that are a list": [{"extensions": [], "path": "d0", "message": None}],
+    "very many": [{"message": "x"}] * 5000,
+}
+
+
+@pytest.mark.parametrize("errors", ODD_ERRORS.values(), ids=ODD_ERRORS)
+def test_odd_errors_spoil_no_given_answer(house: House, errors: object) -> None:
+    data = {"devices": [car("ev-a")], "d0": [smart("12:30", "14:00")], "completedDispatches": None}
+    house.kraken.next_answers.append(sent(200, json.dumps({"data": data, "errors": errors})))
+
+    plan = house.plan("ev-a")
+
+    assert plan.planned["ev-a"] == (Dispatch(at("12:30:00"), at("14:00:00"), 4.6),)
+    assert plan.completed is None

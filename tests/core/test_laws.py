@@ -1,0 +1,130 @@
+"""What holds in every situation, whatever the rules are: the laws of the policy."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import msgspec
+import pytest
+from hypothesis import Phase, assume, find, given, settings
+from hypothesis import strategies as st
+from random_situations import THOROUGH, situations
+from situations import seconds
+
+from smartcharge.core.decide import decide, depends_on_charger, release_is_due
+from smartcharge.core.model import Because, ChargerState, HoldKind, Pause, Situation
+from smartcharge.core.slots import SLOT, slot_start
+
+NOT_CHARGING = st.sampled_from([ChargerState.IDLE, ChargerState.UNKNOWN])
+
+
+@pytest.mark.parametrize("because", Because)
+def test_the_situations_below_reach_every_rule(because: Because) -> None:
+    seldom = settings(THOROUGH, max_examples=3000, phases=[Phase.generate])
+    found = find(situations(), lambda seen: decide(seen).because is because, settings=seldom)
+    assert decide(found).because is because
+
+
+@THOROUGH
+@given(situations())
+def test_deciding_again_changes_nothing(seen: Situation) -> None:
+    once = decide(seen)
+    assert decide(replace(seen, hold=once.hold)) == once
+
+
+@THOROUGH
+@given(situations())
+def test_a_hold_ends_ahead_on_a_half_hour_or_with_the_day(seen: Situation) -> None:
+    held = decide(seen).hold
+    if held is None:
+        return
+    night = seen.policy.cheap_period.next_start(seen.now)
+    assert held.until == slot_start(held.until) or held.until == night
+    assert seen.now < held.until <= night
+
+
+@THOROUGH
+@given(situations())
+def test_nothing_is_held_in_the_night(seen: Situation) -> None:
+    tonight = seen.policy.cheap_period.next_start(seen.now)
+    assume(seen.policy.cheap_period.holding(tonight))
+    assert decide(replace(seen, now=tonight)).hold is None
+
+
+@THOROUGH
+@given(situations(), NOT_CHARGING)
+def test_ignorance_of_the_car_never_starts_and_never_prolongs(seen: Situation, car: ChargerState) -> None:
+    assert decide(replace(seen, charger=car)).hold in {None, seen.hold}
+
+
+@THOROUGH
+@given(situations(), st.sampled_from([600, 1200, 90_000, -600, -90_000]))
+def test_ignorance_of_the_plan_never_starts_and_never_prolongs(seen: Situation, age: int) -> None:
+    stale = tuple(replace(window, seen_at=seen.now - seconds(age)) for window in seen.windows)
+    assert decide(replace(seen, windows=stale)).hold in {None, seen.hold}
+
+
+@THOROUGH
+@given(situations())
+def test_nothing_opens_outside_a_live_window(seen: Situation) -> None:
+    inside = any(window.live and window.covers(seen.now) for window in seen.windows)
+    if not inside:
+        assert decide(replace(seen, hold=None)).hold is None
+
+
+@THOROUGH
+@given(situations(), NOT_CHARGING)
+def test_time_always_wins(seen: Situation, car: ChargerState) -> None:
+    """However late the tick comes, a hold that is due ends unless the car is known to charge."""
+    after = decide(replace(seen, charger=car)).hold
+    assert after is None or seen.ahead < after.until
+
+
+@THOROUGH
+@given(situations(), st.timedeltas(seconds(0), seconds(172_800)), NOT_CHARGING)
+def test_no_release_depends_on_the_minute_it_is_due(seen: Situation, late: timedelta, car: ChargerState) -> None:
+    assume(seen.hold)
+    assert seen.hold is not None
+    then = max(seen.now, seen.hold.until - seen.policy.release_lead) + late
+    assert decide(replace(seen, now=then, charger=car)).hold is None
+
+
+@THOROUGH
+@given(situations())
+def test_an_extension_never_follows_an_extension(seen: Situation) -> None:
+    held = decide(seen).hold
+    if held is not None and held.kind is HoldKind.EXTENSION and held != seen.hold:
+        assert seen.hold is not None
+        assert seen.hold.kind is HoldKind.WINDOW
+        assert held.until <= seen.hold.until + SLOT
+        assert any(window.live and window.ends_at <= seen.hold.until for window in seen.windows)
+
+
+@THOROUGH
+@given(situations())
+def test_a_withdrawal_never_prolongs(seen: Situation) -> None:
+    gone = tuple(replace(window, withdrawn=True) for window in seen.windows)
+    assert decide(replace(seen, windows=gone)).hold in {None, seen.hold}
+
+
+@THOROUGH
+@given(situations())
+def test_a_question_not_asked_cannot_matter(seen: Situation) -> None:
+    holds = [decide(replace(seen, charger=answer)).hold for answer in ChargerState]
+    assert depends_on_charger(seen) == any(held != holds[0] for held in holds)
+    assert release_is_due(seen) == (seen.hold is not None and holds == [None, None, None])
+
+
+@THOROUGH
+@given(situations())
+def test_a_journal_row_decides_the_same_again(seen: Situation) -> None:
+    replayed = msgspec.json.decode(msgspec.json.encode(seen), type=Situation)
+    assert replayed == seen
+    assert (decide(replayed), decide(replayed).because) == (decide(seen), decide(seen).because)
+
+
+@THOROUGH
+@given(situations(), st.booleans())
+def test_the_owners_word_leaves_nothing_held(seen: Situation, paused: bool) -> None:  # noqa: FBT001
+    told = replace(seen, pause=Pause()) if paused else seen
+    if told.paused or told.stood_down_until:
+        assert decide(told).hold is None

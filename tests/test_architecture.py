@@ -1,0 +1,292 @@
+"""The house, as data: who may import whom, at once or later, and how long anything may grow."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+
+import pytest
+from source_tree import (
+    PACKAGE,
+    ROOT,
+    Import,
+    Module,
+    branches,
+    functions,
+    imports,
+    modules,
+    nesting,
+    short,
+    unannotated,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the modules of a room may import; names are patterns, blank-separated.
+
+    ours, libraries: at module level. later, later_libraries: besides, at the moment of use or for typing.
+    """
+
+    ours: str = ""
+    libraries: str = ""
+    later: str = ""
+    later_libraries: str = ""
+
+
+ROOMS = {
+    "__init__": Room(),
+    "__main__": Room("cli"),
+    "cli": Room("__init__ guard session", "click"),
+    "session": Room(later="config toolbox"),
+    "guard": Room("errors log", "click"),
+    # values and tools that know nothing of the house
+    "errors": Room(),
+    "log": Room(),
+    "files": Room(),
+    "budget": Room(),
+    "ports": Room("core.*"),
+    # the configuration
+    "secret": Room(),
+    "settings": Room("secret", "msgspec"),
+    "typed": Room("secret settings", "msgspec"),
+    "yaml_text": Room("errors", "yaml"),
+    "config_sources": Room("errors secret settings yaml_text", "msgspec"),
+    "config": Room("config_sources errors secret settings typed", "msgspec"),
+    # the composition root, and noise
+    "toolbox": Room("budget config core.* errors files log ports secret store store.*", later="adapters.*"),
+    "episodes": Room("errors store store.* toolbox"),
+    # core decides
+    "core": Room(),
+    "core.slots": Room(),
+    "core.stance": Room(),
+    "core.model": Room("core.slots"),
+    "core.*": Room("core.*"),
+    # store remembers
+    "store": Room("errors store.border", later="store.migrations"),
+    "store.border": Room("errors"),
+    "store.migrations": Room("store store.legacy", "sqlite_utils"),
+    "store.*": Room("core.* store store.*", later_libraries="msgspec"),
+    # adapters talk; their private parts are nobody else's
+    "adapters": Room(),
+    "adapters.tariff_kraken": Room("adapters._kraken_* core.* errors ports"),
+    "adapters._kraken_*": Room(
+        "__init__ adapters._kraken_* core.* errors files", "msgspec", later_libraries="requests urllib3"
+    ),
+    "adapters.charger_zappi": Room("core.* errors ports", later_libraries="httpx pymyenergi"),
+    "adapters.battery_powerwall": Room("adapters._powerwall_* core.* errors files ports"),
+    "adapters._powerwall_*": Room("adapters._powerwall_* core.* errors files", later_libraries="pypowerwall"),
+    # acts: what commands run
+    "act": Room(),
+    "act.*": Room("act.* budget core.* episodes errors files guard log ports store store.* toolbox"),
+    # commands run; none knows another, only what is in _options
+    "commands": Room(),
+    "commands.login": Room(
+        "act.* commands._options core.* errors session store store.* toolbox", "click", later="adapters.*"
+    ),
+    "commands.demo": Room("commands._options errors log session", "click", later="world.* cli"),
+    "commands._options": Room("budget errors guard session", "click", later="toolbox"),
+    "commands.*": Room("act.* commands._options core.* errors session store store.* toolbox", "click"),
+    # the pretend street stands apart
+    "world": Room(),
+    "world.*": Room("world.*", "aiosmtpd graphql trustme yaml"),
+}
+CORE_MAY_USE = {
+    *("collections", "contextlib", "dataclasses", "datetime", "enum", "functools", "itertools"),
+    *("math", "re", "typing", "zoneinfo"),
+}
+"""Of the standard library: neither a clock, nor the system, nor a log, nor a database."""
+
+CLOCKS = {
+    *("datetime.now", "datetime.utcnow", "datetime.today", "date.today"),
+    *("time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.ctime", "time.strftime"),
+    *("uuid.uuid1", "email.utils.localtime", "email.utils.formatdate", "email.utils.make_msgid"),
+}
+CLOCK_IN_SQL = ("current_timestamp", "current_date", "current_time", "'now'", "unixepoch()")
+BROAD = {
+    "guard": "one place maps the unforeseen to an exit code",
+    "adapters.charger_zappi": "pymyenergi raises anything, TypeError where a name look-up failed",
+    "adapters._powerwall_session": "pypowerwall raises anything",
+}
+
+FILE_LINES, FUNCTION_LINES, BRANCH_POINTS, NESTING = 250, 40, 10, 3
+ROOMS_DEEP, FILES_DEEP = 6, 10
+"""Commands, acts, episodes, toolbox, ports, core; inside the rooms act and core some files more."""
+CONFIGURATION = {"config", "config_sources", "secret", "settings", "typed", "yaml_text"}
+
+
+def room_of(module: Module) -> Room:
+    """The first room in the table that fits."""
+    return next(room for pattern, room in ROOMS.items() if fnmatchcase(module.name, pattern))
+
+
+def fits(name: str, patterns: str) -> bool:
+    """Whether one of the blank-separated patterns is meant."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns.split())
+
+
+def is_allowed(room: Room, wanted: Import) -> bool:
+    """Whether a room may import this, there and then."""
+    if wanted.is_ours:
+        return fits(short(wanted.target), f"{room.ours} {room.later}" if wanted.later else room.ours)
+    if wanted.library is None:
+        return True
+    return fits(wanted.library, f"{room.libraries} {room.later_libraries}" if wanted.later else room.libraries)
+
+
+def graph() -> dict[str, frozenset[str]]:
+    """What every module imports of ours at module level."""
+    return {
+        name: frozenset(short(each.target) for each in imports(module) if each.is_ours and not each.later)
+        for name, module in modules().items()
+    }
+
+
+def longest_chain(edges: dict[str, frozenset[str]]) -> tuple[str, ...]:
+    """The longest path of a graph without cycles."""
+
+    @cache
+    def chain(name: str) -> tuple[str, ...]:
+        return (name, *max((chain(target) for target in sorted(edges[name] - {name})), key=len, default=()))
+
+    return max(map(chain, edges), key=len)
+
+
+def folded(edges: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """The graph with every folder, and the configuration, taken as one room."""
+
+    def room(name: str) -> str:
+        return "configuration" if name in CONFIGURATION else name.split(".")[0]
+
+    rooms = {room(name) for name in edges}
+    return {
+        each: frozenset(room(t) for name, targets in edges.items() if room(name) == each for t in targets)
+        for each in rooms
+    }
+
+
+@pytest.mark.parametrize("module", modules().values(), ids=modules())
+def test_a_module_imports_only_what_its_room_may(module: Module) -> None:
+    assert any(fnmatchcase(module.name, pattern) for pattern in ROOMS), f"{module.name} has no room"
+    room = room_of(module)
+    assert [f"{module.at(each.line)} {each.target}" for each in imports(module) if not is_allowed(room, each)] == []
+
+
+def test_every_room_is_lived_in() -> None:
+    homes = {next(pattern for pattern in ROOMS if fnmatchcase(name, pattern)) for name in modules()}
+    assert sorted(set(ROOMS) - homes) == []
+
+
+def test_the_core_uses_nothing_that_could_touch_the_world() -> None:
+    core = [module for name, module in modules().items() if fits(name, "core core.*")]
+    used = [(module, each) for module in core for each in imports(module) if not each.is_ours]
+    assert len(used) > 10
+    assert [f"{m.at(i.line)} {i.target}" for m, i in used if i.target.split(".")[0] not in CORE_MAY_USE] == []
+
+
+def test_only_the_command_table_imports_by_a_name_made_up_at_run_time() -> None:
+    assert [name for name, m in modules().items() for node in ast.walk(m.tree) if _names_importer(node)] == ["cli"]
+
+
+def test_imports_run_in_no_circle() -> None:
+    edges, settled = graph(), set[str]()
+    while ready := {name for name in edges if name not in settled and edges[name] <= settled}:
+        settled |= ready
+    assert sorted(set(edges) - settled) == []
+
+
+def test_the_arrows_between_rooms_are_few() -> None:
+    chain = longest_chain(folded(graph()))
+    assert len(chain) <= ROOMS_DEEP, " > ".join(chain)
+
+
+def test_no_chain_of_imports_grows_longer() -> None:
+    chain = longest_chain(graph())
+    assert len(chain) <= FILES_DEEP, " > ".join(chain)
+
+
+def test_the_clock_is_read_in_one_place() -> None:
+    assert [place for module in modules().values() for place in clock_reads(module)] == [
+        "smartcharge/cli.py: datetime.now"
+    ]
+
+
+def test_broad_handlers_stand_only_at_the_borders() -> None:
+    found = [module.name for module in modules().values() for _ in broad_handlers(module)]
+    assert sorted(set(found)) == sorted(BROAD)
+    assert found.count("guard") == 1
+
+
+def test_only_the_log_prints() -> None:
+    assert [name for name, m in modules().items() for node in ast.walk(m.tree) if _is_call(node, "print")] == ["log"]
+
+
+@pytest.mark.parametrize("module", modules().values(), ids=modules())
+def test_nothing_grows_beyond_its_ceiling(module: Module) -> None:
+    measures = [f"{module.at(1)} {module.lines} lines"] if module.lines > FILE_LINES else []
+    assert measures + [offence for function in functions(module) for offence in too_large(module, function)] == []
+
+
+@pytest.mark.parametrize("module", modules().values(), ids=modules())
+def test_everything_is_annotated(module: Module) -> None:
+    bare = [(f, name) for f in functions(module) for name in unannotated(f)]
+    assert [f"{module.at(function.lineno)} {function.name}: {name}" for function, name in bare] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: path.name)
+def test_no_test_file_grows_beyond_the_ceiling(path: object) -> None:
+    with open(str(path), encoding="utf-8") as file:
+        assert sum(1 for _ in file) <= FILE_LINES
+
+
+def clock_reads(module: Module) -> Iterator[str]:
+    """Every mention of a way to read the wall clock, called or passed on, SQL's own included."""
+    names = {alias.asname or alias.name: f"{node.module}.{alias.name}" for node in ast.walk(module.tree)
+             if isinstance(node, ast.ImportFrom) for alias in node.names}  # fmt: skip
+    for node in ast.walk(module.tree):
+        said = ast.unparse(node) if isinstance(node, ast.Attribute | ast.Name) else ""
+        full = names.get(said, said).removeprefix("datetime.") if said != "datetime" else ""
+        if full in CLOCKS or said in CLOCKS:
+            yield f"{module.path.relative_to(ROOT)}: {full}"
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from (module.at(node.lineno) for word in CLOCK_IN_SQL if word in node.value.lower())
+
+
+def broad_handlers(module: Module) -> Iterator[ast.ExceptHandler]:
+    """Handlers of everything; one that clears up and raises on is none."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ExceptHandler) and not _raises_on(node):
+            caught = ast.unparse(node.type) if node.type else "BaseException"
+            if {"Exception", "BaseException"} & set(caught.strip("()").split(", ")):
+                yield node
+
+
+def too_large(module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """What of a function is beyond its ceiling."""
+    lines = (function.end_lineno or function.lineno) - function.lineno + 1
+    measured = {
+        "lines": (lines, FUNCTION_LINES),
+        "branch points": (branches(function), BRANCH_POINTS),
+        "levels": (nesting(function), NESTING),
+    }
+    for what, (found, ceiling) in measured.items():
+        if found > ceiling:
+            yield f"{module.at(function.lineno)} {function.name}: {found} {what}"
+
+
+def _raises_on(handler: ast.ExceptHandler) -> bool:
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
+def _names_importer(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {"import_module", "__import__"}
+
+
+def _is_call(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+
+
+def test_the_package_was_found() -> None:
+    assert {"cli", "core.decide", "store", f"{PACKAGE}"} - set(modules()) == {PACKAGE}
