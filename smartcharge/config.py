@@ -171,6 +171,10 @@ def _warnings(config: Config, *, unused_tesla: bool) -> Iterator[str]:
         yield f"{config.path} holds secrets that other users can read. Run `chmod 600 {config.path}`."
     if unused_tesla and config.tesla is None:
         yield "tesla.account_email is missing, so nothing is ever written to the Powerwall. Add it."
+    yield from _mail_warnings(config)
+
+
+def _mail_warnings(config: Config) -> Iterator[str]:
     mail = config.gcal
     if mail and (mail.smtp_user is None) != (mail.smtp_pass is None):
         missing = "smtp_user" if mail.smtp_user is None else "smtp_pass"

@@ -10,8 +10,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 
-from smartcharge.core.answers import ChargerReading, Plan
-from smartcharge.core.stance import BatteryReading
+from smartcharge.core.answers import ChargerReading, Plan, Registration
+from smartcharge.core.stance import BatteryFacts, BatteryReading
 
 
 class Tariff(Protocol):
@@ -23,6 +23,9 @@ class Tariff(Protocol):
     def check_in(self, now: datetime) -> None:
         """Make sure of a usable sign-in, without asking for anything else."""
 
+    def registrations(self, now: datetime) -> tuple[Registration, ...]:
+        """Ask which devices are registered, watched or not."""
+
 
 class Charger(Protocol):
     """A charger that measures what flows into the car; it is never written to."""
@@ -33,6 +36,9 @@ class Charger(Protocol):
 
     def read(self, now: datetime) -> ChargerReading:
         """Ask once. A reading that proves nothing is UNKNOWN, not an error."""
+
+    def read_each(self, now: datetime) -> tuple[ChargerReading, ...]:
+        """Ask once for every charger of the account on its own, the pinned one or not."""
 
 
 class Battery(Protocol):
@@ -54,6 +60,9 @@ class Battery(Protocol):
 
     def read_stance(self) -> BatteryReading:
         """A forced reading of mode and reserve alone: cheaper, for read-backs."""
+
+    def facts(self) -> BatteryFacts:
+        """What else it tells of itself; what it is silent about is None."""
 
     def set_mode(self, mode: str) -> None:
         """Ask for an operation mode; proves nothing. Raises `RatePlanMissing` where Tesla answers 410."""

@@ -38,6 +38,7 @@ class Toolbox:
     def __init__(
         self, config: Config, now: datetime, *, dry_run: bool = False, looking: bool = False, verbose: bool = False
     ) -> None:
+        _refuse_what_is_not_built(config)
         self.config = config
         self.now = now
         self.dry_run = dry_run
@@ -213,3 +214,16 @@ class Toolbox:
 def revealed(secret: Secret | None) -> str | None:
     """A secret's text, for the one adapter that needs it."""
     return None if secret is None else secret.reveal()
+
+
+def _refuse_what_is_not_built(config: Config) -> None:
+    """Name plainly what the configuration may say one day and this version cannot do."""
+    if config.tesla and config.tesla.backend != "cloud":
+        found, key, right = config.tesla.backend, "tesla.backend", "Use `cloud` for now."
+    elif config.control.hold != "backup":
+        found, key, right = config.control.hold, "control.hold", "Use `backup` for now."
+    else:
+        return
+    raise ConfigurationRefused(
+        f"is {found!r}, which this version cannot do", place=str(config.path), key=key, right=right
+    )

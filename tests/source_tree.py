@@ -75,12 +75,11 @@ def functions(module: Module) -> Iterator[Def]:
 
 
 def branches(function: Def) -> int:
-    """The points where a run may go one way or another; those of functions inside count for themselves."""
+    """Branches, loops, handlers, cases, comprehensions, and each `and` and `or`; a function inside has its own."""
     total = 0
     for node in _own(function):
         total += isinstance(node, BRANCHES)
         total += len(node.values) - 1 if isinstance(node, ast.BoolOp) else 0
-        total += len(node.ifs) if isinstance(node, ast.comprehension) else 0
     return total
 
 
@@ -100,9 +99,15 @@ def unannotated(function: Def) -> Iterator[str]:
         yield "return"
 
 
+def imagined(name: str, text: str) -> Module:
+    """A module that is not there, to see whether a rule would notice."""
+    path = ROOT.joinpath(PACKAGE, *name.split(".")).with_suffix(".py")
+    return Module(name, path, ast.parse(text), text.count("\n"))
+
+
 def _read(path: Path) -> Module:
-    text = path.read_text(encoding="utf-8")
     name = ".".join(path.relative_to(ROOT / PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+    text = path.read_text(encoding="utf-8")
     return Module(name, path, ast.parse(text), text.count("\n"))
 
 

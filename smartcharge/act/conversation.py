@@ -86,26 +86,19 @@ class Conversation:
         return self.seen
 
     def own(self) -> None:
-        """Remember what the battery was, and that it is ours to bring back: before the first write."""
-        memory, mode, reserve_pct = self.memory, self.seen.mode, self.seen.reserve_pct
-        if (memory.owns_mode and memory.owns_reserve) or mode is None or reserve_pct is None:
-            return
-        found = Stance(mode, round(reserve_pct))
-        before = Stance(
-            memory.before.mode if memory.before and memory.owns_mode else found.mode,
-            memory.before.reserve_pct if memory.before and memory.owns_reserve else found.reserve_pct,
-        )
-        self.remember(
-            replace(
-                memory,
-                owned_since=memory.owned_since or self.tools.now,
-                owns_mode=True,
-                owns_reserve=True,
-                before=before,
-                confirmed_mode=memory.confirmed_mode if memory.owns_mode else found.mode,
-                confirmed_reserve_pct=memory.confirmed_reserve_pct if memory.owns_reserve else found.reserve_pct,
-            )
-        )
+        """Remember what the battery was, and that it is ours to bring back: before the first write.
+
+        A value that is ours already keeps what it was before.
+        """
+        memory, found = self.memory, Stance(self.seen.mode or "", round(self.seen.reserve_pct or 0))
+        before = memory.before or found
+        if not memory.owns_mode:
+            memory = replace(memory, owns_mode=True, confirmed_mode=found.mode)
+            before = replace(before, mode=found.mode)
+        if not memory.owns_reserve:
+            memory = replace(memory, owns_reserve=True, confirmed_reserve_pct=found.reserve_pct)
+            before = replace(before, reserve_pct=found.reserve_pct)
+        self.remember(replace(memory, owned_since=memory.owned_since or self.tools.now, before=before))
 
     def bring_to(self, wanted: Stance, *, mode: bool, reserve: bool) -> None:
         """Write what differs, one value after the other, each verified before the next."""

@@ -53,28 +53,17 @@ class Overview:
 
     def as_json(self) -> dict[str, object]:
         """The object of `status --json`; instants are left to the encoder."""
-        seen, memory, reading = self.seen, self.battery, self.charger and self.charger.reading
+        seen, paused_until = self.seen, self.seen.pause and self.seen.pause.until
         return {
             "now": seen.now,
             "dispatches": [_dispatch(row) for row in self.dispatches],
             "fetched_at": self.fetched_at,
             "fresh": self.fresh,
             "hold": self.hold and _hold(self.hold),
-            "battery": {
-                "owned": memory.owned,
-                "confirmed_mode": memory.confirmed_mode,
-                "confirmed_reserve_pct": memory.confirmed_reserve_pct,
-                "before_mode": memory.before and memory.before.mode,
-                "before_reserve_pct": memory.before and memory.before.reserve_pct,
-                "in_doubt": memory.in_doubt_since is not None,
-            },
-            "charger": {
-                "state": reading.state if reading else ChargerState.UNKNOWN,
-                "watts": reading and reading.watts,
-                "at": reading and reading.at,
-            },
+            "battery": _battery(self.battery),
+            "charger": _charger(self.charger),
             "paused": seen.paused,
-            "paused_until": seen.pause.until if seen.pause and seen.paused else None,
+            "paused_until": paused_until if seen.paused else None,
             "stood_down_until": seen.stood_down_until,
             "outbox": {"waiting": self.outbox.waiting, "sent": self.outbox.sent, "failed": self.outbox.failed},
             "episodes": [_episode(row) for row in self.episodes],
@@ -176,6 +165,23 @@ def _hold(held: OpenHold) -> dict[str, object]:
         "opened_at": held.opened_at,
         "because": held.because,
     }
+
+
+def _battery(memory: BatteryMemory) -> dict[str, object]:
+    return {
+        "owned": memory.owned,
+        "confirmed_mode": memory.confirmed_mode,
+        "confirmed_reserve_pct": memory.confirmed_reserve_pct,
+        "before_mode": memory.before and memory.before.mode,
+        "before_reserve_pct": memory.before and memory.before.reserve_pct,
+        "in_doubt": memory.in_doubt_since is not None,
+    }
+
+
+def _charger(row: ChargerRow | None) -> dict[str, object]:
+    if row is None:
+        return {"state": ChargerState.UNKNOWN, "watts": None, "at": None}
+    return {"state": row.reading.state, "watts": row.reading.watts, "at": row.reading.at}
 
 
 def _episode(row: Episode) -> dict[str, object]:

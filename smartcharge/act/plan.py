@@ -3,7 +3,7 @@
 from smartcharge import budget, episodes
 from smartcharge.act.words import span
 from smartcharge.core.answers import Dispatch, Plan
-from smartcharge.core.dispatches import Changes, reconcile
+from smartcharge.core.dispatches import Changes, Remembered, reconcile
 from smartcharge.core.politeness import plan_is_due, plan_retry
 from smartcharge.errors import ConfigurationRefused, SignInRefused, Throttled, Trouble, Unreachable
 from smartcharge.files import locked
@@ -55,21 +55,10 @@ def fetch(tools: Toolbox) -> None:
 
 
 def _keep(tools: Toolbox, plan: Plan) -> None:
-    now, lines = tools.now, list[str]()
     with transaction(tools.db):
-        if plan.devices is not None:
-            fetches.record_devices(tools.db, plan.devices)
-        for device, answer in plan.planned.items():
-            fetches.record_answer(tools.db, device, now, ok=answer is not None, error=plan.trouble)
-            if answer is not None:
-                lines += _reconcile(tools, device, answer)
-        if plan.completed:
-            dispatches.record_completed(tools.db, plan.completed, now)
-        if not plan.planned:
-            services.asked(tools.db, KRAKEN, now)
+        lines = _remember(tools, plan)
         if lines or plan.remarks:
-            detail = "; ".join((*lines, *plan.remarks))
-            _note_once(tools, "changed" if lines else "remarked", detail)
+            _note_once(tools, "changed" if lines else "remarked", "; ".join((*lines, *plan.remarks)))
     for line in lines:
         tools.say(line)
     for remark in plan.remarks:
@@ -78,6 +67,22 @@ def _keep(tools: Toolbox, plan: Plan) -> None:
         _failed(tools, Unreachable(plan.trouble, service=KRAKEN))
     else:
         _succeeded(tools)
+
+
+def _remember(tools: Toolbox, plan: Plan) -> list[str]:
+    """Store what was answered; what changed in the plan, in words. The caller has opened the transaction."""
+    lines: list[str] = []
+    if plan.devices is not None:
+        fetches.record_devices(tools.db, plan.devices)
+    for device, answer in plan.planned.items():
+        fetches.record_answer(tools.db, device, tools.now, ok=answer is not None, error=plan.trouble)
+        if answer is not None:
+            lines += _reconcile(tools, device, answer)
+    if plan.completed:
+        dispatches.record_completed(tools.db, plan.completed, tools.now)
+    if not plan.planned:
+        services.asked(tools.db, KRAKEN, tools.now)
+    return lines
 
 
 def _note_once(tools: Toolbox, outcome: str, detail: str) -> None:
@@ -92,20 +97,22 @@ def _reconcile(tools: Toolbox, device: str, answer: tuple[Dispatch, ...]) -> lis
     if not changes:
         return []
     dispatches.apply(tools.db, device, changes, tools.now)
-    zone = tools.policy.cheap_period.zone
-    spans = {row.id: span(row.starts_at, row.ends_at, zone) for row in remembered}
-    return _told(changes, spans, zone)
+    return _told(changes, {row.id: row for row in remembered}, tools.policy.cheap_period.zone)
 
 
-def _told(changes: Changes, spans: dict[int, str], zone: str) -> list[str]:
-    """The changes of one answer in the owner's words, one line each."""
+def _told(changes: Changes, known: dict[int, Remembered], zone: str) -> list[str]:
+    """The changes of one answer in the owner's words, one line each; one that was only missing was never told."""
+
+    def words(row: int) -> str:
+        return span(known[row].starts_at, known[row].ends_at, zone)
+
     heirs = {heir for _, heir in changes.superseded}
     fresh = [d for d in changes.new if (d.starts_at, d.ends_at) not in heirs]
     return [
         *(f"planned: {span(d.starts_at, d.ends_at, zone)}{_about(d.energy_kwh)}" for d in fresh),
-        *(f"moved: {spans[row]} is now {span(*heir, zone)}" for row, heir in changes.superseded),
-        *(f"planned again: {spans[row]}" for row in changes.back),
-        *(f"withdrawn: {spans[row]}" for row in changes.withdrawn),
+        *(f"moved: {words(row)} is now {span(*heir, zone)}" for row, heir in changes.superseded),
+        *(f"planned again: {words(row)}" for row in changes.back if known[row].withdrawn_at),
+        *(f"withdrawn: {words(row)}" for row in changes.withdrawn),
     ]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from smartcharge.core.answers import Device, Dispatch
+from smartcharge.core.answers import Device, Dispatch, Registration
 
 LONGEST_SPAN: Final = timedelta(hours=48)
 FARTHEST: Final = timedelta(days=7)
@@ -65,6 +65,10 @@ class Registered:
         """The core's value; where a device is pinned, no other is watched."""
         watched = self.is_live_car and not self.suspended and pinned in {None, self.id}
         return Device(self.id, watched, boosting=self.state == "BOOSTING", state=self.state)
+
+    def as_registration(self, pinned: str | None) -> Registration:
+        """The same with how it is registered, for people."""
+        return Registration(self.as_device(pinned), self.is_live_car, self.suspended, self.kind, self.current)
 
 
 def devices_in(items: Iterable[object], notes: Notes) -> tuple[Registered, ...]:

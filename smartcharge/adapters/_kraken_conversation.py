@@ -15,9 +15,10 @@ from smartcharge.adapters._kraken_queries import (
     everything,
     old_plan,
     plans,
+    registry,
 )
 from smartcharge.adapters._kraken_signin import SignIn
-from smartcharge.core.answers import Dispatch, Plan
+from smartcharge.core.answers import Dispatch, Plan, Registration
 from smartcharge.errors import ConfigurationRefused, Unreachable
 
 if TYPE_CHECKING:
@@ -58,6 +59,13 @@ class Conversation:
                 return self._older_plan(known, is_news=True)
             asked |= {device: (second, alias(n)) for n, device in enumerate(missing)}
         return self._told(registered, {device: self._planned(device, asked.get(device)) for device in watched}, first)
+
+    def registrations(self) -> tuple[Registration, ...]:
+        """Ask which devices are registered; raises `Unreachable` where the answer does not tell."""
+        found = self._registered(self.ask(registry(self._account.number)))
+        if found is None:
+            raise Unreachable(self._notes.trouble() or "the devices are unknown", service=SERVICE)
+        return tuple(device.as_registration(self._pinned) for device in found)
 
     def ask(self, question: Question) -> Answer:
         """Ask one question; where the token is refused, once more with a new one."""

@@ -42,6 +42,11 @@ def everything(account: str, devices: Sequence[str]) -> Question:
     return Question(text, {"account": account, **_as_variables(devices)})
 
 
+def registry(account: str) -> Question:
+    """The devices, and nothing else."""
+    return Question(f"query Devices($account: String!) {{ {_DEVICES} }}", {"account": account})
+
+
 def plans(devices: Sequence[str]) -> Question:
     """The plan of each device, and nothing else; at least one device."""
     names = ", ".join(f"${alias(n)}: String!" for n in range(len(devices)))

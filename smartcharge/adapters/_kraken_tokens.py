@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ LONGEST_LIFE: Final = timedelta(days=31)
 IN_VAIN_FOR: Final = timedelta(minutes=15)
 LOCK_SECONDS: Final = 10.0
 MOST_BYTES: Final = 64 * 1024
+DISTURBANCES: Final = (signal.SIGALRM, signal.SIGTERM, signal.SIGINT)
 
 Token = Annotated[str, msgspec.Meta(pattern=r"\A[\x21-\x7e]{1,8192}\Z")]
 """Fit for a header: one printable word."""
@@ -124,9 +126,18 @@ class TokenFile:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let the budget's alarm and a request to end wait: a single-use token half written is a sign-in lost."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGTERM, signal.SIGINT})
+    """Let the budget's alarm and requests to end wait: a single-use token half written is a sign-in lost.
+
+    Handlers are swapped, not signals blocked: another thread would take them. Python hears them in the main
+    thread only, so elsewhere there is nothing to do.
+    """
+    waiting: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {each: signal.signal(each, lambda heard, _: waiting.append(heard)) for each in DISTURBANCES if is_main}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        for heard in waiting:
+            signal.raise_signal(heard)

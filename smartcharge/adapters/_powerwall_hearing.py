@@ -20,7 +20,7 @@ from smartcharge.errors import SignInRefused, Throttled, Trouble, Unreachable
 BROWSER_SIGN_IN = "Tesla takes only tokens of a sign-in in a browser: run `smartcharge login tesla` and paste both."
 NO_BROWSER = "true"
 """A command that takes the address and does nothing, so that no browser is tried after it."""
-STATUS = re.compile(r"(?:HTTP |')([1-5][0-9]{2})\b")
+STATUS = re.compile(r"(?:HTTP (?=...\b)|'(?=... [A-Z]))([1-5][0-9]{2})")
 SPENT = re.compile(r"login_required|invalid_grant|Token refresh HTTP 40[013] error: (?!unknown)")
 SECONDS = re.compile(r"[0-9]{1,6}")
 SILENCES = {

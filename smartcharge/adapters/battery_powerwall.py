@@ -10,10 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from smartcharge.adapters._powerwall_facts import facts_in
 from smartcharge.adapters._powerwall_hearing import Hearing
 from smartcharge.adapters._powerwall_session import NO_SITE, WRONG_SITE, asking, connected_site, session, sites
 from smartcharge.adapters._powerwall_tokens import SERVICE
-from smartcharge.core.stance import AUTONOMOUS, BACKUP, FULL_PCT, SELF_CONSUMPTION, BatteryReading, Power
+from smartcharge.core.stance import AUTONOMOUS, BACKUP, FULL_PCT, SELF_CONSUMPTION, BatteryFacts, BatteryReading, Power
 from smartcharge.errors import ConfigurationRefused, NotConfirmed, RatePlanMissing
 
 SITE_FILE = ".pypowerwall.site"
@@ -27,16 +28,23 @@ class PowerwallBattery:
 
     site_id: Tesla's number of the energy site; None where the library's own site file, or there being only
     one, decides. auth_folder: where the library keeps its files. timeout_seconds: for each step of a
-    connection; only `budget.share` bounds the whole.
+    connection; only `budget.share` bounds the whole. place: the file that the site was configured in.
     """
 
     def __init__(
-        self, *, email: str, site_id: str | None, auth_folder: Path, timeout_seconds: int = TIMEOUT_SECONDS
+        self,
+        *,
+        email: str,
+        site_id: str | None,
+        auth_folder: Path,
+        timeout_seconds: int = TIMEOUT_SECONDS,
+        place: str = "configuration",
     ) -> None:
         self._email = email
         self._site_id = int(site_id) if site_id else None
         self._folder = auth_folder
         self._timeout_seconds = timeout_seconds
+        self._place = place
         self._session = ExitStack()
         self._powerwall: Any = None
 
@@ -77,6 +85,11 @@ class PowerwallBattery:
         with asking() as heard:
             site = self._settings(heard)
         return BatteryReading(_mode(site), _pct(site.get("backup_reserve_percent")), powers=None)
+
+    def facts(self) -> BatteryFacts:
+        """2 requests: the settings, and the account's sites; raises as `read` does."""
+        with asking() as heard:
+            return facts_in(self._settings(heard), sites=len(sites(self._powerwall)))
 
     def set_mode(self, mode: str) -> None:
         """2 requests. Raises `RatePlanMissing` where Tesla answers 410, `NotConfirmed` for any mode but the three."""
@@ -131,7 +144,7 @@ class PowerwallBattery:
             )
         told = f"does not name one Powerwall: the Tesla account {problem}"
         key = "tesla.energy_site_id" if known else "tesla.account_email"
-        return ConfigurationRefused(told, place="configuration", key=key, right=right)
+        return ConfigurationRefused(told, place=self._place, key=key, right=right)
 
 
 def site_choices(

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from smartcharge.core.answers import ChargerReading
-from smartcharge.core.charging import error_status, judge
+from smartcharge.core.charging import error_status, judge, judge_each
 from smartcharge.core.model import ChargerState
 from smartcharge.errors import ConfigurationRefused, SignInRefused, Throttled, Trouble, Unreachable
 
@@ -65,18 +65,26 @@ class ZappiCharger:
         `Throttled`, `Unreachable`, and `ConfigurationRefused` where the proxy or certificate variables
         of the environment cannot be used.
         """
+        answer = self._answer(now)
+        reading = judge(answer, now, threshold_w=self._threshold_w, pinned_serial=self._zappi_serial)
+        if reading.state is ChargerState.UNKNOWN:
+            self.host = None  # a server that the hub has left goes on serving old records
+        return reading
+
+    def read_each(self, now: datetime) -> tuple[ChargerReading, ...]:
+        """Ask once, and judge every Zappi of the hub on its own, the pinned one or not; raises as `read` does."""
+        return judge_each(self._answer(now), now, threshold_w=self._threshold_w)
+
+    def _answer(self, now: datetime) -> object:
         try:
             answer = _finished(self._converse(now))
             _refuse_errors(answer)
         except Throttled:
             raise  # looking for the server anew would only add to what is too much already
-        except Trouble:
+        except BaseException:  # an alarm, too
             self.host = None
             raise
-        reading = judge(answer, now, threshold_w=self._threshold_w, pinned_serial=self._zappi_serial)
-        if reading.state is ChargerState.UNKNOWN:
-            self.host = None  # a server that the hub has left goes on serving old records
-        return reading
+        return answer
 
     async def _converse(self, now: datetime) -> object:
         heard: list[httpx.Response] = []

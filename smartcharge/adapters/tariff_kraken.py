@@ -12,7 +12,7 @@ from smartcharge.adapters._kraken_conversation import Conversation
 from smartcharge.adapters._kraken_login import login_with_refresh_token
 from smartcharge.adapters._kraken_signin import SignIn
 from smartcharge.adapters._kraken_wire import Wire
-from smartcharge.core.answers import Plan
+from smartcharge.core.answers import Plan, Registration
 
 __all__ = ["KrakenAccount", "KrakenTariff", "login_with_refresh_token", "sign_in_fingerprint"]
 
@@ -31,6 +31,11 @@ class KrakenTariff:
         """Ask for the plan of the devices known so far; those not known yet are asked about in the same run."""
         with Wire(now) as wire:
             return Conversation(self._account, wire).plan(devices)
+
+    def registrations(self, now: datetime) -> tuple[Registration, ...]:
+        """Ask which devices are registered, in 1 request; raises as `plan` does."""
+        with Wire(now) as wire:
+            return Conversation(self._account, wire).registrations()
 
     def check_in(self, now: datetime) -> None:
         """Make sure of a token that is believed to last; asks nothing where one is kept."""

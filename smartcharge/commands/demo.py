@@ -145,8 +145,7 @@ def _told(line: str, when: str) -> str:
     """One line of the program under a heading that a householder finds again."""
     words = line.removeprefix(f"{when.split(maxsplit=1)[1]} ").removeprefix("smartcharge ")
     head, _, rest = words.partition(" ")
-    plan = {"planned:": "planned", "planned": "planned", "moved:": "moved", "withdrawn:": "withdrawn"}
-    if head in plan:
+    if head in {"planned:", "planned", "moved:", "withdrawn:"}:
         return f"{'plan':<10} {words}"
     if head == "Powerwall" or words.startswith(("the Powerwall", "midnight reset")):
         return f"{'battery':<10} {words.removeprefix('Powerwall ')}"

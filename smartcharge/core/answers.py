@@ -36,6 +36,17 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class Registration:
+    """How a device is registered with the supplier; kind, status: its own words, None where it is silent."""
+
+    device: Device
+    is_live_car: bool
+    suspended: bool
+    kind: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One conversation with the supplier.
 

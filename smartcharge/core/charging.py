@@ -57,6 +57,13 @@ def judge(answer: object, now: datetime, *, threshold_w: float, pinned_serial: s
     )
 
 
+def judge_each(answer: object, now: datetime, *, threshold_w: float) -> tuple[ChargerReading, ...]:
+    """What the same answer says of every Zappi on its own; none where it holds no Zappi. Never raises."""
+    return tuple(
+        judge({"zappi": [record]}, now, threshold_w=threshold_w, pinned_serial=None) for record in _records(answer)
+    )
+
+
 def error_status(answer: object) -> int | None:
     """The error number of an answer that is a status object, as a number or as text; None where it is none.
 

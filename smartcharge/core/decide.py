@@ -14,7 +14,7 @@ def decide(seen: Situation) -> Decision:
         return Decision(None, Because.STOOD_DOWN)
     if seen.cheap_now:
         return Decision(None, Because.CHEAP_PERIOD)
-    if seen.charging and is_worth_holding(seen):
+    if is_worth_holding(seen):
         return Decision(Hold(seen.next_until, HoldKind.WINDOW), Because.CHARGING_IN_WINDOW)
     if seen.hold is None:
         return Decision(None, Because.NOTHING_TO_HOLD)
@@ -22,21 +22,23 @@ def decide(seen: Situation) -> Decision:
         return Decision(None, Because.CAR_STOPPED)
     if not seen.due:
         return Decision(seen.hold, Because.SLOT_ALREADY_CHEAP)
-    if seen.charging and may_extend(seen, seen.hold):
+    if may_extend(seen, seen.hold):
         return Decision(Hold(seen.cut(seen.hold.until + SLOT), HoldKind.EXTENSION), Because.OVERRUN)
     return Decision(None, Because.SLOT_ENDS)
 
 
 def is_worth_holding(seen: Situation) -> bool:
-    """Whether a window carries a hold past the release lead, and for long enough to be worth two writes."""
+    """Whether a window carries the charging car past the release lead, and for long enough to be worth two writes."""
     under_way = seen.hold is not None or seen.covered(seen.now)
-    return under_way and seen.covered(seen.ahead) and seen.next_until - seen.now >= seen.policy.min_hold
+    long_enough = seen.next_until - seen.now >= seen.policy.min_hold
+    return seen.charging and under_way and seen.covered(seen.ahead) and long_enough
 
 
 def may_extend(seen: Situation, hold: Hold) -> bool:
     """Whether the half hour after a due hold may be held on the car's word alone: once, and not for the night."""
     return (
-        seen.policy.extension
+        seen.charging
+        and seen.policy.extension
         and hold.kind is HoldKind.WINDOW
         and seen.ahead < seen.cut(hold.until + SLOT)
         and seen.policy.cheap_period.holding(hold.until) is None

@@ -5,7 +5,7 @@ between answers. So every (start, end) ever seen is kept, and only marked.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from smartcharge.core.answers import Dispatch
@@ -56,18 +56,28 @@ def reconcile(remembered: Iterable[Remembered], answer: Iterable[Dispatch], now:
     """Hold one device's answer, taken at `now`, against what is remembered of it."""
     asked = {(d.starts_at, d.ends_at): d for d in sorted(answer, key=lambda d: (d.starts_at, d.ends_at))}
     known = {row.span: row for row in remembered if row.ends_at > now}
-    still = [row for span, row in known.items() if span in asked]
-    gone = [row for span, row in known.items() if span not in asked and row.withdrawn_at is None]
-    heirs = {row.id: heir for row in gone if (heir := _heir(row, asked)) is not None}
-    orphans = [row for row in gone if row.id not in heirs]
+    standing = _standing([(row, asked[span]) for span, row in known.items() if span in asked])
+    gone = _gone([row for span, row in known.items() if span not in asked], asked, now)
+    new = tuple(dispatch for span, dispatch in asked.items() if span not in known and dispatch.ends_at > now)
+    return replace(gone, new=new, back=standing.back, revalued=standing.revalued)
+
+
+def _standing(rows: list[tuple[Remembered, Dispatch]]) -> Changes:
+    """What is planned still, or again."""
     return Changes(
-        new=tuple(d for span, d in asked.items() if span not in known and d.ends_at > now),
-        back=tuple(row.id for row in still if row.withdrawn_at or row.missing_since),
-        missing=tuple(row.id for row in orphans if row.missing_since is None and not _is_withdrawn(row, now)),
-        withdrawn=tuple(row.id for row in orphans if _is_withdrawn(row, now)),
-        superseded=tuple(heirs.items()),
-        revalued=tuple((r.id, asked[r.span].energy_kwh) for r in still if r.energy_kwh != asked[r.span].energy_kwh),
+        back=tuple(row.id for row, _ in rows if row.withdrawn_at or row.missing_since),
+        revalued=tuple((row.id, d.energy_kwh) for row, d in rows if row.energy_kwh != d.energy_kwh),
     )
+
+
+def _gone(rows: list[Remembered], asked: Iterable[tuple[datetime, datetime]], now: datetime) -> Changes:
+    """What is planned no more: revised, withdrawn, or missing for the first time."""
+    planned = [row for row in rows if row.withdrawn_at is None]
+    heirs = {row.id: heir for row in planned if (heir := _heir(row, asked)) is not None}
+    orphans = [row for row in planned if row.id not in heirs]
+    withdrawn = tuple(row.id for row in orphans if _is_withdrawn(row, now))
+    missing = tuple(row.id for row in orphans if row.missing_since is None and row.id not in withdrawn)
+    return Changes(missing=missing, withdrawn=withdrawn, superseded=tuple(heirs.items()))
 
 
 def _is_withdrawn(row: Remembered, now: datetime) -> bool:

@@ -49,12 +49,12 @@ class CheapPeriod:
     zone: str
 
     def on(self, day: date) -> Span:
-        """The cheap period that begins on a local day; an ambiguous end means the later of the two."""
+        """The cheap period that begins on a local day; an end that the clocks repeat or skip is read the later way."""
         zone = ZoneInfo(self.zone)
         last_day = day if self.starts < self.ends else day + DAY
         begin = datetime.combine(day, self.starts, zone)
-        end = datetime.combine(last_day, self.ends, zone).replace(fold=1)
-        return Span(begin.astimezone(UTC), end.astimezone(UTC))
+        end = datetime.combine(last_day, self.ends, zone)
+        return Span(begin.astimezone(UTC), max(end.replace(fold=fold).astimezone(UTC) for fold in (0, 1)))
 
     def holding(self, moment: datetime) -> Span | None:
         """The cheap period that `moment` lies in, if any."""

@@ -48,6 +48,22 @@ class BatteryReading:
 
 
 @dataclass(frozen=True, slots=True)
+class BatteryFacts:
+    """What else a house battery tells of itself, for people; a field that was missing is None.
+
+    site: its name. sites: how many sites with a battery the sign-in may see. grid_charging: whether it may
+    fill from the grid. rate_plan: whether it knows a tariff to save by. storm_watch: whether it is allowed.
+    """
+
+    site: str | None = None
+    sites: int | None = None
+    firmware: str | None = None
+    grid_charging: bool | None = None
+    rate_plan: bool | None = None
+    storm_watch: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BatteryMemory:
     """What is remembered of the battery between runs.
 

@@ -166,6 +166,36 @@ TABLES = (
     """,
 )
 
+INVITES = (
+    """
+    CREATE TABLE installation (         -- one row; what tells this installation from every other
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        salt TEXT NOT NULL,             -- goes into every UID; no secret
+        feed TEXT                       -- what the .ics file for subscription was last made of
+    ) STRICT
+    """,
+    "INSERT INTO installation (id, salt) VALUES (1, lower(hex(randomblob(16))))",
+    """
+    CREATE TABLE events (               -- every revision of every calendar event, as intended; append-only
+        id INTEGER PRIMARY KEY,
+        uid TEXT NOT NULL,
+        sequence INTEGER NOT NULL CHECK (sequence >= 0),
+        method TEXT NOT NULL CHECK (method IN ('REQUEST', 'CANCEL')),
+        first_start TEXT NOT NULL CHECK (first_start LIKE '____-__-__T__:__:__Z'), -- of the window; its event's name
+        starts_at TEXT NOT NULL CHECK (starts_at LIKE '____-__-__T__:__:__Z'),
+        ends_at TEXT NOT NULL CHECK (ends_at LIKE '____-__-__T__:__:__Z'), -- exclusive
+        energy_kwh REAL,                -- into the car, about; NULL where the supplier is silent
+        stamped_at TEXT NOT NULL CHECK (stamped_at LIKE '____-__-__T__:__:__Z'),
+        UNIQUE (uid, sequence),
+        CHECK (starts_at < ends_at)
+    ) STRICT
+    """,
+    "CREATE INDEX events_by_name ON events (first_start)",
+    "ALTER TABLE outbox ADD COLUMN may_have_arrived INTEGER NOT NULL DEFAULT 0 CHECK (may_have_arrived IN (0, 1))",
+    "ALTER TABLE outbox ADD COLUMN tried_at TEXT",  # the last attempt
+    "CREATE INDEX outbox_by_attempt ON outbox (tried_at)",
+)
+
 
 @STEPS()
 def m001_tables(db: Database) -> None:
@@ -186,6 +216,14 @@ def m002_legacy_dispatches(db: Database) -> None:
     if tables:
         legacy.take_over(db.conn, tables)
     db.execute("PRAGMA user_version = 2")
+
+
+@STEPS()
+def m003_invites(db: Database) -> None:
+    """Make room for the calendar's events, and for what became of an attempt to post."""
+    for statement in INVITES:
+        db.execute(statement)
+    db.execute("PRAGMA user_version = 3")
 
 
 def apply(db: sqlite3.Connection) -> None:

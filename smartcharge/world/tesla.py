@@ -112,6 +112,7 @@ class TeslaCloud:
             "version": "26.18.1 pretend",
             "battery_count": 1,
             "installation_time_zone": "Europe/London",
+            "tariff_content": {"name": "Night rate", "utility": "Pretend Energy"} if powerwall.has_rate_plan else {},
         }
         powerwall.count_read(now)
         if self._trouble.strikes(self.name, "no-reserve-field"):

@@ -11,6 +11,22 @@ STATUS = {"A": 1, "B1": 1, "B2": 1, "C1": 1, "C2": 3, "F": 0}
 FINE_STATUS = {"A": 1, "B1": 5, "B2": 9, "C1": 3, "C2": 12, "F": 21}
 """`zsh` for a pilot state: 1 disconnected, 5 waiting, 9 delayed by the car, 12 charging, 21 fault."""
 
+STILL: dict[str, object] = {
+    "pwm": 5300,
+    "lck": 16,
+    "vol": 2412,
+    "frq": 50.01,
+    "pha": 1,
+    "pri": 1,
+    "cmt": 254,
+    "bsm": 0,
+    "bst": 0,
+    "bss": 0,
+    "mgl": 50,
+    "fwv": "3562S5.782",
+}
+"""What a record says whatever the car does."""
+
 
 @dataclass(slots=True)
 class Zappi:
@@ -61,17 +77,5 @@ class Zappi:
             "zsh": FINE_STATUS.get(self.pst, 1),
             "zmo": 3,
             "che": round(self.session_kwh, 2),
-            "pwm": 5300,
-            "lck": 16,
-            "vol": 2412,
-            "frq": 50.01,
-            "pha": 1,
-            "pri": 1,
-            "cmt": 254,
-            "bsm": 0,
-            "bst": 0,
-            "bss": 0,
-            "mgl": 50,
-            "fwv": "3562S5.782",
-        } | self.changes
-        return {key: value for key, value in made.items() if key not in self.without}
+        }
+        return {key: value for key, value in (STILL | made | self.changes).items() if key not in self.without}

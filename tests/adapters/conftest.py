@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 import responses
+from hub_case import Scripted
 from kraken_case import EMAIL, NUMBER, PASSWORD, House, PretendKraken
+from powerwall_case import Home
 
 from smartcharge.adapters.tariff_kraken import KrakenAccount
 from smartcharge.world.street import Street
+from smartcharge.world.wire import Asked, Reply
 
 
 @pytest.fixture
@@ -30,3 +33,31 @@ def street(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Street]:
         for name, value in served.environment.items():
             monkeypatch.setenv(name, value)
         yield served
+
+
+@pytest.fixture
+def charging(street: Street) -> None:
+    """The car draws 7 kW."""
+    street.myenergi.zappis[0].watts, street.myenergi.zappis[0].pst = 7150, "C2"
+
+
+@pytest.fixture
+def scripted(street: Street, monkeypatch: pytest.MonkeyPatch) -> Scripted:
+    """A pretend hub that gives one and the same answer to everything."""
+
+    def answer_with(reply: Reply) -> None:
+        def answer(_asked: Asked, _now: object) -> Reply:
+            return street.myenergi.signed(reply)
+
+        monkeypatch.setattr(street.myenergi, "answer", answer)
+
+    return answer_with
+
+
+@pytest.fixture
+def home(street: Street, tmp_path: Path) -> Home:
+    """A house that is signed in to Tesla."""
+    folder = tmp_path / "auth"
+    folder.mkdir()
+    street.write_tesla_tokens(folder)
+    return Home(street, folder)

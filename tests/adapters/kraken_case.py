@@ -61,7 +61,9 @@ def failed(code: str | None, *path: object, status: int = 200) -> Sent:
     return sent(status, {"data": None, "errors": [error(code, *path)]})
 
 
-def car(device_id: str, current: str = "LIVE", state: str = "SMART_CONTROL_CAPABLE", **more: object) -> dict[str, object]:
+def car(
+    device_id: str, current: str = "LIVE", state: str = "SMART_CONTROL_CAPABLE", **more: object
+) -> dict[str, object]:
     """A registered car."""
     status = {"current": current, "isSuspended": more.pop("suspended", False), "currentState": state}
     return {"id": device_id, "deviceType": "ELECTRIC_VEHICLES", "status": status, **more}

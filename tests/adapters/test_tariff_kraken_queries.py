@@ -53,6 +53,8 @@ def test_a_question_fits_the_schema(question: object) -> None:
     assert validate(SCHEMA, parse(text)) == []
 
 
-@pytest.mark.parametrize("question", [everything('"A"', ['"x"']), plans(['"x"']), old_plan('"A"'), sign_in({"email": '"e"'})])
+@pytest.mark.parametrize(
+    "question", [everything('"A"', ['"x"']), plans(['"x"']), old_plan('"A"'), sign_in({"email": '"e"'})]
+)
 def test_no_value_is_built_into_a_question(question: object) -> None:
     assert re.findall(r'"', getattr(question, "text", '"')) == []

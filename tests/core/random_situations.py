@@ -1,6 +1,5 @@
 """Situations that nobody thought of: around both clock changes, odd nights, stale plans and old holds."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 from hypothesis import HealthCheck, settings
@@ -11,7 +10,7 @@ from smartcharge.core.model import ChargerState, Hold, HoldKind, Pause, Policy, 
 from smartcharge.core.slots import SLOT, CheapPeriod, slot_end, slot_start
 
 THOROUGH = settings(
-    max_examples=200,
+    max_examples=150,
     deadline=None,
     derandomize=True,
     database=None,
@@ -27,20 +26,20 @@ NOONS = [
     datetime(2027, 3, 27, 12, tzinfo=UTC),
 ]
 """A winter's day, a summer's, and the eves of clock changes."""
+MOMENTS = st.builds(
+    lambda noon, slots, rest: noon + slots * SLOT + timedelta(seconds=rest),
+    st.sampled_from(NOONS),
+    st.integers(0, 24) | st.integers(0, 48),
+    st.integers(0, 1799) | st.sampled_from([0, 1619, 1620, 1709, 1710, 1799.000001]),
+)
 
 
 def whole(least: int, most: int) -> st.SearchStrategy[timedelta]:
     return st.integers(least, most).map(seconds)
 
 
-MOMENTS = st.builds(
-    lambda noon, slots, rest, micros: noon + slots * SLOT + rest + timedelta(microseconds=micros),
-    st.sampled_from(NOONS),
-    st.integers(0, 60),
-    whole(0, 1799) | st.sampled_from([0, 1, 1619, 1620, 1709, 1710, 1799]).map(seconds),
-    st.sampled_from([0, 0, 0, 1, 999_999]),
-)
-NIGHTS = st.sampled_from([NIGHT, NIGHT, OCTOPUS_NIGHT, CheapPeriod(time(22, 40), time(4, 10), LONDON)]) | st.builds(
+ODD_NIGHT = CheapPeriod(time(22, 40), time(4, 10), LONDON)
+NIGHTS = st.sampled_from([NIGHT, OCTOPUS_NIGHT, ODD_NIGHT]) | st.builds(
     CheapPeriod, st.times(), st.times(), st.just(LONDON)
 )
 POLICIES = st.just(HOUSE) | st.builds(
@@ -49,57 +48,58 @@ POLICIES = st.just(HOUSE) | st.builds(
     release_lead=whole(30, 300),
     min_hold=whole(60, 1500),
     extension=st.booleans(),
-    max_hours_per_day=st.none() | st.sampled_from([0.5, 2.0, 6.0]),
+    max_hours_per_day=st.sampled_from([None, 0.5, 2.0, 6.0]),
 )
-AGES = st.sampled_from([0, 599, 600, 1199, 1200, 90_000, -599, -600]).map(seconds)
-CARS = st.sampled_from([ChargerState.CHARGING, ChargerState.CHARGING, ChargerState.IDLE, ChargerState.UNKNOWN])
-LENGTHS = st.sampled_from([seconds(76), seconds(180), SLOT, 2 * SLOT, 4 * SLOT]) | whole(1, 7200)
-OFFSETS = st.sampled_from([-4, -3, -2, -1, 0, 1]).map(lambda slots: slots * SLOT)
+CARS = st.sampled_from([*ChargerState, ChargerState.CHARGING, ChargerState.CHARGING])
+
+STARTS = st.integers(-7200, 1800) | st.sampled_from([-3600, -1800, -1800, 0])
+LENGTHS = st.integers(1, 7200) | st.sampled_from([76, 180, 1800, 1800, 3600])
+AGES = st.sampled_from([0, 0, 599, 600, 1199, 1200, 90_000, -599, -600])
+MARKS = st.sampled_from(["", "", "withdrawn", "superseded", "boosting"])
+WINDOWS = st.tuples(STARTS, LENGTHS, st.just(0), st.just("")) | st.tuples(STARTS, LENGTHS, AGES, MARKS)
+"""Start (counted from the slot's) and length, age of the answer, all in seconds; and what became of it."""
+HOLDS = st.tuples(
+    st.sampled_from([0, 1800, 1800, 1800]) | st.integers(0, 172_800),
+    st.sampled_from([None, HoldKind.WINDOW, HoldKind.WINDOW, HoldKind.EXTENSION]),
+)
+"""How many seconds ago it was decided, and its kind; None where nothing is held."""
+PLANS = st.lists(WINDOWS, max_size=3)
+LEFT = st.sampled_from([-60, 0, 1, 60]).map(seconds)
+OWNERS = st.sampled_from([""] * 15 + ["paused", "paused for", "stood down", "stood down"])
+HELD_HOURS = st.sampled_from([0.0, 0.0, 1.9, 2.0, 6.5])
 
 
-@st.composite
-def plans(draw: st.DrawFn, now: datetime) -> tuple[Window, ...]:
-    """Up to three windows near `now`; half of the plans are fresh, and free of withdrawals and forced charges."""
-    found, healthy = [], draw(st.booleans())
-    for car in draw(st.sampled_from(["", "1", "1", "11", "12", "112"])):
-        starts_at = slot_start(now) + draw(OFFSETS) + draw(st.just(seconds(0)) | whole(0, 1799))
-        window = Window(starts_at, starts_at + draw(LENGTHS), now, car)
-        found.append(window if healthy else draw(defects(window)))
-    return tuple(found)
-
-
-@st.composite
-def defects(draw: st.DrawFn, window: Window) -> Window:
-    """Make a window what it may become: old, taken back, or under a forced charge."""
-    superseded = draw(st.booleans())
-    return replace(
-        window,
-        seen_at=window.seen_at - draw(AGES),
-        boosting=draw(st.booleans()),
-        superseded=superseded,
-        withdrawn=superseded or draw(st.booleans()),
+def a_window(now: datetime, start: int, length: int, age: int, mark: str) -> Window:
+    starts_at = slot_start(now) + seconds(start)
+    return Window(
+        starts_at,
+        starts_at + seconds(length),
+        seen_at=now - seconds(age),
+        device="car" if age == 0 else "van",
+        withdrawn=mark in {"withdrawn", "superseded"},
+        superseded=mark == "superseded",
+        boosting=mark == "boosting",
     )
 
 
-@st.composite
-def holds(draw: st.DrawFn, now: datetime, policy: Policy) -> Hold | None:
-    """Nothing, or a hold as a rule of the policy may have left it: now, a slot ago, or long ago."""
-    then = now - draw(st.sampled_from([seconds(0), SLOT, SLOT]) | whole(0, 172_800))
+def a_hold(now: datetime, policy: Policy, ago: int, kind: HoldKind | None) -> Hold | None:
+    """A hold as a rule of the policy may have left it: now, a slot ago, or as long ago as two days."""
+    then = now - seconds(ago)
     until = min(slot_end(then + policy.release_lead), policy.cheap_period.next_start(then))
-    return draw(st.sampled_from([None, Hold(until), Hold(until, HoldKind.EXTENSION)]))
+    return Hold(until, kind) if kind else None
 
 
 @st.composite
 def situations(draw: st.DrawFn) -> Situation:
     """Anything that a tick may find."""
-    now, policy = draw(MOMENTS), draw(POLICIES)
-    seen = Situation(
-        now, policy, windows=draw(plans(now)), charger=draw(CARS), hold=draw(holds(now, policy)),
-        held_since_noon=draw(st.just(seconds(0)) | whole(0, 25_000)),
-    )  # fmt: skip
-    match draw(st.integers(0, 9)):
-        case 8:
-            return replace(seen, pause=Pause(draw(st.none() | whole(-60, 60).map(now.__add__))))
-        case 9:
-            return replace(seen, stand_down=StandDown(now - draw(whole(0, 7200)), now + draw(whole(-60, 60))))
-    return seen
+    now, policy, owner, left = draw(MOMENTS), draw(POLICIES), draw(OWNERS), draw(LEFT)
+    return Situation(
+        now=now,
+        policy=policy,
+        windows=tuple(a_window(now, *shape) for shape in draw(PLANS)),
+        charger=draw(CARS),
+        hold=a_hold(now, policy, *draw(HOLDS)),
+        pause=Pause(now + left if owner == "paused for" else None) if owner.startswith("paused") else None,
+        stand_down=StandDown(now - seconds(1800), now + left) if owner == "stood down" else None,
+        held_since_noon=timedelta(hours=draw(HELD_HOURS)),
+    )

@@ -1,4 +1,5 @@
 """The rules of the policy, one by one; all times are a winter day's in London."""
+# ruff: noqa: FBT001 - truth values are columns of the tables
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,7 +8,7 @@ import pytest
 from situations import HOUSE, at, hold, seconds, situation, window
 
 from smartcharge.core.decide import decide, depends_on_charger, release_is_due
-from smartcharge.core.model import Because, Pause, Policy, Situation, StandDown
+from smartcharge.core.model import Because, Policy, Situation
 
 OPENING = {
     # when, the plan, the car is, held after, because
@@ -45,8 +46,10 @@ HOLDING = {
     "a charging car goes on": ("13:10", "13:00-14:00", "charging", "13:30", "13:30", "CHARGING_IN_WINDOW"),
     "just before the lead nothing changes": (
         "13:28:29", "13:00-14:00", "charging", "13:30", "13:30", "SLOT_ALREADY_CHEAP"),
-    "at the lead the next slot is taken": ("13:28:30", "13:00-14:00", "charging", "13:30", "14:00", "CHARGING_IN_WINDOW"),
-    "a stop mid-slot keeps the paid half hour": ("14:10", "13:00-15:00", "idle", "14:30", "14:30", "SLOT_ALREADY_CHEAP"),
+    "at the lead the next slot is taken": (
+        "13:28:30", "13:00-14:00", "charging", "13:30", "14:00", "CHARGING_IN_WINDOW"),
+    "a stop mid-slot keeps the paid half hour": (
+        "14:10", "13:00-15:00", "idle", "14:30", "14:30", "SLOT_ALREADY_CHEAP"),
     "so does not knowing": ("14:10", "13:00-15:00", "unknown", "14:30", "14:30", "SLOT_ALREADY_CHEAP"),
     "to the last second before the lead": ("14:28:29", "13:00-15:00", "idle", "14:30", "14:30", "SLOT_ALREADY_CHEAP"),
     "then a stopped car releases": ("14:28:30", "13:00-15:00", "idle", "14:30", "nothing", "SLOT_ENDS"),
@@ -65,9 +68,11 @@ HOLDING = {
         "13:59", "13:00-13:58, 14:00-15:00", "charging", "14:00", "14:30", "CHARGING_IN_WINDOW"),
     "a late tick still releases an idle car": ("14:04", "13:00-15:00", "idle", "14:00", "nothing", "SLOT_ENDS"),
     "and one hours late": ("17:00", "13:00-15:00", "unknown", "14:00", "nothing", "SLOT_ENDS"),
-    "a late tick in a window goes on with it": ("14:04", "13:00-15:00", "charging", "14:00", "14:30", "CHARGING_IN_WINDOW"),
+    "a late tick in a window goes on with it": (
+        "14:04", "13:00-15:00", "charging", "14:00", "14:30", "CHARGING_IN_WINDOW"),
     "unless its slot is nearly over": ("14:28", "13:00-15:00", "charging", "14:00", "nothing", "SLOT_ENDS"),
-    "a late tick with a stale plan releases": ("14:04", "13:00-15:00 stale", "charging", "14:00", "nothing", "SLOT_ENDS"),
+    "a late tick with a stale plan releases": (
+        "14:04", "13:00-15:00 stale", "charging", "14:00", "nothing", "SLOT_ENDS"),
 }  # fmt: skip
 
 EXTENDING = {
@@ -81,7 +86,8 @@ EXTENDING = {
         "17:28:30", "16:45-17:25", "charging", "17:30", "18:00 extended", "OVERRUN"),
     "one that ended in the slot's first second counts": (
         "13:58:30", "13:00-13:30:01", "charging", "14:00", "14:30 extended", "OVERRUN"),
-    "one that ended as the slot began does not": ("13:58:30", "13:00-13:30", "charging", "14:00", "nothing", "SLOT_ENDS"),
+    "one that ended as the slot began does not": (
+        "13:58:30", "13:00-13:30", "charging", "14:00", "nothing", "SLOT_ENDS"),
     "nor one that ends in a later slot": (
         "14:28", "13:00-14:00:01", "charging", "14:00", "nothing", "SLOT_ENDS"),
     "a withdrawn window is not extended": (
@@ -90,7 +96,8 @@ EXTENDING = {
     "but the revision that took its place is": (
         "13:58:30", "13:00-15:00 superseded, 13:00-13:50", "charging", "14:00", "14:30 extended", "OVERRUN"),
     "a stale plan is not extended": ("13:58:30", "13:00-14:00 stale", "charging", "14:00", "nothing", "SLOT_ENDS"),
-    "a forced charge is not extended": ("13:58:30", "13:00-14:00 boosting", "charging", "14:00", "nothing", "SLOT_ENDS"),
+    "a forced charge is not extended": (
+        "13:58:30", "13:00-14:00 boosting", "charging", "14:00", "nothing", "SLOT_ENDS"),
     "a stale car's window is not extended for the other's": (
         "13:58:30", "13:00-14:00 stale, 15:00-16:00 van", "charging", "14:00", "nothing", "SLOT_ENDS"),
     "a late tick may still extend": ("14:28:29", "13:00-14:00", "charging", "14:00", "14:30 extended", "OVERRUN"),
@@ -147,9 +154,7 @@ def test_what_becomes_of_an_open_hold(when: str, plan: str, car: str, before: st
 
 
 @pytest.mark.parametrize(("policy", "when", "plan", "before", "after", "because"), NUMBERS.values(), ids=NUMBERS)
-def test_the_owners_numbers_count(
-    policy: Policy, when: str, plan: str, before: str, after: str, because: str
-) -> None:
+def test_the_owners_numbers_count(policy: Policy, when: str, plan: str, before: str, after: str, because: str) -> None:
     assert_decides(situation(when, plan, "charging", before, policy=policy), after, because)
 
 
@@ -186,50 +191,6 @@ def test_only_a_fresh_plan_opens(age: int, after: str, because: str) -> None:
     assert_decides(replace(situation("13:05", car="charging"), windows=(plan,)), after, because)
 
 
-OWNER = {
-    # when, the owner's word, the plan, because (the car charges, 13:30 is held, nothing is held after)
-    "a pause releases at once": ("13:05", Pause(), "13:00-14:00", "PAUSED"),
-    "a pause stands to its last second": ("13:29:59", Pause(at("13:30")), "13:00-14:00", "PAUSED"),
-    "a pause outranks the night": ("24:05", Pause(), "", "PAUSED"),
-    "another's stance is left alone": ("13:05", StandDown(at("13:05"), at("14:30")), "13:00-14:00", "STOOD_DOWN"),
-    "to the half hour after the window": (
-        "14:29:59", StandDown(at("13:05"), at("14:30")), "13:00-14:00", "STOOD_DOWN"),
-    "moving with a window that grows": (
-        "15:29:59", StandDown(at("13:05"), at("14:30")), "13:00-14:40, 14:40-15:00", "STOOD_DOWN"),
-    "and where the window is gone, as first said": (
-        "14:29:59", StandDown(at("13:05"), at("14:30")), "13:00-14:00 withdrawn", "STOOD_DOWN"),
-    "standing down outranks the night": ("24:05", StandDown(at("23:45"), at("24:30")), "", "STOOD_DOWN"),
-}  # fmt: skip
-
-
-def with_word(seen: Situation, word: Pause | StandDown) -> Situation:
-    return replace(seen, pause=word) if isinstance(word, Pause) else replace(seen, stand_down=word)
-
-
-@pytest.mark.parametrize(("when", "word", "plan", "because"), OWNER.values(), ids=OWNER)
-def test_the_owner_comes_first(when: str, word: Pause | StandDown, plan: str, because: str) -> None:
-    assert_decides(with_word(situation(when, plan, "charging", "13:30"), word), "nothing", because)
-
-
-OVER = {
-    "the pause is over at its minute": ("13:30", Pause(at("13:30")), "13:00-14:00", "14:00"),
-    "the next window is ours again": ("14:30", StandDown(at("13:05"), at("14:30")), "13:00-14:00, 14:30-15:00", "15:00"),
-    "a window that shrank is over earlier": (
-        "14:00", StandDown(at("13:05"), at("14:30")), "13:00-13:30, 14:00-15:00", "14:30"),
-    "a window that grew is over later": ("15:30", StandDown(at("13:05"), at("14:30")), "13:00-15:00, 15:30-16:00", "16:00"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("when", "word", "plan", "after"), OVER.values(), ids=OVER)
-def test_the_owners_word_ends(when: str, word: Pause | StandDown, plan: str, after: str) -> None:
-    assert_decides(with_word(situation(when, plan, "charging"), word), after, "CHARGING_IN_WINDOW")
-
-
-def test_a_pause_is_named_before_a_stand_down() -> None:
-    seen = with_word(situation("13:05"), StandDown(at("13:05"), at("14:30")))
-    assert_decides(with_word(seen, Pause()), "nothing", "PAUSED")
-
-
 QUESTIONS = {
     # when, the plan, held before, the charger matters, a release is due
     "a window with nothing held": ("13:05", "13:00-14:00", "nothing", True, False),
@@ -249,7 +210,11 @@ QUESTIONS = {
 
 @pytest.mark.parametrize(("when", "plan", "before", "matters", "due"), QUESTIONS.values(), ids=QUESTIONS)
 def test_the_charger_is_asked_only_where_it_matters(
-    when: str, plan: str, before: str, matters: bool, due: bool  # noqa: FBT001 - columns of the table
+    when: str,
+    plan: str,
+    before: str,
+    matters: bool,
+    due: bool,
 ) -> None:
     seen = situation(when, plan, "unknown", before)
     assert (depends_on_charger(seen), release_is_due(seen)) == (matters, due)

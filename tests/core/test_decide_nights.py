@@ -1,4 +1,5 @@
 """The rules around the cheap period, in winter, in summer and in the nights of the clock changes."""
+# ruff: noqa: FBT001 - truth values are columns of the tables
 
 from dataclasses import replace
 from datetime import date, time
@@ -26,7 +27,8 @@ EVENINGS = {
     "at six the day begins": (NIGHT, DAY, "06:00", "05:54-07:30", "nothing", "06:30", "CHARGING_IN_WINDOW"),
     "a window across midnight is held to midnight": (
         NIGHT, DAY, "23:40", "23:30-25:00", "nothing", "24:00", "CHARGING_IN_WINDOW"),
-    "the last slot before it is let go in time": (NIGHT, DAY, "23:58:45", "23:30-25:00", "24:00", "nothing", "SLOT_ENDS"),
+    "the last slot before it is let go in time": (
+        NIGHT, DAY, "23:58:45", "23:30-25:00", "24:00", "nothing", "SLOT_ENDS"),
     "and nothing new begins for its rest": (
         NIGHT, DAY, "23:58:45", "23:30-25:00", "nothing", "nothing", "NOTHING_TO_HOLD"),
     "three minutes before it a hold is worth it": (
@@ -50,7 +52,8 @@ EVENINGS = {
         OCTOPUS_NIGHT, DAY, "05:30", "05:00-06:30", "nothing", "06:00", "CHARGING_IN_WINDOW"),
     "an odd night cuts a slot": (ODD, DAY, "22:31", "22:00-24:00", "nothing", "22:40", "CHARGING_IN_WINDOW"),
     "an odd night cuts an extension": (ODD, DAY, "22:28:30", "22:00-22:30", "22:30", "22:40 extended", "OVERRUN"),
-    "a late tick does not extend to what is over": (ODD, DAY, "22:38:30", "22:00-22:30", "22:30", "nothing", "SLOT_ENDS"),
+    "a late tick does not extend to what is over": (
+        ODD, DAY, "22:38:30", "22:00-22:30", "22:30", "nothing", "SLOT_ENDS"),
     "after an odd night the slot's rest counts": (
         ODD, DAY, "04:10", "04:00-05:00", "nothing", "04:30", "CHARGING_IN_WINDOW"),
 }  # fmt: skip
@@ -94,14 +97,13 @@ CLOCK_CHANGES = {
         OCTOPUS_NIGHT, AUTUMN, "22:28:45", "22:00-22:30", "22:30", "nothing", "SLOT_ENDS"),
     "autumn: Octopus to 05:29:59 UTC": (
         OCTOPUS_NIGHT, AUTUMN, "29:29:59", "29:00-31:00", "nothing", "nothing", "CHEAP_PERIOD"),
-    "autumn: and then by day": (OCTOPUS_NIGHT, AUTUMN, "29:30", "29:00-31:00", "nothing", "30:00", "CHARGING_IN_WINDOW"),
+    "autumn: and then by day": (
+        OCTOPUS_NIGHT, AUTUMN, "29:30", "29:00-31:00", "nothing", "30:00", "CHARGING_IN_WINDOW"),
 }  # fmt: skip
 CASES = EVENINGS | CLOCK_CHANGES
 
 
-@pytest.mark.parametrize(
-    ("tariff", "day", "when", "plan", "before", "after", "because"), CASES.values(), ids=CASES
-)
+@pytest.mark.parametrize(("tariff", "day", "when", "plan", "before", "after", "because"), CASES.values(), ids=CASES)
 def test_a_charging_car_around_the_night(
     tariff: CheapPeriod, day: date, when: str, plan: str, before: str, after: str, because: str
 ) -> None:
@@ -128,7 +130,7 @@ GRACE_AT_NIGHT = {
 
 
 @pytest.mark.parametrize(("when", "age", "fresh"), GRACE_AT_NIGHT.values(), ids=GRACE_AT_NIGHT)
-def test_the_plan_may_be_older_where_it_is_asked_less(when: str, age: int, fresh: bool) -> None:  # noqa: FBT001
+def test_the_plan_may_be_older_where_it_is_asked_less(when: str, age: int, fresh: bool) -> None:
     seen = situation(when, "13:00-14:00")
     window = replace(seen.windows[0], seen_at=seen.now - seconds(age))
     assert seen.is_fresh(window) is fresh

@@ -1,4 +1,5 @@
 """What holds in every situation, whatever the rules are: the laws of the policy."""
+# ruff: noqa: FBT001 - truth values are columns of the tables
 
 from dataclasses import replace
 from datetime import timedelta
@@ -124,7 +125,7 @@ def test_a_journal_row_decides_the_same_again(seen: Situation) -> None:
 
 @THOROUGH
 @given(situations(), st.booleans())
-def test_the_owners_word_leaves_nothing_held(seen: Situation, paused: bool) -> None:  # noqa: FBT001
+def test_the_owners_word_leaves_nothing_held(seen: Situation, paused: bool) -> None:
     told = replace(seen, pause=Pause()) if paused else seen
     if told.paused or told.stood_down_until:
         assert decide(told).hold is None

@@ -6,6 +6,8 @@ from contextlib import closing
 from datetime import UTC, datetime, time
 from pathlib import Path
 
+from hypothesis import settings
+
 from smartcharge.core.model import Policy
 from smartcharge.core.slots import CheapPeriod
 from smartcharge.store import open_store
@@ -30,7 +32,9 @@ OLD_FORMS = {
 }
 
 
-CENTURY = (datetime.min.replace(year=2000), datetime.min.replace(year=2100))
+UNHURRIED = settings(deadline=None)
+"""For laws whose every example makes a database."""
+CENTURY = (datetime.fromisoformat("2000-01-01"), datetime.fromisoformat("2100-01-01"))
 """First and last moment of the times that are tried; without a zone, as `hypothesis` wants its bounds."""
 
 

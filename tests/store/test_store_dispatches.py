@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_case import at, in_memory, texts
+from store_case import UNHURRIED, at, in_memory, texts
 
 from smartcharge.core.answers import Device, Dispatch
 from smartcharge.core.dispatches import Changes, Remembered, reconcile
@@ -250,6 +250,7 @@ planned = st.builds(
 answers = st.lists(st.lists(planned, max_size=3, unique_by=lambda d: (d.starts_at, d.ends_at)), min_size=1, max_size=6)
 
 
+@UNHURRIED
 @given(answers, st.integers(1, 60))
 def test_after_any_answers_the_live_windows_are_the_last_answer_or_merely_missing(
     answers: list[list[Dispatch]], minutes: int

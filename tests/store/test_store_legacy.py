@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_case import CENTURY, POLICY, at, in_memory, make_old, texts
+from store_case import CENTURY, POLICY, UNHURRIED, at, in_memory, make_old, texts
 
 from smartcharge.core.answers import Device, Dispatch
 from smartcharge.core.dispatches import Changes
@@ -185,6 +185,7 @@ rows = st.builds(
 )
 
 
+@UNHURRIED
 @given(st.lists(rows))
 def test_every_understood_row_and_its_sequence_is_found_again(rows: list[dict[str, object]]) -> None:
     with closing(in_memory()) as db:

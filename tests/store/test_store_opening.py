@@ -13,7 +13,7 @@ from store_case import POLICY, at, make_old, on_disk, texts
 
 from smartcharge.core.model import Because, Hold
 from smartcharge.errors import Busy, DatabaseRefused
-from smartcharge.store import APPLICATION_ID, SCHEMA_VERSION, holds, open_store, situation, transaction
+from smartcharge.store import APPLICATION_ID, SCHEMA_VERSION, holds, is_lasting, open_store, situation, transaction
 
 ROW: dict[str, object] = {
     "start": "2026-11-22T13:30:00Z",
@@ -78,6 +78,14 @@ def test_a_missing_database_reads_as_an_empty_one_and_stays_missing(tmp_path: Pa
 
     assert (seen.windows, seen.hold) == ((), None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_file_itself_is_lasting(path: Path) -> None:
+    with closing(open_store(path, read_only=True)) as stand_in, closing(open_store(path)) as db:
+        assert not is_lasting(stand_in)
+        assert is_lasting(db)
+    with closing(open_store(path, read_only=True)) as db:
+        assert is_lasting(db)
 
 
 def test_an_old_database_is_read_through_a_copy_in_memory(path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_case import CENTURY, POLICY, at, in_memory, on_disk, texts
+from store_case import CENTURY, POLICY, UNHURRIED, at, in_memory, on_disk, texts
 
 from smartcharge.core.answers import ChargerReading
 from smartcharge.core.model import Because, ChargerState, Hold, HoldKind, Pause, Situation, StandDown, Window
@@ -90,6 +90,7 @@ def test_none_stays_none() -> None:
     assert from_text_or_none(to_text_or_none(at("13:30"))) == at("13:30")
 
 
+@UNHURRIED
 @given(memories, memories)
 def test_the_batterys_memory(first: BatteryMemory, second: BatteryMemory) -> None:
     with closing(in_memory()) as db:
@@ -118,6 +119,7 @@ def test_the_same_memory_is_not_written_again(db: sqlite3.Connection, path: Path
     assert on_disk(path.parent) == before
 
 
+@UNHURRIED
 @given(moments, st.none() | moments, moments, moments)
 def test_the_owners_hand(now: datetime, until: datetime | None, seen: datetime, left_until: datetime) -> None:
     with closing(in_memory()) as db:
@@ -137,6 +139,7 @@ def test_a_pause_may_be_lengthened(db: sqlite3.Connection) -> None:
     assert owner.paused(db) == Pause(None)
 
 
+@UNHURRIED
 @given(chargers, st.none() | words)
 def test_a_reading_of_the_charger(reading: ChargerReading, error: str | None) -> None:
     with closing(in_memory()) as db:
@@ -144,6 +147,7 @@ def test_a_reading_of_the_charger(reading: ChargerReading, error: str | None) ->
         assert readings.last_charger(db) == readings.ChargerRow(reading, error)
 
 
+@UNHURRIED
 @given(moments, st.none() | st.floats(0, 100))
 def test_a_reading_of_the_battery(moment: datetime, soe_pct: float | None) -> None:
     with closing(in_memory()) as db:
@@ -163,6 +167,7 @@ def test_the_last_reading_is_the_one_kept_last_of_its_kind(db: sqlite3.Connectio
     assert last.reading.state is ChargerState.CHARGING
 
 
+@UNHURRIED
 @given(situations, st.sampled_from(Because))
 def test_a_situation_in_the_journal(seen: Situation, because: Because) -> None:
     with closing(in_memory()) as db:

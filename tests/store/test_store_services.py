@@ -56,6 +56,15 @@ def test_a_refusal_is_remembered_with_what_it_was_refused_for(db: sqlite3.Connec
     )
 
 
+def test_a_refusal_that_is_only_suspected_does_not_stand_yet(db: sqlite3.Connection) -> None:
+    services.refused(db, "zappi", at("13:00"), services.SUSPECTED + "fingerprint", "401")
+    assert not services.service(db, "zappi").is_refused
+
+    services.refused(db, "zappi", at("13:01"), "fingerprint", "401")
+
+    assert services.service(db, "zappi").is_refused
+
+
 def test_a_new_host_replaces_the_old(db: sqlite3.Connection) -> None:
     services.remember_host(db, "zappi", "s18.myenergi.net")
     services.remember_host(db, "zappi", "s19.myenergi.net")

@@ -1,0 +1,75 @@
+"""The runs: whether cron is firing, by what they have left behind, and what troubles them."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from smartcharge.act.doctor import signs
+from smartcharge.act.doctor.findings import Area, Finding
+from smartcharge.act.overview import Overview, gather
+from smartcharge.act.words import age, clock
+from smartcharge.core.politeness import is_blocked, plan_interval
+from smartcharge.store import fetches, journal, services
+from smartcharge.toolbox import Toolbox
+
+HERE = Area("runs")
+COMMANDS = ("fetch-dispatches", "reconcile", "midnight-reset", "send-invites")
+LATE = timedelta(minutes=20)
+"""Beyond the usual interval: no back-off of ours lasts longer than a quarter of an hour."""
+OVERDUE = timedelta(minutes=3)
+A_DAY = timedelta(hours=26)
+"""From one verified midnight reset to the next, the night of the clock change included."""
+CRON = "Put the lines that `smartcharge crontab` prints into the crontab (`crontab -e`), and see that cron runs"
+
+
+def examine(tools: Toolbox) -> Iterator[Finding]:
+    """An idle run writes nothing, so a question to Kraken is the surest sign of life."""
+    about = gather(tools)
+    yield _cron(tools, about)
+    yield from _release(tools, about)
+    yield from _midnight(tools, about)
+    for command in COMMANDS:
+        if row := journal.last(tools.peek, command):
+            yield HERE.ok(command, f"wrote last into the journal {age(tools.now - row.at)} ago: {row.outcome}")
+        else:
+            yield HERE.ok(command, "has had nothing to write into the journal yet")
+    for episode in about.episodes:
+        says = f"trouble with {episode.kind}, {episode.count} times running, for {age(tools.now - episode.since)}"
+        yield HERE.warning(episode.command, says, "`smartcharge history` tells more")
+
+
+def _cron(tools: Toolbox, about: Overview) -> Finding:
+    last_at, asked_at = signs.last_at(tools), fetches.last_asked_at(tools.peek)
+    if last_at is None:
+        return HERE.warning("cron", "no run has ever written anything down", CRON)
+    silence, seen = tools.now - last_at, about.seen
+    said = f"the last sign of a run is {age(silence)} old"
+    if asked_at == last_at:
+        said = f"Kraken was asked {age(silence)} ago"
+    row = services.service(tools.peek, "kraken")
+    if row.is_refused or is_blocked(tools.now, row.not_before):
+        return HERE.ok("cron", f"{said}; Kraken is not asked just now, so that there need be no newer one")
+    if silence > plan_interval(seen) + LATE:
+        minutes = plan_interval(seen) // timedelta(minutes=1)
+        return HERE.warning("cron", f"{said}, and now it should be asked every {minutes} min: nothing runs", CRON)
+    return HERE.ok("cron", f"{said}, so cron is firing")
+
+
+def _release(tools: Toolbox, about: Overview) -> Iterator[Finding]:
+    zone = tools.policy.cheap_period.zone
+    if about.hold and tools.now > about.hold.hold.until + OVERDUE:
+        says = f"the hold should have ended at {clock(about.hold.hold.until, zone)}"
+        yield HERE.warning("release", says, f"Run `smartcharge reconcile`. {CRON}")
+    elif about.battery.in_doubt_since and tools.now > about.battery.in_doubt_since + OVERDUE:
+        says = f"the battery has not confirmed what it was asked {age(tools.now - about.battery.in_doubt_since)} ago"
+        yield HERE.warning("release", says, "It is tried again every minute; `smartcharge reconcile -v` tells more")
+    if about.battery.rate_plan_missing:
+        says = "Tesla has refused time-based control, so the Powerwall rests in self-powered mode"
+        yield HERE.warning("release", says, "Set your tariff in the Tesla app; it is tried again at midnight")
+
+
+def _midnight(tools: Toolbox, about: Overview) -> Iterator[Finding]:
+    rested_at = about.battery.rested_at
+    everything = tools.config.control.restore == "resting"
+    if rested_at and everything and not about.seen.paused and tools.now - rested_at > A_DAY:
+        says = f"the last verified midnight reset is {age(tools.now - rested_at)} old"
+        yield HERE.warning("midnight-reset", says, CRON)

@@ -1,0 +1,209 @@
+"""Which revisions of the family's calendar are due: what is planned and held, against what it was last told.
+
+Nothing here depends on who noticed a change, or when: the same evidence always gives the same calendar.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from smartcharge.core.invite_windows import DayWindow, Planned, day_windows
+from smartcharge.core.slots import CheapPeriod, Span, slot_end
+
+SECOND = timedelta(seconds=1)
+
+
+class Method(StrEnum):
+    """What a revision does to its event (RFC 5546): make or change it, or take it away."""
+
+    REQUEST = "REQUEST"
+    CANCEL = "CANCEL"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One state of one event, UTC, half-open.
+
+    first_start: start of the window as first seen; it names the event, whose UID is made of it. sequence: grows
+    with every revision and never falls. stamped_at: when the revision was made; later than the one before.
+    energy_kwh: about how much goes into the car, None where the supplier is silent.
+    """
+
+    first_start: datetime
+    sequence: int
+    method: Method
+    starts_at: datetime
+    ends_at: datetime
+    stamped_at: datetime
+    energy_kwh: float | None = None
+
+    @property
+    def span(self) -> Span:
+        """From when to when."""
+        return Span(self.starts_at, self.ends_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """A revision with the UID of its event, ready to be written down for a calendar."""
+
+    uid: str
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A hold, open or closed (closed_at): the house charged, or will, to the slot end that it was released at."""
+
+    opened_at: datetime
+    until: datetime
+    closed_at: datetime | None = None
+
+    @property
+    def span(self) -> Span:
+        """What the calendar shows of it; empty where it was closed as soon as it was opened."""
+        if self.closed_at is None:
+            return Span(self.opened_at, self.until)
+        if self.closed_at <= self.opened_at:
+            return Span(self.opened_at, self.opened_at)
+        return Span(self.opened_at, min(self.until, slot_end(self.closed_at)))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that decides what the calendar should say.
+
+    since: nothing older is in the evidence, so events that began before are left as they are. known: the last
+    revision of every event. when_planned: an event for every planned window; else for those charged in.
+    """
+
+    now: datetime
+    since: datetime
+    cheap_period: CheapPeriod
+    plan: tuple[Planned, ...] = ()
+    holds: tuple[Held, ...] = ()
+    known: tuple[Revision, ...] = ()
+    when_planned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """What belongs together: a window that is planned, and what the calendar was last told; either may be missing."""
+
+    first_start: datetime
+    window: DayWindow | None
+    known: Revision | None
+
+    @property
+    def shown(self) -> Span | None:
+        """What the calendar shows now."""
+        return self.known.span if self.known and self.known.method is Method.REQUEST else None
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Where it is at home."""
+        return tuple(span for span in (self.window and self.window.span, self.shown) if span)
+
+    def is_touched_by(self, span: Span) -> bool:
+        """Whether something that was held belongs here."""
+        return any(_touch(span, each) for each in self.spans)
+
+
+def due(seen: Evidence) -> tuple[Revision, ...]:
+    """Give the revisions that bring the calendar to what it should say; none where it says so already."""
+    events = list(_events(seen))
+    charged: dict[datetime, list[tuple[Span, bool]]] = {event.first_start: [] for event in events}
+    for hold in sorted(seen.holds, key=lambda hold: hold.opened_at):
+        for event, span in _allotted(hold.span, events):
+            charged[event.first_start].append((span, hold.closed_at is None))
+    revisions = (_revision(seen, event, charged[event.first_start]) for event in events)
+    return tuple(revision for revision in revisions if revision is not None)
+
+
+def _events(seen: Evidence) -> Iterator[_Event]:
+    """Each window with the event that bears its name, or that shows the same time; then what is planned no more."""
+    known = {revision.first_start: revision for revision in seen.known}
+    taken: dict[datetime, DayWindow] = {}
+    strangers: list[DayWindow] = []
+    for window in day_windows(seen.plan, seen.cheap_period):
+        if window.first_start in known and window.first_start not in taken:
+            taken[window.first_start] = window
+        else:
+            strangers.append(window)
+    for window in strangers:
+        shown = (r for r in seen.known if r.method is Method.REQUEST and r.first_start not in taken)
+        beside = [r.first_start for r in shown if _touch(r.span, window.span)]
+        taken[min(beside) if beside else _new_name(window, {*taken, *known})] = window
+    for name in sorted({*taken, *known}):
+        yield _Event(name, taken.get(name), known.get(name))
+
+
+def _new_name(window: DayWindow, used: set[datetime]) -> datetime:
+    """A name that no other event has; a second is added where even the window's start is taken."""
+    name = window.first_start if window.first_start not in used else window.starts_at
+    while name in used:
+        name += SECOND
+    return name
+
+
+def _allotted(held: Span, events: Iterable[_Event]) -> Iterator[tuple[_Event, Span]]:
+    """Share what was held among the events: up to the next window's start it belongs to the one before.
+
+    A window that is no longer planned keeps only what no planned one claims.
+    """
+    touched = [event for event in events if event.is_touched_by(held)]
+    planned = [event for event in touched if event.window]
+    heirs = sorted(planned or touched, key=lambda event: event.spans[0].starts_at)
+    for place, event in enumerate(heirs):
+        begin = held.starts_at if place == 0 else max(held.starts_at, event.spans[0].starts_at)
+        end = min([held.ends_at, *(later.spans[0].starts_at for later in heirs[place + 1 :])])
+        if begin < end:
+            yield event, Span(begin, end)
+
+
+def _revision(seen: Evidence, event: _Event, charged: list[tuple[Span, bool]]) -> Revision | None:
+    known, shown, wanted = event.known, event.shown, _wanted(seen, event, charged)
+    if known and known.starts_at < seen.since:
+        return None
+    if wanted == shown or (shown is None and wanted and wanted.ends_at <= seen.now):
+        return None  # told already, or over before the calendar ever heard of it
+    span = wanted or shown
+    if span is None:
+        return None
+    now = seen.now.replace(microsecond=0)
+    return Revision(
+        first_start=event.first_start,
+        sequence=known.sequence + 1 if known else 0,
+        method=Method.REQUEST if wanted else Method.CANCEL,
+        starts_at=span.starts_at,
+        ends_at=span.ends_at,
+        stamped_at=max(now, known.stamped_at + SECOND) if known else now,
+        energy_kwh=_energy_kwh(event, span),
+    )
+
+
+def _wanted(seen: Evidence, event: _Event, charged: list[tuple[Span, bool]]) -> Span | None:
+    """What the calendar should show: once charging has begun, never less than was charged, and its old start."""
+    window = event.window
+    if not charged:
+        return window.span if window and seen.when_planned and seen.now < window.ends_at else None
+    starts = [charged[0][0].starts_at.replace(second=0, microsecond=0), *(span.starts_at for span in event.spans)]
+    ends = [span.ends_at for span, _ in charged]
+    if window and any(is_open for _, is_open in charged):
+        ends.append(window.ends_at)
+    return Span(min(starts), max(ends))
+
+
+def _energy_kwh(event: _Event, span: Span) -> float | None:
+    """What the plan says for the span; where there is none any more, the old figure in proportion."""
+    if event.window and (energy_kwh := event.window.energy_within(span)):
+        return energy_kwh
+    known = event.known
+    if known is None or known.energy_kwh is None:
+        return None
+    return known.energy_kwh * ((span.ends_at - span.starts_at) / (known.ends_at - known.starts_at))
+
+
+def _touch(one: Span, other: Span) -> bool:
+    return one.starts_at <= other.ends_at and other.starts_at <= one.ends_at

@@ -1,0 +1,124 @@
+"""What the Powerwall's adapter makes of a network and a service in trouble."""
+
+import contextlib
+import gc
+import os
+from datetime import timedelta
+
+import pytest
+from powerwall_case import Home
+
+from smartcharge import budget
+from smartcharge.errors import SignInRefused, Throttled, Trouble, Unreachable
+
+NINE_HOURS = timedelta(hours=9)
+
+KINDS = {
+    "http-401": SignInRefused,
+    "http-403": SignInRefused,
+    "http-429": Throttled,
+    "http-500": Unreachable,
+    "http-502": Unreachable,
+    "http-503": Unreachable,
+    "html": Unreachable,
+    "null": Unreachable,
+    "list": Unreachable,
+    "empty": Unreachable,
+    "drop": Unreachable,
+}
+
+
+@pytest.mark.parametrize("where", ["products", "site_info"])
+@pytest.mark.parametrize(("kind", "expected"), KINDS.items(), ids=KINDS)
+def test_a_reading_that_fails_is_classified(home: Home, kind: str, expected: type[Trouble], where: str) -> None:
+    with home.street.fault("tesla", kind, only=where):
+        trouble = home.refusal_to_read()
+
+    assert type(trouble) is expected
+    assert trouble.service == "tesla"
+
+
+def test_an_answer_without_settings_is_an_outage(home: Home) -> None:
+    with home.street.fault("tesla", "response-null", only="site_info"):
+        assert type(home.refusal_to_read()) is Unreachable
+
+
+@pytest.mark.parametrize("where", ["products", "site_info"])
+def test_a_throttle_tells_how_long(home: Home, where: str) -> None:
+    with home.street.fault("tesla", "http-429", only=where, amount=30):
+        trouble = home.refusal_to_read()
+
+    assert isinstance(trouble, Throttled)
+    assert trouble.retry_after == timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(("kind", "most"), [("http-403", 1), ("http-429", 1), ("http-503", 1), ("html", 1)])
+def test_a_closed_door_is_not_hammered(home: Home, kind: str, most: int) -> None:
+    with home.street.fault("tesla", kind):
+        home.refusal_to_read()
+
+    assert len(home.asked) <= most
+
+
+def test_a_refused_kind_of_token_says_what_to_do(home: Home) -> None:
+    with home.street.fault("tesla", "http-403"):
+        assert "browser" in str(home.refusal_to_read())
+
+
+def test_a_network_that_is_down_is_an_outage(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+
+    assert "could not be reached" in str(home.refusal_to_read())
+
+
+def test_a_foreign_certificate_is_not_trusted(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name)
+
+    assert "trusted" in str(home.refusal_to_read())
+    assert home.asked == []
+
+
+def test_the_older_transport_of_the_library_works_too(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+
+    with home.battery() as powerwall:
+        assert powerwall.read().mode == "autonomous"
+
+
+def use_to_the_end(home: Home) -> None:
+    """Read and write until the time is over."""
+    with budget.share(0.5), home.battery() as powerwall:
+        powerwall.read()
+        powerwall.set_mode("backup")
+
+
+@pytest.mark.parametrize("kind", ["hang", "drip"])
+@pytest.mark.parametrize("where", ["products", "site_info", "operation"])
+def test_the_alarm_passes_through_and_leaves_nothing_open(home: Home, kind: str, where: str) -> None:
+    home.street.set_time(home.street.now + NINE_HOURS)
+
+    with home.street.fault("tesla", kind, only=where), pytest.raises(budget.OutOfTime):
+        use_to_the_end(home)
+
+    gc.collect()  # what is still open would be a warning here, and a warning is an error
+    assert home.tokens()
+
+
+def test_nothing_is_printed_and_no_secret_is_told(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
+    secrets = home.tokens()
+    told = []
+    for kind in KINDS:
+        with home.street.fault("tesla", kind):
+            told.append(str(home.refusal_to_read()))
+
+    assert capfd.readouterr() == ("", "")
+    assert not any(secrets[name] in line for line in told for name in ("access_token", "refresh_token"))
+
+
+def test_the_terminal_and_the_browser_are_given_back(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROWSER", "lynx")
+    with home.street.fault("tesla", "http-503"), contextlib.suppress(Unreachable), home.battery():
+        pass
+
+    assert os.environ["BROWSER"] == "lynx"

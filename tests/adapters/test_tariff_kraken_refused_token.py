@@ -1,0 +1,86 @@
+"""A token that Kraken does not take: one new one, one more question, then the run is over."""
+
+from datetime import timedelta
+
+import pytest
+from kraken_case import NOW, House, Sent, car, error, failed, sent
+
+from smartcharge.errors import Unreachable
+
+ON_EVERYTHING = ["KT-CT-1111", "KT-CT-1112", "KT-CT-1120", "KT-CT-1124", "KT-CT-1125", "KT-CT-1126", "KT-CT-1127"]
+EXPIRED = {
+    **{code: failed(code, "devices") for code in ON_EVERYTHING},
+    **{code: failed(code) for code in ("KT-CT-1130", "KT-CT-1139", "KT-CT-1143", "KT-CT-1144")},
+    "UNAUTHENTICATED": sent(200, {"data": None, "errors": [{"extensions": {"code": "UNAUTHENTICATED"}}]}),
+    "HTTP 401 with a page": sent(401, "<html>who are you</html>"),
+    "HTTP 401 with JSON": sent(401, {"detail": "no"}),
+    "HTTP 403 with JSON": sent(403, {"errors": [error("KT-CT-1111")]}),
+}
+
+
+@pytest.mark.parametrize("answer", EXPIRED.values(), ids=EXPIRED)
+def test_a_refused_token_is_renewed_once_and_the_question_asked_again(house: House, answer: Sent) -> None:
+    house.keep()
+    house.kraken.next_answers.append(answer)
+
+    plan = house.plan("ev-a")
+
+    assert plan.planned["ev-a"]
+    assert house.kraken.logins == [{"refreshToken": "kept-refresh"}]
+    assert [asked.authorization for asked in house.kraken.asked] == ["JWT kept-token", f"JWT {house.kept()['token']}"]
+
+
+@pytest.mark.parametrize("answer", EXPIRED.values(), ids=EXPIRED)
+def test_a_token_refused_twice_ends_the_run(house: House, answer: Sent) -> None:
+    house.keep()
+    house.kraken.next_answers += [answer, answer]
+
+    with pytest.raises(Unreachable):
+        house.plan("ev-a")
+
+    assert len(house.kraken.logins) == 1
+    assert len(house.kraken.asked) == 2
+
+
+def test_after_a_renewal_in_vain_no_more_tokens_are_asked_for_a_while(house: House) -> None:
+    house.keep()
+    house.kraken.next_answers += [failed("KT-CT-1124") for _ in range(3)]
+    with pytest.raises(Unreachable):
+        house.plan("ev-a")
+
+    with pytest.raises(Unreachable, match="refused new tokens too"):
+        house.plan("ev-a", now=NOW + timedelta(minutes=3))
+    assert len(house.kraken.logins) == 1
+
+    house.kraken.next_answers.append(failed("KT-CT-1124"))
+    assert house.plan("ev-a", now=NOW + timedelta(minutes=18)).planned["ev-a"]
+    assert len(house.kraken.logins) == 2
+
+
+def test_a_run_renews_the_token_once_however_many_questions_it_has(house: House) -> None:
+    house.keep()
+    first = sent(200, {"data": {"devices": [car("ev-a")], "completedDispatches": []}})
+    house.kraken.next_answers += [failed("KT-CT-1124"), first, failed("KT-CT-1124")]
+
+    with pytest.raises(Unreachable, match="KT-CT-1124"):
+        house.plan()
+
+    assert len(house.kraken.logins) == 1
+
+
+def test_unauthorised_for_one_device_is_not_about_the_token(house: House) -> None:
+    house.keep()
+    house.kraken.faults = {"ev-a": "KT-CT-1111"}
+
+    plan = house.plan("ev-a")
+
+    assert plan.planned == {"ev-a": None}
+    assert house.kraken.logins == []
+
+
+def test_the_account_number_is_suspected_where_nothing_is_allowed(house: House) -> None:
+    house.keep()
+    house.kraken.next_answers += [failed("KT-CT-1111", "devices")] * 2
+
+    with pytest.raises(Unreachable, match=r"check eon_next\.import_account"):
+        house.plan("ev-a")

@@ -1,0 +1,233 @@
+"""A house in a street of its own, commands in children that may be killed, and what must be right afterwards."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from smartcharge.world.player import CRON_LAG, write_config
+from smartcharge.world.story import Story
+from smartcharge.world.story_file import story_from
+from smartcharge.world.street import Street
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+KILLED = -9
+TESLA_FILE, KRAKEN_FILE = ".pypowerwall.auth", ".kraken.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended: its exit code (negative: the signal), what it said, the points it passed."""
+
+    code: int
+    said: str
+    passed: tuple[str, ...] = ()
+
+
+class Zygote:
+    """The warmed-up process; commands run in forks of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(HERE)))}
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE / "child.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
+        self._answer()
+
+    def _answer(self) -> Any:  # noqa: ANN401  # JSON
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the child's parent has died"
+        return json.loads(line)
+
+    def run(self, job: dict[str, Any], times: int = 1) -> list[Ended]:
+        """Run a job so many times at once."""
+        assert self._process.stdin is not None
+        reports = [self._folder / f"report-{self._count + n}.json" for n in range(times)]
+        self._count += times
+        self._process.stdin.write(json.dumps({**job, "reports": [str(each) for each in reports]}) + "\n")
+        self._process.stdin.flush()
+        return [_ended(code, report) for code, report in zip(self._answer(), reports, strict=True)]
+
+    def close(self) -> None:
+        """Let it end."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process.wait(timeout=10)
+
+
+def _ended(code: int, report: Path) -> Ended:
+    output = report.with_suffix(".out")
+    ended = Ended(
+        code,
+        output.read_text(encoding="utf-8") if output.exists() else "",
+        tuple(json.loads(report.read_text())) if report.exists() else (),
+    )
+    for path in (output, report):
+        path.unlink(missing_ok=True)
+    return ended
+
+
+@dataclass
+class Scene:
+    """A house of a story's street. home: its folder. run: a command in a child, at a minute of the story's day."""
+
+    story: Story
+    street: Street
+    home: Path
+    zygote: Zygote
+    _kept: dict[str, Any] = field(default_factory=dict)
+
+    def at(self, clock: str) -> datetime:
+        """A minute of the story's day (London in winter), as late as cron is; "+1 00:10" is the next day's."""
+        day, _, minute = clock.rpartition(" ")
+        hours, minutes = minute.split(":")
+        start = self.story.starts_at.replace(hour=0, minute=0) + timedelta(days=int(day or 0))
+        return start + timedelta(hours=int(hours), minutes=int(minutes)) + CRON_LAG
+
+    def run(self, clock: str, *command: str, deadly: str | None = None, **special: Any) -> Ended:  # noqa: ANN401
+        """One command line; special: see `runs`."""
+        return self.runs(clock, command or ("tick",), deadly=deadly, **special)[0]
+
+    def runs(  # noqa: PLR0913  # what a test may wish for
+        self,
+        clock: str,
+        command: Sequence[str] = ("tick",),
+        *,
+        times: int = 1,
+        deadly: str | None = None,
+        file_bytes: int | None = None,
+        stalled_names: Sequence[str] = (),
+    ) -> list[Ended]:
+        """The same command line so many times at once.
+
+        deadly: the point at which the child is killed. file_bytes: no file may grow beyond, as on a full disk.
+        stalled_names: parts of host names whose look-up takes a minute.
+        """
+        at = self.at(clock)
+        self.street.set_time(at)
+        job = {
+            "environment": self.street.environment,
+            "unset": self.street.unset,
+            "arguments": ["--config", str(self.home / "config.yaml"), *command],
+            "at": at.isoformat(),
+            "deadly": deadly,
+            "file_bytes": file_bytes,
+            "stalled_names": list(stalled_names),
+        }
+        return self.zygote.run(job, times)
+
+    # -- going back to a moment --------------------------------------------------------------------
+
+    def keep(self) -> None:
+        """Remember house and street as they stand."""
+        copy = self.home.with_name("kept")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.home, copy)
+        self._kept = {name: deepcopy(_values(each)) for name, each in self._movable().items()}
+        self._kept["now"] = self.street.now
+
+    def go_back(self) -> None:
+        """Let house and street be as they were remembered."""
+        shutil.rmtree(self.home)
+        shutil.copytree(self.home.with_name("kept"), self.home)
+        for name, each in self._movable().items():
+            for key, value in deepcopy(self._kept[name]).items():
+                setattr(each, key, value)
+        self.street.now = self._kept["now"]
+        self.street.requests.clear()
+        self.street.mails.clear()
+
+    def _movable(self) -> dict[str, Any]:
+        street = self.street
+        return {
+            "account": street.account,
+            "tesla tokens": street.tesla_auth._rotation,  # noqa: SLF001  # what only the vendor knows
+            "eon tokens": street.kraken_auth._rotation,  # noqa: SLF001
+            "battery": street.powerwall,
+        }
+
+    # -- what stands ------------------------------------------------------------------------------
+
+    @property
+    def stance(self) -> str:
+        """The battery's stance, such as backup/100."""
+        return f"{self.street.powerwall.mode}/{self.street.powerwall.reserve_pct}"
+
+    def row(self, sql: str) -> Any:  # noqa: ANN401
+        """The first row of a query, as a tuple; None where there is none."""
+        with closing(sqlite3.connect(self.home / "smartcharge.db")) as db:
+            return db.execute(sql).fetchone()
+
+    def stored(self, name: str) -> Any:  # noqa: ANN401
+        """What a token file holds."""
+        return json.loads((self.home / name).read_text())
+
+    def sign_in_to_tesla(self) -> None:
+        """The owner signs in anew."""
+        self.street.write_tesla_tokens(self.home, self.street.house.tesla_email)
+
+
+def _values(each: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {one.name: getattr(each, one.name) for one in fields(each)}
+
+
+@contextmanager
+def scene(zygote: Zygote, text: str, folder: Path | None = None) -> Iterator[Scene]:
+    """A house that has signed in to Tesla in the story's first minute."""
+    story = story_from(text)
+    with TemporaryDirectory(dir=folder) as name, Street(Path(name), story=story) as town:
+        home = Path(name) / "home"
+        home.mkdir(mode=0o700)
+        write_config(home, town, story)
+        town.write_tesla_tokens(home, town.house.tesla_email)
+        yield Scene(story, town, home, zygote)
+
+
+def known_refresh_token(made: Scene) -> bool:
+    """Whether the kept Tesla refresh token can still be spent."""
+    sso = made.stored(TESLA_FILE)[made.street.house.tesla_email]["sso"]
+    return sso["refresh_token"] in made.street.tesla_auth._rotation._good  # noqa: SLF001
+
+
+def half_states(made: Scene) -> list[str]:
+    """Everything that a killed run must not leave behind once ticks have run on."""
+    found = []
+    if made.row("PRAGMA integrity_check") != ("ok",):
+        found.append("the database is damaged")
+    held = made.row("SELECT COUNT(*) FROM holds WHERE closed_at IS NULL")[0]
+    battery = made.row("SELECT owns_mode + owns_reserve, in_doubt_since, confirmed_mode FROM battery")
+    if held == 0 and battery is not None and battery[0]:
+        found.append(f"nothing is held, yet the battery is remembered as {battery}")
+    if held and battery != (2, None, "backup"):
+        found.append(f"a hold is open, yet the battery is remembered as {battery}")
+    if made.row("SELECT COUNT(*) FROM outbox WHERE state = 'inflight'")[0]:
+        found.append("a mail is stuck on its way")
+    names = sorted(path.name for path in made.home.iterdir())
+    temporary = [name for name in names if name.endswith(".new") or name.startswith("tmp")]
+    if len(temporary) > 1 or any(name.endswith(("-journal", "-wal")) for name in names):
+        found.append(f"files were left lying: {names}")
+    for name in {TESLA_FILE, KRAKEN_FILE} & set(names):
+        made.stored(name)  # raises where it is no JSON
+        if (made.home / name).stat().st_mode & 0o077:
+            found.append(f"{name} may be read by others")
+    return found

@@ -1,0 +1,35 @@
+"""Every story that comes with the program, played through the real commands and the unmodified libraries."""
+
+from pathlib import Path
+
+import pytest
+from story_case import perform, spoken_secrets, tracebacks
+from story_laws import broken_laws
+
+from smartcharge.act import conversation
+from smartcharge.world.checks import check
+from smartcharge.world.story_file import load_story, stories
+
+WHOLE_DAYS = {"evening", "idle"}
+"""Played in `test_budgets.py`."""
+STORIES = [name for name in stories() if name not in WHOLE_DAYS]
+
+
+@pytest.fixture(autouse=True)
+def _no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The street's time stands still within a run, so a nap between two read-backs changes nothing there."""
+    monkeypatch.setattr(conversation, "NAPS_SECONDS", (0.0,) * len(conversation.NAPS_SECONDS))
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_story_ends_as_it_should(name: str, tmp_path: Path) -> None:
+    story = load_story(stories()[name])
+    performance = perform(story, tmp_path)
+    wrong = [
+        *check(performance.played, story),
+        *broken_laws(performance.played, story),
+        *spoken_secrets(performance.words),
+        *tracebacks(performance.words),
+    ]
+
+    assert not wrong, f"{name}: {story.about}\n- " + "\n- ".join(wrong)

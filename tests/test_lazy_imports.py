@@ -1,0 +1,162 @@
+"""What a command loads and touches: an idle minute costs next to nothing, and wears out no memory card."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import smartcharge
+from smartcharge.core.answers import ChargerReading, Device, Dispatch
+from smartcharge.core.dispatches import Changes
+from smartcharge.core.model import Because, ChargerState, Hold
+from smartcharge.core.stance import BatteryMemory, Stance
+from smartcharge.store import battery, dispatches, fetches, holds, open_store, readings, transaction
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+NOW = NOON + timedelta(minutes=70, seconds=2)
+CHILD = """
+import sys
+before = set(sys.modules)
+from datetime import datetime
+from smartcharge.cli import main
+code = main(sys.argv[2:], clock=lambda: datetime.fromisoformat(sys.argv[1]))
+print("loaded", *sorted(set(sys.modules) - before), file=sys.stderr)
+sys.exit(code)
+"""
+LIBRARIES = (
+    *("requests", "urllib3", "httpx", "httpcore", "h2", "pypowerwall", "pymyenergi", "pycognito", "boto3", "botocore"),
+    *("cryptography", "icalendar", "sqlite_utils", "jinja2", "graphql", "trustme", "aiosmtpd", "yaml", "msgspec"),
+)
+STANDARD = ("asyncio", "ssl", "smtplib", "email", "http", "logging", "unittest", "concurrent", "multiprocessing", "csv")
+OURS = ("smartcharge.adapters", "smartcharge.world", "smartcharge.store.migrations")
+HEAVY = (*LIBRARIES, *STANDARD, *OURS, "sqlite3", "smartcharge.toolbox", "smartcharge.commands")
+"""Watched; by `ALLOWED` an idle run may load a few of them, and --help none."""
+ALLOWED = {"msgspec", "smartcharge.commands", "smartcharge.toolbox", "sqlite3", "yaml"}
+CONFIG = """
+eon_next: {email: owner@example.com, password: "not a real one", import_account: A-12345678}
+myenergi: {hub_serial: "12345678", api_key: not-a-real-one}
+tesla: {account_email: owner@example.com}
+gcal: {smtp_user: owner@example.com, smtp_pass: "abcd efgh ijkl mnop"}
+"""
+
+
+def asked_a_minute_ago(db_path: Path) -> None:
+    """Nothing is planned, and nothing is due."""
+    with closing(open_store(db_path)) as db, transaction(db):
+        fetches.record_devices(db, [Device("car", watched=True)])
+        fetches.record_answer(db, "car", NOW - timedelta(minutes=1), ok=True)
+
+
+def holding_as_it_should(db_path: Path) -> None:
+    """The car charges in a window, the battery is confirmed to be held, the car was asked a moment ago."""
+    asked_a_minute_ago(db_path)
+    window = Dispatch(NOON + timedelta(hours=1), NOON + timedelta(hours=2), 7.0)
+    with closing(open_store(db_path)) as db, transaction(db):
+        dispatches.apply(db, "car", Changes(new=(window,)), NOON)
+        holds.change(db, Hold(NOON + timedelta(minutes=90)), Because.CHARGING_IN_WINDOW, NOW - timedelta(minutes=5))
+        readings.record_charger(db, ChargerReading(ChargerState.CHARGING, NOW - timedelta(seconds=30), 7200))
+        held = BatteryMemory(owned_since=NOON, owns_mode=True, owns_reserve=True, before=Stance("autonomous", 20),
+                             confirmed_mode="backup", confirmed_reserve_pct=100)  # fmt: skip
+        battery.save(db, held)
+
+
+def before_the_first_run(db_path: Path) -> None:
+    """There is no database yet."""
+    assert not db_path.exists()
+
+
+State = Callable[[Path], None]
+IDLE: dict[str, tuple[State, str, set[str]]] = {
+    "help": (before_the_first_run, "--help", set()),
+    "the version": (before_the_first_run, "--version", set()),
+    "status": (asked_a_minute_ago, "status", ALLOWED),
+    "status for programs": (holding_as_it_should, "status --json", ALLOWED),
+    "history": (asked_a_minute_ago, "history", {*ALLOWED, "csv"}),
+    "a fetch that is not due": (asked_a_minute_ago, "fetch-dispatches", ALLOWED),
+    "a reconcile with nothing planned": (asked_a_minute_ago, "reconcile", ALLOWED),
+    "a reconcile while all is as it should be": (holding_as_it_should, "reconcile", ALLOWED),
+    "a midnight reset by day": (asked_a_minute_ago, "midnight-reset", ALLOWED),
+    "invites where none waits": (asked_a_minute_ago, "send-invites", ALLOWED),
+    "a tick with nothing planned": (asked_a_minute_ago, "tick", ALLOWED),
+    "a tick while all is as it should be": (holding_as_it_should, "tick", ALLOWED),
+}
+TICKS = [name for name in IDLE if "tick" in name]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """A complete configuration; its database will be beside it."""
+    (tmp_path / "data").mkdir()
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG, encoding="utf-8")
+    config.chmod(0o600)
+    return tmp_path
+
+
+def run(house: Path, command: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, which tells at its end what it loaded."""
+    package = str(Path(smartcharge.__file__).parent.parent)
+    quiet = {"PYTHONPATH": package, "PYTHONDONTWRITEBYTECODE": "1", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    child = [*before, sys.executable, "-c", CHILD, NOW.isoformat(), "--config", str(house / "config.yaml")]
+    return subprocess.run(
+        [*child, *command.split()],
+        env={**os.environ, **quiet},
+        cwd=house,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def loaded(ran: subprocess.CompletedProcess[str]) -> set[str]:
+    """Which of the watched modules a process loaded."""
+    names = ran.stderr.splitlines()[-1].split()
+    assert names[0] == "loaded", ran.stderr
+    return {heavy for heavy in HEAVY for name in names if name == heavy or name.startswith(f"{heavy}.")}
+
+
+@pytest.mark.parametrize(("prepare", "command", "allowed"), IDLE.values(), ids=IDLE)
+def test_an_idle_run_loads_nothing_heavy(house: Path, prepare: State, command: str, allowed: set[str]) -> None:
+    prepare(house / "data" / "smartcharge.db")
+    ran = run(house, command)
+    assert ran.returncode == 0, ran.stderr
+    assert sorted(loaded(ran) - allowed) == []
+
+
+def test_who_asks_kraken_loads_what_that_needs_and_no_more(house: Path) -> None:
+    asked_a_minute_ago(house / "data" / "smartcharge.db")
+    ran = run(house, "fetch-dispatches --now")
+    assert ran.returncode == 3, ran.stderr
+    assert {"requests", "smartcharge.adapters"} <= loaded(ran)
+    assert not {"pypowerwall", "pymyenergi", "httpx", "icalendar", "asyncio"} & loaded(ran)
+
+
+def strace_works() -> bool:
+    """Whether system calls can be watched here; containers often forbid it."""
+    if shutil.which("strace") is None:
+        return False
+    tried = subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, check=False)
+    return tried.returncode == 0
+
+
+@pytest.mark.skipif(not strace_works(), reason="strace is not here, or not permitted")
+@pytest.mark.parametrize("name", TICKS)
+def test_an_idle_tick_writes_no_file_and_opens_no_socket(house: Path, name: str) -> None:
+    IDLE[name][0](house / "data" / "smartcharge.db")
+    trace = house / "trace"
+    ran = run(house, "tick", before=("strace", "-f", "-e", "trace=%file,%network", "-o", str(trace)))
+    calls = trace.read_text(encoding="utf-8", errors="replace")
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
+    assert re.search(r'open(at)?\(.*"[^"]*/smartcharge\.db", O_RDONLY', calls)
+    assert re.findall(r".*O_(?:WRONLY|RDWR|CREAT|TRUNC|APPEND).*", calls) == []
+    assert (
+        re.findall(r".* (?:socket|connect|mkdir|rename|unlink|chmod|truncate|link|symlink)(?:at2?)?\(.*", calls) == []
+    )
