@@ -21,6 +21,7 @@ COMMANDS = {
     "history": "Show the journal and the dispatches.",
     "pause": "Begin nothing new; an open hold is released first.",
     "resume": "End a pause, or a stand-down.",
+    "doctor": "Check everything that can be wrong, and say how to mend it.",
     "login": "Sign in to Kraken or Tesla.",
     "demo": "Play a whole day against a pretend street.",
 }

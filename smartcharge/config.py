@@ -13,6 +13,7 @@ from smartcharge.secret import Secret
 from smartcharge.settings import CHEAP_PERIODS, Alerts, Control, Database, EonNext, Gcal, Myenergi, Tesla
 from smartcharge.typed import is_secret, right, typed, without_none
 
+TESLA_TOKENS: Final = ".pypowerwall.auth"
 SYSTEM_FOLDER: Final = Path("/etc/smartcharge")
 OTHERS: Final = 0o077
 """The mode bits that let group and others at a file."""
@@ -58,8 +59,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def auth_folder(self) -> Path:
-        """The folder of Tesla's token files."""
-        return (self.tesla and self.tesla.auth_path) or self.folder
+        """The folder of Tesla's token files: as configured, else beside the database.
+
+        An existing installation kept them beside its configuration file; there they are found, too.
+        """
+        if self.tesla and self.tesla.auth_path:
+            return self.tesla.auth_path
+        beside = (self.folder, self.path.parent)
+        return next((folder for folder in beside if (folder / TESLA_TOKENS).exists()), self.folder)
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Everything that must never be shown, for who makes sure of it."""
+        sections = (self.eon_next, self.myenergi, self.tesla, self.gcal, self.alerts)
+        values = (getattr(section, key) for section in sections if section for key in section.__struct_fields__)
+        return tuple(value for value in values if isinstance(value, Secret))
 
     @property
     def invites(self) -> Invites | None:
@@ -99,7 +113,7 @@ def find_config(
     raise ConfigurationRefused(
         "there is no configuration file",
         place=", ".join(map(str, places)),
-        right="Run `smartcharge init`, or copy config.example.yaml to one of these places and fill it in",
+        right="Copy config.example.yaml to one of these places and fill it in",
     )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import glob
 import os
 import tempfile
 import time
@@ -11,11 +12,14 @@ from pathlib import Path
 
 PRIVATE = 0o600
 LOCK_POLL_SECONDS = 0.1
+UNFINISHED = ".new"
+"""How files end that are still being written."""
+LEFT_BEHIND_SECONDS = 600
 
 
 def write_private(path: Path, content: bytes) -> None:
     """Replace a file as a whole, readable by its owner only; an `OSError` leaves the old one as it was."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)  # mkstemp: 0600
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -27,6 +31,16 @@ def write_private(path: Path, content: bytes) -> None:
             Path(name).unlink()
         raise
     sync_folder(path.parent)
+    _remove_what_kills_left(path)
+
+
+def _remove_what_kills_left(path: Path) -> None:
+    """A run that was killed in mid-write leaves its copy; one much older than the file just written is such a one."""
+    written = path.stat().st_mtime
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
+        with contextlib.suppress(OSError):
+            if written - left.stat().st_mtime > LEFT_BEHIND_SECONDS:
+                left.unlink()
 
 
 def sync_folder(folder: Path) -> None:

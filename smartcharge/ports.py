@@ -8,10 +8,14 @@ Every method may raise `errors.Unreachable` (no answer, nonsense), `errors.Throt
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from smartcharge.core.answers import ChargerReading, Plan, Registration
 from smartcharge.core.stance import BatteryFacts, BatteryReading
+
+if TYPE_CHECKING:
+    from smartcharge.core.invites import Invite
+    from smartcharge.core.posting import Receipt
 
 
 class Tariff(Protocol):
@@ -32,7 +36,10 @@ class Charger(Protocol):
 
     @property
     def host(self) -> str | None:
-        """The server that answered last, worth remembering; None where there is nothing to remember."""
+        """The server that answered last, worth remembering; None where the next question should look for it anew."""
+
+    def prepare(self) -> None:
+        """Load what a question needs, outside its time: on a small computer that alone takes seconds."""
 
     def read(self, now: datetime) -> ChargerReading:
         """Ask once. A reading that proves nothing is UNKNOWN, not an error."""
@@ -74,5 +81,18 @@ class Battery(Protocol):
 class Mailer(Protocol):
     """A way to post a finished message."""
 
-    def send(self, message: bytes, recipient: str) -> None:
-        """Post the frozen bytes once."""
+    def send(self, message: bytes, recipient: str) -> "Receipt":
+        """Post the frozen bytes once; what is raised means that they were certainly not taken."""
+
+    def check(self) -> None:
+        """Connect, make sure of TLS, and sign in; nothing is posted."""
+
+
+class InviteWriter(Protocol):
+    """Puts invites into words: the same invite gives the same bytes, on every machine and in every run."""
+
+    def message(self, invite: "Invite", *, is_update: bool) -> bytes:
+        """A finished mail."""
+
+    def feed(self, invites: Sequence["Invite"]) -> bytes:
+        """A calendar file with all these events."""

@@ -6,25 +6,18 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 from threading import Timer
-from typing import TYPE_CHECKING
 
-from smartcharge import budget, log
+from smartcharge import budget, log, wiring
 from smartcharge.config import Config
 from smartcharge.core.model import Policy
 from smartcharge.core.slots import CheapPeriod
 from smartcharge.core.stance import BACKUP, FULL_PCT, Stance
-from smartcharge.errors import Busy, ConfigurationRefused, Unreachable
+from smartcharge.errors import Busy, Unreachable
 from smartcharge.files import locked
-from smartcharge.ports import Battery, Charger, Tariff
-from smartcharge.secret import Secret
+from smartcharge.ports import Battery, Charger, InviteWriter, Mailer, Tariff
 from smartcharge.store import is_lasting, open_store, services
 
-if TYPE_CHECKING:
-    from smartcharge.adapters._kraken_account import KrakenAccount
-
 LOCK_SECONDS = 20.0
-TESLA_TOKENS = ".pypowerwall.auth"
-KRAKEN_TOKENS = ".kraken.json"
 
 
 class Toolbox:
@@ -38,7 +31,7 @@ class Toolbox:
     def __init__(
         self, config: Config, now: datetime, *, dry_run: bool = False, looking: bool = False, verbose: bool = False
     ) -> None:
-        _refuse_what_is_not_built(config)
+        wiring.refuse_what_is_not_built(config)
         self.config = config
         self.now = now
         self.dry_run = dry_run
@@ -94,88 +87,35 @@ class Toolbox:
     def tariff(self) -> Tariff:
         """The supplier."""
         self.prepare_to_ask()
-        from smartcharge.adapters.tariff_kraken import KrakenTariff
-
-        return KrakenTariff(self.kraken_account)
-
-    @cached_property
-    def kraken_account(self) -> "KrakenAccount":
-        """The account at the supplier, and where its sign-in is kept."""
-        from smartcharge.adapters._kraken_account import KrakenAccount
-
-        eon = self.config.eon_next
-        return KrakenAccount(
-            supplier=eon.supplier,
-            number=eon.import_account.reveal(),
-            token_file=self.config.folder / KRAKEN_TOKENS,
-            email=eon.email,
-            password=revealed(eon.password),
-            api_key=revealed(eon.api_key),
-            pinned_device=eon.device_id,
-            auth_url=eon.auth_url,
-            auth_client_id=eon.auth_client_id,
-            place=str(self.config.path),
-        )
-
-    @property
-    def kraken_fingerprint(self) -> str:
-        """Changes with the credentials and with the token file: then a refused sign-in is tried again."""
-        from smartcharge.adapters._kraken_account import sign_in_fingerprint
-
-        return sign_in_fingerprint(self.kraken_account)
-
-    @property
-    def hub_fingerprint(self) -> str:
-        """Changes with the hub's credentials. Four bytes: enough to notice a change, too few to learn a key."""
-        import hashlib
-
-        hub = self.config.myenergi
-        credentials = f"{hub.hub_serial}\0{hub.api_key.reveal()}"
-        return hashlib.blake2b(credentials.encode(), digest_size=4).hexdigest()
+        return wiring.tariff(self.config)
 
     @cached_property
     def charger(self) -> Charger:
         """The car's charger, at the server it was last found at."""
         self.prepare_to_ask()
-        from smartcharge.adapters.charger_zappi import ZappiCharger
-
-        hub = self.config.myenergi
-        return ZappiCharger(
-            hub_serial=hub.hub_serial,
-            api_key=hub.api_key.reveal(),
-            zappi_serial=hub.zappi_serial,
-            threshold_w=hub.charging_watts,
-            host=services.service(self.peek, "zappi").host,
-        )
+        return wiring.charger(self.config, host=services.service(self.peek, "zappi").host)
 
     @cached_property
     def battery(self) -> Battery:
         """The house battery; enter it to talk. The caller holds the lock."""
         self.prepare_to_ask()
-        from smartcharge.adapters.battery_powerwall import PowerwallBattery
+        return wiring.battery(self.config, self.now)
 
-        tesla = self.config.tesla
-        if tesla is None or tesla.account_email is None:
-            raise ConfigurationRefused(
-                "is missing", place=str(self.config.path), key="tesla.account_email", right="Give your Tesla address."
-            )
-        return PowerwallBattery(
-            email=tesla.account_email, site_id=tesla.energy_site_id, auth_folder=self.config.auth_folder
-        )
+    @cached_property
+    def mailer(self) -> Mailer:
+        """The account that invites go out from."""
+        self.prepare_to_ask()
+        return wiring.mailer(self.config)
 
-    @property
-    def tesla_fingerprint(self) -> str:
-        """Changes with the token file: a refused sign-in is forgiven when the owner has signed in anew."""
-        try:
-            found = (self.config.auth_folder / TESLA_TOKENS).stat()
-        except FileNotFoundError:
-            return "absent"
-        return f"{found.st_mtime_ns}-{found.st_size}"
+    @cached_property
+    def invite_writer(self) -> InviteWriter:
+        """Who puts invites into the words of calendars and people."""
+        return wiring.invite_writer(self.config)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, *, wait_seconds: float = LOCK_SECONDS) -> Iterator[None]:
         """Hold the one lock around everything that could touch the battery; raises `Busy` after 20 s."""
-        with locked(self.config.folder / "smartcharge.lock", wait_seconds=LOCK_SECONDS) as had:
+        with locked(self.config.folder / "smartcharge.lock", wait_seconds=wait_seconds) as had:
             if not had:
                 raise Busy("another run holds the lock")
             yield
@@ -209,21 +149,3 @@ class Toolbox:
     @cached_property
     def _watchdog(self) -> Timer:
         return budget.last_resort(Unreachable.exit_code)
-
-
-def revealed(secret: Secret | None) -> str | None:
-    """A secret's text, for the one adapter that needs it."""
-    return None if secret is None else secret.reveal()
-
-
-def _refuse_what_is_not_built(config: Config) -> None:
-    """Name plainly what the configuration may say one day and this version cannot do."""
-    if config.tesla and config.tesla.backend != "cloud":
-        found, key, right = config.tesla.backend, "tesla.backend", "Use `cloud` for now."
-    elif config.control.hold != "backup":
-        found, key, right = config.control.hold, "control.hold", "Use `backup` for now."
-    else:
-        return
-    raise ConfigurationRefused(
-        f"is {found!r}, which this version cannot do", place=str(config.path), key=key, right=right
-    )

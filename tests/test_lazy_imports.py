@@ -20,6 +20,7 @@ from smartcharge.core.stance import BatteryMemory, Stance
 from smartcharge.store import battery, dispatches, fetches, holds, open_store, readings, transaction
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+DATABASE = "data/smartcharge.db"
 NOW = NOON + timedelta(minutes=70, seconds=2)
 CHILD = """
 import sys
@@ -43,22 +44,26 @@ CONFIG = """
 eon_next: {email: owner@example.com, password: "not a real one", import_account: A-12345678}
 myenergi: {hub_serial: "12345678", api_key: not-a-real-one}
 tesla: {account_email: owner@example.com}
+"""
+INVITES = """
 gcal: {smtp_user: owner@example.com, smtp_pass: "abcd efgh ijkl mnop"}
 """
 
 
-def asked_a_minute_ago(db_path: Path) -> None:
-    """Nothing is planned, and nothing is due."""
-    with closing(open_store(db_path)) as db, transaction(db):
+def asked_a_minute_ago(house: Path) -> None:
+    """Nothing is planned, and nothing is due; invites would be sent."""
+    write_config(house, CONFIG + INVITES)
+    with closing(open_store(house / DATABASE)) as db, transaction(db):
         fetches.record_devices(db, [Device("car", watched=True)])
         fetches.record_answer(db, "car", NOW - timedelta(minutes=1), ok=True)
 
 
-def holding_as_it_should(db_path: Path) -> None:
+def holding_as_it_should(house: Path) -> None:
     """The car charges in a window, the battery is confirmed to be held, the car was asked a moment ago."""
-    asked_a_minute_ago(db_path)
+    asked_a_minute_ago(house)
+    write_config(house, CONFIG)
     window = Dispatch(NOON + timedelta(hours=1), NOON + timedelta(hours=2), 7.0)
-    with closing(open_store(db_path)) as db, transaction(db):
+    with closing(open_store(house / DATABASE)) as db, transaction(db):
         dispatches.apply(db, "car", Changes(new=(window,)), NOON)
         holds.change(db, Hold(NOON + timedelta(minutes=90)), Because.CHARGING_IN_WINDOW, NOW - timedelta(minutes=5))
         readings.record_charger(db, ChargerReading(ChargerState.CHARGING, NOW - timedelta(seconds=30), 7200))
@@ -67,15 +72,21 @@ def holding_as_it_should(db_path: Path) -> None:
         battery.save(db, held)
 
 
-def before_the_first_run(db_path: Path) -> None:
-    """There is no database yet."""
-    assert not db_path.exists()
+def before_anything(house: Path) -> None:
+    """There is neither a configuration nor a database."""
+    assert not list(house.iterdir())
+
+
+def write_config(house: Path, text: str) -> None:
+    """Write a configuration, readable by its owner only."""
+    (house / "config.yaml").write_text(text, encoding="utf-8")
+    (house / "config.yaml").chmod(0o600)
 
 
 State = Callable[[Path], None]
 IDLE: dict[str, tuple[State, str, set[str]]] = {
-    "help": (before_the_first_run, "--help", set()),
-    "the version": (before_the_first_run, "--version", set()),
+    "help": (before_anything, "--help", set()),
+    "the version": (before_anything, "--version", set()),
     "status": (asked_a_minute_ago, "status", ALLOWED),
     "status for programs": (holding_as_it_should, "status --json", ALLOWED),
     "history": (asked_a_minute_ago, "history", {*ALLOWED, "csv"}),
@@ -88,16 +99,6 @@ IDLE: dict[str, tuple[State, str, set[str]]] = {
     "a tick while all is as it should be": (holding_as_it_should, "tick", ALLOWED),
 }
 TICKS = [name for name in IDLE if "tick" in name]
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Path:
-    """A complete configuration; its database will be beside it."""
-    (tmp_path / "data").mkdir()
-    config = tmp_path / "config.yaml"
-    config.write_text(CONFIG, encoding="utf-8")
-    config.chmod(0o600)
-    return tmp_path
 
 
 def run(house: Path, command: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -124,16 +125,16 @@ def loaded(ran: subprocess.CompletedProcess[str]) -> set[str]:
 
 
 @pytest.mark.parametrize(("prepare", "command", "allowed"), IDLE.values(), ids=IDLE)
-def test_an_idle_run_loads_nothing_heavy(house: Path, prepare: State, command: str, allowed: set[str]) -> None:
-    prepare(house / "data" / "smartcharge.db")
-    ran = run(house, command)
+def test_an_idle_run_loads_nothing_heavy(tmp_path: Path, prepare: State, command: str, allowed: set[str]) -> None:
+    prepare(tmp_path)
+    ran = run(tmp_path, command)
     assert ran.returncode == 0, ran.stderr
     assert sorted(loaded(ran) - allowed) == []
 
 
-def test_who_asks_kraken_loads_what_that_needs_and_no_more(house: Path) -> None:
-    asked_a_minute_ago(house / "data" / "smartcharge.db")
-    ran = run(house, "fetch-dispatches --now")
+def test_who_asks_kraken_loads_what_that_needs_and_no_more(tmp_path: Path) -> None:
+    asked_a_minute_ago(tmp_path)
+    ran = run(tmp_path, "fetch-dispatches --now")
     assert ran.returncode == 3, ran.stderr
     assert {"requests", "smartcharge.adapters"} <= loaded(ran)
     assert not {"pypowerwall", "pymyenergi", "httpx", "icalendar", "asyncio"} & loaded(ran)
@@ -149,10 +150,10 @@ def strace_works() -> bool:
 
 @pytest.mark.skipif(not strace_works(), reason="strace is not here, or not permitted")
 @pytest.mark.parametrize("name", TICKS)
-def test_an_idle_tick_writes_no_file_and_opens_no_socket(house: Path, name: str) -> None:
-    IDLE[name][0](house / "data" / "smartcharge.db")
-    trace = house / "trace"
-    ran = run(house, "tick", before=("strace", "-f", "-e", "trace=%file,%network", "-o", str(trace)))
+def test_an_idle_tick_writes_no_file_and_opens_no_socket(tmp_path: Path, name: str) -> None:
+    IDLE[name][0](tmp_path)
+    trace = tmp_path / "trace"
+    ran = run(tmp_path, "tick", before=("strace", "-f", "-e", "trace=%file,%network", "-o", str(trace)))
     calls = trace.read_text(encoding="utf-8", errors="replace")
     assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
     assert re.search(r'open(at)?\(.*"[^"]*/smartcharge\.db", O_RDONLY', calls)

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from smartcharge import budget, episodes
+from smartcharge import budget, episodes, wiring
 from smartcharge.core.answers import ChargerReading
 from smartcharge.core.decide import depends_on_charger
 from smartcharge.core.model import ChargerState, Situation
 from smartcharge.core.politeness import CHARGER_CALM, CHARGER_KEEN, SKIPS, charger_may_be_asked, has_passed, step
-from smartcharge.errors import SignInRefused, Throttled, Trouble, Unreachable
+from smartcharge.errors import DatabaseRefused, SignInRefused, Throttled, Trouble, Unreachable
 from smartcharge.store import readings, services, transaction
 from smartcharge.store.services import SUSPECTED
 from smartcharge.toolbox import Toolbox
@@ -22,7 +22,7 @@ def needs_question(tools: Toolbox, seen: Situation) -> bool:
     if not depends_on_charger(seen):
         return False
     row, last = services.service(tools.peek, ZAPPI), readings.last_charger(tools.peek)
-    if row.refused_for == tools.hub_fingerprint:
+    if row.refused_for == wiring.hub_fingerprint(tools.config):
         tools.exit_codes.append(SignInRefused.exit_code)
         return False
     return charger_may_be_asked(seen, last.reading.at if last else None, row.failures, row.not_before)
@@ -33,15 +33,27 @@ def evidence(tools: Toolbox, seen: Situation) -> Situation:
     if not depends_on_charger(seen):
         return seen
     if needs_question(tools, seen):
-        return replace(seen, charger=ask(tools, seen))
+        return replace(seen, charger=_asked(tools, seen))
     last = readings.last_charger(tools.peek)
     if last is None or has_passed(seen.now, last.reading.at, CHARGER_CALM):
         return seen
     return replace(seen, charger=last.reading.state)
 
 
+def _asked(tools: Toolbox, seen: Situation) -> ChargerState:
+    """What cannot be written down is not known; where a release is due, a full disk does not stand in its way."""
+    try:
+        return ask(tools, seen)
+    except DatabaseRefused as refused:
+        if not seen.due:
+            raise
+        tools.exit_codes.append(refused.exit_code)
+        return ChargerState.UNKNOWN
+
+
 def ask(tools: Toolbox, seen: Situation) -> ChargerState:
     """Ask the charger, and once more where a release hangs on it; what it says is kept."""
+    tools.charger.prepare()
     try:
         with budget.share(budget.ZAPPI_SECONDS):
             reading = _read(tools, questions=2 if seen.due else 1)
@@ -76,8 +88,7 @@ def _keep(tools: Toolbox, reading: ChargerReading) -> None:
         readings.record_charger(tools.db, reading)
         if row.failures or row.refused_for:
             services.succeeded(tools.db, ZAPPI, tools.now)
-        if tools.charger.host and tools.charger.host != row.host:
-            services.remember_host(tools.db, ZAPPI, tools.charger.host)
+        services.remember_host(tools.db, ZAPPI, tools.charger.host)
 
 
 def _failed(tools: Toolbox, trouble: Trouble) -> ChargerState:
@@ -97,13 +108,14 @@ def _failed(tools: Toolbox, trouble: Trouble) -> ChargerState:
             if isinstance(trouble, Throttled):
                 wait = max(trouble.retry_after or timedelta(0), CHARGER_KEEN / 2 + step(SKIPS, row.failures + 1))
             services.failed(tools.db, ZAPPI, tools.now, str(trouble), tools.now + wait)
+        services.remember_host(tools.db, ZAPPI, tools.charger.host)
     episodes.failed(tools, COMMAND, ZAPPI, trouble)
     return ChargerState.UNKNOWN
 
 
 def _refused(tools: Toolbox, trouble: SignInRefused, refused_for: str | None) -> Trouble:
     """Believe a refusal only when it comes twice running; until then it counts as no answer."""
-    fingerprint = tools.hub_fingerprint
+    fingerprint = wiring.hub_fingerprint(tools.config)
     if refused_for == SUSPECTED + fingerprint:
         services.refused(tools.db, ZAPPI, tools.now, fingerprint, str(trouble))
         return trouble

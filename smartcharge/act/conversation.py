@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
-from smartcharge import budget
+from smartcharge import budget, wiring
 from smartcharge.core.politeness import SKIPS, has_passed, is_blocked, step
 from smartcharge.core.stance import (
     SELF_CONSUMPTION,
@@ -108,13 +108,14 @@ class Conversation:
             except RatePlanMissing:
                 self._rest_without_rate_plan()
         confirmed_pct = None if self.seen.reserve_pct is None else round(self.seen.reserve_pct)
+        unproven_until = self.memory.unproven_until if self.releasing else None
         self.remember(
             replace(
                 self.memory,
                 confirmed_mode=self.seen.mode,
                 confirmed_reserve_pct=confirmed_pct,
-                in_doubt_since=None,
-                unproven_until=self.memory.unproven_until if self.releasing else None,
+                in_doubt_since=self.memory.in_doubt_since if unproven_until else None,
+                unproven_until=unproven_until,
             )
         )
 
@@ -185,7 +186,9 @@ def may_converse(tools: Toolbox, *, releasing: bool) -> bool:
     if tools.tesla_failed:
         return False
     row = services.service(tools.peek, TESLA)
-    if row.refused_for == tools.tesla_fingerprint and not has_passed(tools.now, row.refused_at, REFUSED_WAIT):
+    if row.refused_for == wiring.tesla_fingerprint(tools.config) and not has_passed(
+        tools.now, row.refused_at, REFUSED_WAIT
+    ):
         tools.exit_codes.append(SignInRefused.exit_code)
         return False
     skip = timedelta(0) if releasing else step(SKIPS, max(row.failures - LENIENT_FAILURES, 0))
@@ -198,7 +201,7 @@ def _account(tools: Toolbox, trouble: Trouble) -> None:
     tools.tesla_failed = True
     with transaction(tools.db):
         if isinstance(trouble, SignInRefused):
-            services.refused(tools.db, TESLA, tools.now, tools.tesla_fingerprint, str(trouble))
+            services.refused(tools.db, TESLA, tools.now, wiring.tesla_fingerprint(tools.config), str(trouble))
         else:
             wait = (trouble.retry_after or THROTTLED_WAIT) if isinstance(trouble, Throttled) else timedelta(0)
             services.failed(tools.db, TESLA, tools.now, str(trouble), tools.now + wait)

@@ -19,7 +19,7 @@ READABLE = 0o644
 
 def is_stale(tools: Toolbox, db: sqlite3.Connection) -> bool:
     """Whether the file does not show what the calendar should."""
-    path = tools.config.gcal and tools.config.gcal.feed_path
+    path = _path(tools)
     if path is None:
         return False
     newest, written = invites.feed_state(db)
@@ -28,7 +28,7 @@ def is_stale(tools: Toolbox, db: sqlite3.Connection) -> bool:
 
 def write(tools: Toolbox) -> None:
     """Write the file as a whole: whoever reads it sees the old one or the new one."""
-    path = tools.config.gcal and tools.config.gcal.feed_path
+    path = _path(tools)
     if path is None:
         return
     newest, _ = invites.feed_state(tools.db)
@@ -45,6 +45,10 @@ def write(tools: Toolbox) -> None:
     with transaction(tools.db):
         invites.mark_feed(tools.db, _mark(newest, path))
     episodes.went_well(tools, COMMAND, FEED)
+
+
+def _path(tools: Toolbox) -> Path | None:
+    return tools.config.gcal.feed_path if tools.config.gcal else None
 
 
 def _mark(newest: str, path: Path) -> str:

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from smartcharge import budget, episodes
+from smartcharge import budget, episodes, wiring
 from smartcharge.act.words import span
 from smartcharge.core.invites import Invite, Method
 from smartcharge.core.politeness import is_blocked
@@ -21,7 +21,7 @@ def may_post(tools: Toolbox, db: sqlite3.Connection) -> bool:
     if tools.config.invites is None or not (outbox.has_unknown(db) or next_letter(tools, db)):
         return False
     row = services.service(db, MAIL)
-    if row.refused_for == tools.mail_fingerprint:
+    if row.refused_for == wiring.mail_fingerprint(tools.config):
         tools.exit_codes.append(SignInRefused.exit_code)
         return False
     return not is_blocked(tools.now, row.not_before)
@@ -37,7 +37,7 @@ def next_letter(tools: Toolbox, db: sqlite3.Connection) -> Letter | None:
 
 
 def post_all(tools: Toolbox) -> None:
-    """Post one after the other until nothing waits, or the mail server is in trouble. The caller holds the mail lock."""
+    """Post until nothing waits, or the mail server is in trouble. The caller holds the mail lock."""
     try:
         with budget.share(budget.MAIL_SECONDS):
             while letter := next_letter(tools, tools.db):
@@ -100,7 +100,7 @@ def _failed(tools: Toolbox, trouble: Trouble) -> None:
     with transaction(tools.db):
         outbox.requeue_unknown(tools.db)
         if isinstance(trouble, SignInRefused):
-            services.refused(tools.db, MAIL, tools.now, tools.mail_fingerprint, str(trouble))
+            services.refused(tools.db, MAIL, tools.now, wiring.mail_fingerprint(tools.config), str(trouble))
         else:
             failures = services.service(tools.db, MAIL).failures + 1
             retry_after = trouble.retry_after if isinstance(trouble, Throttled) else None

@@ -1,6 +1,7 @@
 """Ask the supplier for its plan where an answer is due, and hold it against what is remembered."""
 
-from smartcharge import budget, episodes
+from smartcharge import budget, episodes, wiring
+from smartcharge.act import invites
 from smartcharge.act.words import span
 from smartcharge.core.answers import Dispatch, Plan
 from smartcharge.core.dispatches import Changes, Remembered, reconcile
@@ -35,7 +36,7 @@ def is_due(tools: Toolbox) -> bool:
 def is_refused(tools: Toolbox) -> bool:
     """Whether the sign-in was refused and nothing has changed since: then silence, and exit 5."""
     refused_for = services.service(tools.peek, KRAKEN).refused_for
-    refused = refused_for is not None and refused_for == tools.kraken_fingerprint
+    refused = refused_for is not None and refused_for == wiring.kraken_fingerprint(tools.config)
     if refused:
         tools.exit_codes.append(SignInRefused.exit_code)
     return refused
@@ -82,6 +83,8 @@ def _remember(tools: Toolbox, plan: Plan) -> list[str]:
         dispatches.record_completed(tools.db, plan.completed, tools.now)
     if not plan.planned:
         services.asked(tools.db, KRAKEN, tools.now)
+    if lines:
+        invites.intend(tools)
     return lines
 
 
@@ -135,7 +138,7 @@ def _failed(tools: Toolbox, trouble: Trouble) -> None:
     not_before = plan_retry(tools.now, row.failures + 1, throttled=throttled, retry_after=retry_after)
     with transaction(tools.db):
         if isinstance(trouble, SignInRefused):
-            services.refused(tools.db, KRAKEN, tools.now, tools.kraken_fingerprint, str(trouble))
+            services.refused(tools.db, KRAKEN, tools.now, wiring.kraken_fingerprint(tools.config), str(trouble))
         else:
             services.failed(tools.db, KRAKEN, tools.now, str(trouble), not_before)
     kind = "device" if isinstance(trouble, ConfigurationRefused) else KRAKEN

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from smartcharge import episodes
-from smartcharge.act import stance
+from smartcharge.act import invites, stance
 from smartcharge.act.charger import evidence, needs_question
 from smartcharge.act.conversation import TESLA, may_converse
 from smartcharge.act.stance import Ending, Result
@@ -13,20 +13,23 @@ from smartcharge.core.decide import decide, release_is_due
 from smartcharge.core.model import Because, Decision, Situation, contiguous
 from smartcharge.core.slots import SLOT, last_slot_end
 from smartcharge.core.stance import Stance
-from smartcharge.errors import DatabaseRefused, Trouble
+from smartcharge.errors import DatabaseRefused, Trouble, Unreachable
 from smartcharge.store import battery, holds, journal, owner, situation, transaction
 from smartcharge.toolbox import Toolbox
 
 COMMAND = "reconcile"
+CLOCK = "clock"
 
 
 def run(tools: Toolbox) -> None:
     """Look first, without the lock: a run with nothing to do takes none and writes nothing."""
     if tools.dry_run:
         rehearse(tools)
-    elif has_work(tools):
+        return
+    if has_work(tools):
         with tools.alone():
             settle(tools)
+    _tell_of_the_clock(tools)
 
 
 def run_due_release(tools: Toolbox) -> None:
@@ -77,6 +80,7 @@ def record(tools: Toolbox, seen: Situation, decision: Decision) -> None:
             journal.append(
                 tools.db, at=tools.now, command=COMMAND, because=decision.because, situation=seen, outcome="decided"
             )
+            invites.intend(tools)
     except DatabaseRefused as refused:
         if decision.hold is not None:
             raise
@@ -84,6 +88,17 @@ def record(tools: Toolbox, seen: Situation, decision: Decision) -> None:
         tools.warn(f"smartcharge {COMMAND}: {refused}")
     if tools.config.tesla is None and decision.hold is not None:
         _say_intent(tools, decision.hold.until, decision.because)
+
+
+def _tell_of_the_clock(tools: Toolbox) -> None:
+    """Told once when the clock goes wrong, and once when it is right again."""
+    if not situation.clock_is_doubtful(tools.peek, tools.now):
+        episodes.went_well(tools, COMMAND, CLOCK)
+    else:
+        reads = f"this machine's clock reads {tools.now:%Y-%m-%d %H:%M} UTC, which lies before what it wrote down"
+        mend = "Let the network set it: `sudo timedatectl set-ntp true`"
+        trouble = Unreachable(f"{reads}: nothing new is begun until it is right", hint=mend)
+        episodes.failed(tools, COMMAND, CLOCK, trouble, urgent=True)
 
 
 def rehearse(tools: Toolbox) -> None:
@@ -140,6 +155,7 @@ def _stand_down(tools: Toolbox, seen: Situation, result: Result) -> None:
             tools.db, at=tools.now, command=COMMAND, because=Because.STOOD_DOWN, outcome=str(result.ending),
             detail=f"the battery {was}",
         )  # fmt: skip
+        invites.intend(tools)
     tools.say(f"{clock(tools.now, zone)} the Powerwall {was} (it reads {_as_read(result)}): smartcharge stands down "
               f"until {clock(until, zone)}; `smartcharge resume` ends that")  # fmt: skip
     if battery.memory(tools.db).owned:

@@ -9,7 +9,7 @@ from smartcharge.act.words import stance as in_words
 from smartcharge.core.slots import Span
 from smartcharge.core.stance import Stance
 from smartcharge.errors import Trouble
-from smartcharge.store import battery, journal, owner, transaction
+from smartcharge.store import battery, journal, owner, situation, transaction
 from smartcharge.toolbox import Toolbox
 
 COMMAND = "midnight-reset"
@@ -32,7 +32,7 @@ def run(tools: Toolbox) -> None:
 def due_in(tools: Toolbox) -> Span | None:
     """The cheap period whose reset is still to be done, and may be tried now."""
     night = tools.policy.cheap_period.holding(tools.now)
-    if night is None or tools.config.tesla is None:
+    if night is None or tools.config.tesla is None or situation.clock_is_doubtful(tools.peek, tools.now):
         return None
     memory = battery.memory(tools.peek)
     done = memory.rested_at is not None and night.starts_at <= memory.rested_at <= tools.now

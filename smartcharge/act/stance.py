@@ -6,7 +6,9 @@ from enum import StrEnum
 
 from smartcharge.act.conversation import Conversation, conversation
 from smartcharge.core.stance import (
+    AUTONOMOUS,
     SELF_CONSUMPTION,
+    SETTLING,
     BatteryMemory,
     BatteryReading,
     Power,
@@ -16,6 +18,9 @@ from smartcharge.core.stance import (
     is_already_holding,
 )
 from smartcharge.toolbox import Toolbox
+
+RESTS = {AUTONOMOUS, SELF_CONSUMPTION}
+"""Modes that may be returned to; whatever else was found before is not one that Tesla lets us ask for."""
 
 
 class Ending(StrEnum):
@@ -84,8 +89,8 @@ def reset(tools: Toolbox) -> Result:
 
 def rest(tools: Toolbox, memory: BatteryMemory) -> Stance:
     """Where the battery belongs: the configured rest, or exactly what was there before."""
-    previous = tools.config.control.restore == "previous"
-    target = memory.before if previous and memory.before else tools.resting
+    before = memory.before if tools.config.control.restore == "previous" else None
+    target = before if before and before.mode in RESTS else tools.resting
     return replace(target, mode=SELF_CONSUMPTION) if memory.rate_plan_missing else target
 
 
@@ -111,7 +116,8 @@ def _let_go(talk: Conversation, *, by_hand: bool, rested_at: datetime | None) ->
     """End ownership, once no earlier command can still take effect behind our back."""
     memory, now = talk.memory, talk.tools.now
     if memory.unproven_until and now < memory.unproven_until:
-        talk.remember(replace(memory, in_doubt_since=memory.in_doubt_since or now))
+        latest = min(memory.unproven_until, now + SETTLING)  # stored before the clock went back, it may be far off
+        talk.remember(replace(memory, in_doubt_since=memory.in_doubt_since or now, unproven_until=latest))
         return Result(Ending.SETTLING, talk.seen, tuple(talk.written))
     talk.remember(
         BatteryMemory(

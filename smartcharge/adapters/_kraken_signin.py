@@ -79,8 +79,9 @@ class SignIn:
 
     def _renew(self, kept: Stored) -> Stored:
         credentials = self._account.credentials
+        if kept.refresh_token is not None:
+            self._file.write(kept)  # a disk that takes this one takes the next: a token may be good for one use
         if kept.kind == "auth0" and kept.refresh_token is not None:
-            self._file.write(kept)  # a disk that takes this one takes the next: the token can be spent only once
             return self._refreshed(kept)
         if kept.can_refresh(self._wire.now):
             try:

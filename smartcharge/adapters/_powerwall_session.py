@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,14 @@ NO_SITE, WRONG_SITE = "No sites found", "not found for"
 
 
 @contextmanager
-def session(email: str, site_id: int | None, folder: Path, timeout_seconds: int) -> Iterator[tuple[Any, Hearing]]:
-    """The library's object, connected or not, and what was heard from it; its token file is checked and kept."""
-    check(folder, email)
+def session(
+    email: str, site_id: int | None, folder: Path, timeout_seconds: int, now: datetime | None = None
+) -> Iterator[tuple[Any, Hearing]]:
+    """The library's object, connected or not, and what was heard from it; its token file is checked and kept.
+
+    now (UTC): as in `check`.
+    """
+    check(folder, email, now)
     import pypowerwall
 
     library: Any = pypowerwall  # not typed
@@ -32,6 +38,8 @@ def session(email: str, site_id: int | None, folder: Path, timeout_seconds: int)
                 failover=False,
                 retry_modes=False,
             )
+        with suppress(Unreachable):  # a sign-in renewed by connecting is copied at once; a kill may come any time
+            _keep(powerwall, folder, email)
         yield powerwall, heard
     except BaseException:
         with suppress(Unreachable):
@@ -40,13 +48,21 @@ def session(email: str, site_id: int | None, folder: Path, timeout_seconds: int)
     _leave(powerwall, folder, email)
 
 
-def _leave(powerwall: Any, folder: Path, email: str) -> None:  # noqa: ANN401 - the library is not typed
-    tesla = getattr(getattr(powerwall, "client", None), "tesla", None)
+def _keep(powerwall: Any, folder: Path, email: str) -> None:  # noqa: ANN401 - the library is not typed
+    keep_good(folder, email, getattr(_tesla(powerwall), "token", None))
+
+
+def _leave(powerwall: Any, folder: Path, email: str) -> None:  # noqa: ANN401
     try:
-        keep_good(folder, email, getattr(tesla, "token", None))
+        _keep(powerwall, folder, email)
     finally:
-        if tesla is not None:
+        if (tesla := _tesla(powerwall)) is not None:
             tesla.close()
+
+
+def _tesla(powerwall: Any) -> Any:  # noqa: ANN401
+    """The library's own client of Tesla, where it got as far as having one."""
+    return getattr(getattr(powerwall, "client", None), "tesla", None)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from smartcharge.errors import ConfigurationRefused, SignInRefused, Unreachable
@@ -24,6 +25,8 @@ SERVICE = "tesla"
 SIGN_IN = "Run `smartcharge login tesla`."
 SSO_URL = "https://auth.tesla.com/"
 LEAST_FREE_BYTES = 64 * 1024
+LASTS_SECONDS = 600
+"""An access token that is good for this long outlives any conversation, so that none is renewed in it."""
 ACCESS_LIFE_SECONDS = 28_800
 TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
 """What a bearer token is made of (RFC 6750, 2.1)."""
@@ -41,21 +44,21 @@ NEVER = 0
 """As `expires_at` the library takes it for "not known": it then waits for Tesla to say so."""
 
 
-def check(folder: Path, email: str) -> None:
+def check(folder: Path, email: str, now: datetime | None = None) -> None:
     """Make sure that the library will find a usable sign-in for this address, and can keep a renewed one.
 
     A file that was broken in mid-write is replaced by its last good copy. Raises `SignInRefused` where the
     owner must sign in, `ConfigurationRefused` where the file may not be written, `Unreachable` where the
-    disk is full: a renewed token that cannot be stored is lost, and with it the sign-in.
+    disk is full: a renewed token that cannot be stored is lost, and with it the sign-in. now (UTC): where the
+    access token lasts beyond it, none will be renewed, and a full disk keeps no battery from coming back.
     """
     path = folder / AUTH_FILE
     if not path.exists():
         raise SignInRefused(f"there is no Tesla sign-in in {folder}", hint=SIGN_IN, service=SERVICE)
     _require_writable(path)
-    if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
-        raise Unreachable(f"the disk that holds {folder} is full", hint="Free some space.", service=SERVICE)
-    if _accounts(path) is None and not _restore(folder, email):
-        raise SignInRefused(f"{path} is damaged", hint=SIGN_IN, service=SERVICE)
+    with _storing(folder):
+        if _accounts(path) is None and not _restore(folder, email):
+            raise SignInRefused(f"{path} is damaged", hint=SIGN_IN, service=SERVICE)
     accounts = _accounts(path) or {}
     if email not in accounts:
         raise SignInRefused(
@@ -65,6 +68,8 @@ def check(folder: Path, email: str) -> None:
         )
     if not _is_signed_in(accounts[email]):
         raise SignInRefused(f"{path} holds no tokens for {email}", hint=SIGN_IN, service=SERVICE)
+    if now is None or not _lasts(accounts[email], now):
+        _require_room(folder)
 
 
 def keep_good(folder: Path, email: str, held: object = None) -> None:
@@ -125,6 +130,17 @@ def _storing(folder: Path) -> Iterator[None]:
         raise Unreachable(told, service=SERVICE) from refused
 
 
+def _require_room(folder: Path) -> None:
+    """Prove that the disk takes a file of this size, by writing the good copy anew: it takes a renewed one then."""
+    full = Unreachable(f"the disk that holds {folder} is full", hint="Free some space.", service=SERVICE)
+    if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
+        raise full
+    try:
+        write_private(folder / GOOD_FILE, (folder / AUTH_FILE).read_bytes())
+    except OSError:
+        raise full from None
+
+
 def _require_writable(path: Path) -> None:
     for place in (path.parent, path):
         if not os.access(place, os.R_OK | os.W_OK, effective_ids=True):
@@ -157,6 +173,15 @@ def _is_signed_in(entry: object) -> bool:
         return False
     tokens = [each for each in (sso.get("access_token"), sso.get("refresh_token")) if each]
     return bool(tokens) and all(isinstance(each, str) and TOKEN.fullmatch(each) for each in tokens)
+
+
+def _lasts(entry: object, now: datetime) -> bool:
+    """Whether an entry's access token is good for a while; where its end is not known, it is not."""
+    sso = entry.get("sso") if isinstance(entry, Mapping) else None
+    if not isinstance(sso, Mapping) or not sso.get("access_token"):
+        return False
+    expires_at = sso.get("expires_at")
+    return isinstance(expires_at, int | float) and expires_at - now.timestamp() > LASTS_SECONDS
 
 
 def _is_access_token(token: str) -> bool:

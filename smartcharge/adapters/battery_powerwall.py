@@ -6,6 +6,7 @@ read here, and a missing field stays missing. Its own way of closing a session i
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +30,7 @@ class PowerwallBattery:
     site_id: Tesla's number of the energy site; None where the library's own site file, or there being only
     one, decides. auth_folder: where the library keeps its files. timeout_seconds: for each step of a
     connection; only `budget.share` bounds the whole. place: the file that the site was configured in.
+    now (UTC): an access token that lasts beyond it is used even on a full disk; None: a full disk refuses.
     """
 
     def __init__(
@@ -39,7 +41,9 @@ class PowerwallBattery:
         auth_folder: Path,
         timeout_seconds: int = TIMEOUT_SECONDS,
         place: str = "configuration",
+        now: datetime | None = None,
     ) -> None:
+        self._now = now
         self._email = email
         self._site_id = int(site_id) if site_id else None
         self._folder = auth_folder
@@ -51,7 +55,7 @@ class PowerwallBattery:
     def __enter__(self) -> Self:
         """Connect: 2 requests, or 3 where no site is named anywhere."""
         with ExitStack() as opened:
-            talk = session(self._email, self._site_id, self._folder, self._timeout_seconds)
+            talk = session(self._email, self._site_id, self._folder, self._timeout_seconds, self._now)
             self._powerwall, heard = opened.enter_context(talk)
             with asking():
                 self._require_battery(heard)

@@ -6,6 +6,7 @@ client, which is ours, and the words are made from those.
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
@@ -57,6 +58,11 @@ class ZappiCharger:
         self._zappi_serial = zappi_serial
         self._threshold_w = threshold_w
         self._patience_seconds = patience_seconds
+
+    def prepare(self) -> None:
+        """Import the library. One that cannot be imported is told by the question, in words."""
+        with contextlib.suppress(Exception):
+            import pymyenergi.connection  # noqa: F401
 
     def read(self, now: datetime) -> ChargerReading:
         """Ask once, within the patience: 2 requests with a remembered host, else 4.

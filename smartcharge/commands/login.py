@@ -6,6 +6,7 @@ from contextlib import closing
 
 import click
 
+from smartcharge import wiring
 from smartcharge.act.conversation import TESLA
 from smartcharge.act.plan import KRAKEN
 from smartcharge.act.words import stance as in_words
@@ -32,13 +33,13 @@ def kraken(session: Session, *, from_stdin: bool) -> None:
     def run(tools: Toolbox) -> None:
         from smartcharge.adapters.tariff_kraken import login_with_refresh_token
 
-        if not from_stdin and tools.kraken_account.credentials:
+        if not from_stdin and wiring.kraken_account(tools.config).credentials:
             tools.tariff.check_in(tools.now)
             said = "Signed in to Kraken with the configured credentials."
         else:
             token = _one_line() if from_stdin else click.prompt("Refresh token (not shown)", hide_input=True)
             tools.prepare_to_ask()
-            said = login_with_refresh_token(tools.kraken_account, token, tools.now)
+            said = login_with_refresh_token(wiring.kraken_account(tools.config), token, tools.now)
         _forgive(tools, KRAKEN)
         tools.say(said)
 

@@ -8,6 +8,8 @@ from smartcharge.core.slots import SLOT
 
 def decide(seen: Situation) -> Decision:
     """What should hold now, and why."""
+    if seen.clock_is_doubtful:
+        return Decision(None, Because.CLOCK_IS_DOUBTFUL)
     if seen.paused:
         return Decision(None, Because.PAUSED)
     if seen.stood_down_until:

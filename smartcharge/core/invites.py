@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from smartcharge.core.invite_windows import DayWindow, Planned, day_windows
+from smartcharge.core.invite_windows import DayWindow, Planned, day_windows, outside
 from smartcharge.core.slots import CheapPeriod, Span, slot_end
 
 SECOND = timedelta(seconds=1)
@@ -105,6 +105,11 @@ class _Event:
         """Where it is at home."""
         return tuple(span for span in (self.window and self.window.span, self.shown) if span)
 
+    @property
+    def starts_at(self) -> datetime:
+        """Where its time begins."""
+        return min((span.starts_at for span in self.spans), default=self.first_start)
+
     def is_touched_by(self, span: Span) -> bool:
         """Whether something that was held belongs here."""
         return any(_touch(span, each) for each in self.spans)
@@ -115,28 +120,49 @@ def due(seen: Evidence) -> tuple[Revision, ...]:
     events = list(_events(seen))
     charged: dict[datetime, list[tuple[Span, bool]]] = {event.first_start: [] for event in events}
     for hold in sorted(seen.holds, key=lambda hold: hold.opened_at):
-        for event, span in _allotted(hold.span, events):
-            charged[event.first_start].append((span, hold.closed_at is None))
+        for stretch in outside(hold.span, seen.cheap_period):
+            for event, span in _allotted(stretch, events):
+                charged[event.first_start].append((span, hold.closed_at is None))
     revisions = (_revision(seen, event, charged[event.first_start]) for event in events)
     return tuple(revision for revision in revisions if revision is not None)
 
 
 def _events(seen: Evidence) -> Iterator[_Event]:
-    """Each window with the event that bears its name, or that shows the same time; then what is planned no more."""
+    """Each window with the event that it belongs to; then the events whose windows are planned no more.
+
+    An event keeps the window that it was charged in; else a window goes to the event that bears its name, else to
+    one that shows the same time.
+    """
     known = {revision.first_start: revision for revision in seen.known}
+    free = list(day_windows(seen.plan, seen.cheap_period))
     taken: dict[datetime, DayWindow] = {}
-    strangers: list[DayWindow] = []
-    for window in day_windows(seen.plan, seen.cheap_period):
-        if window.first_start in known and window.first_start not in taken:
-            taken[window.first_start] = window
-        else:
-            strangers.append(window)
-    for window in strangers:
-        shown = (r for r in seen.known if r.method is Method.REQUEST and r.first_start not in taken)
-        beside = [r.first_start for r in shown if _touch(r.span, window.span)]
-        taken[min(beside) if beside else _new_name(window, {*taken, *known})] = window
+    for find in (_charged_window, _named_window, _near_window):
+        for name, revision in known.items():
+            if name not in taken and (window := find(revision, free, seen.holds)):
+                taken[name] = window
+                free.remove(window)
+    for window in free:
+        taken[_new_name(window, {*taken, *known})] = window
     for name in sorted({*taken, *known}):
         yield _Event(name, taken.get(name), known.get(name))
+
+
+def _charged_window(told: Revision, free: Iterable[DayWindow], holds: Iterable[Held]) -> DayWindow | None:
+    if told.method is not Method.REQUEST:
+        return None
+    charged = [hold.span for hold in holds if _overlap(hold.span, told.span)]
+    found = [window for window in free if any(_overlap(window.span, span) for span in charged)]
+    return _named_window(told, found, holds) or next(iter(found), None)
+
+
+def _named_window(told: Revision, free: Iterable[DayWindow], _holds: Iterable[Held]) -> DayWindow | None:
+    return next((window for window in free if window.first_start == told.first_start), None)
+
+
+def _near_window(told: Revision, free: Iterable[DayWindow], _holds: Iterable[Held]) -> DayWindow | None:
+    if told.method is not Method.REQUEST:
+        return None
+    return next((window for window in free if _touch(window.span, told.span)), None)
 
 
 def _new_name(window: DayWindow, used: set[datetime]) -> datetime:
@@ -154,10 +180,10 @@ def _allotted(held: Span, events: Iterable[_Event]) -> Iterator[tuple[_Event, Sp
     """
     touched = [event for event in events if event.is_touched_by(held)]
     planned = [event for event in touched if event.window]
-    heirs = sorted(planned or touched, key=lambda event: event.spans[0].starts_at)
+    heirs = sorted(planned or touched, key=lambda event: event.starts_at)
     for place, event in enumerate(heirs):
-        begin = held.starts_at if place == 0 else max(held.starts_at, event.spans[0].starts_at)
-        end = min([held.ends_at, *(later.spans[0].starts_at for later in heirs[place + 1 :])])
+        begin = held.starts_at if place == 0 else max(held.starts_at, event.starts_at)
+        end = min([held.ends_at, *(later.starts_at for later in heirs[place + 1 :])])
         if begin < end:
             yield event, Span(begin, end)
 
@@ -203,6 +229,10 @@ def _energy_kwh(event: _Event, span: Span) -> float | None:
     if known is None or known.energy_kwh is None:
         return None
     return known.energy_kwh * ((span.ends_at - span.starts_at) / (known.ends_at - known.starts_at))
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return max(one.starts_at, other.starts_at) < min(one.ends_at, other.ends_at)
 
 
 def _touch(one: Span, other: Span) -> bool:

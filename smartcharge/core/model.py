@@ -36,6 +36,7 @@ class Because(StrEnum):
         member.sentence = sentence
         return member
 
+    CLOCK_IS_DOUBTFUL = "CLOCK_IS_DOUBTFUL", "this machine's clock cannot be right"
     PAUSED = "PAUSED", "you have paused smartcharge"
     STOOD_DOWN = "STOOD_DOWN", "the battery was set by somebody else, so this window is left to them"
     CHEAP_PERIOD = "CHEAP_PERIOD", "the night rate applies to the whole house anyway"
@@ -113,7 +114,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that a decision may know. held_since_noon: time held since the last local noon."""
+    """All that a decision may know.
+
+    held_since_noon: time held since the last local noon. clock_is_doubtful: `now` lies before what has been.
+    """
 
     now: datetime
     policy: Policy
@@ -123,6 +127,7 @@ class Situation:
     pause: Pause | None = None
     stand_down: StandDown | None = None
     held_since_noon: timedelta = timedelta(0)
+    clock_is_doubtful: bool = False
 
     @property
     def ahead(self) -> datetime:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from smartcharge.core.model import Because, Situation
-from smartcharge.store.times import from_text, to_text
+from smartcharge.store.times import from_text, from_text_or_none, to_text
 
 EVER = ("", "~")
 """Texts before and after any time."""
@@ -72,6 +72,12 @@ def rows(
         },
     ).fetchall()
     return tuple(_row(row) for row in reversed(found))
+
+
+def newest_at(db: sqlite3.Connection, before: datetime) -> datetime | None:
+    """Give the newest stamp up to a moment, whatever wrote it."""
+    row = db.execute("SELECT MAX(at) AS at FROM journal WHERE at <= ?", (to_text(before),)).fetchone()
+    return None if row is None else from_text_or_none(row["at"])
 
 
 def last(db: sqlite3.Connection, command: str) -> JournalRow | None:

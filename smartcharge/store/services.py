@@ -109,12 +109,11 @@ def refused(db: sqlite3.Connection, name: str, now: datetime, fingerprint: str, 
     )
 
 
-def remember_host(db: sqlite3.Connection, name: str, host: str) -> None:
-    """Keep the server that an account lives on; the one already known is not written again."""
+def remember_host(db: sqlite3.Connection, name: str, host: str | None) -> None:
+    """Keep the server that an account lives on, or forget it (None); the one already known is not written again."""
+    if service(db, name).host == host:
+        return
     db.execute(
-        """
-        INSERT INTO services (service, host) VALUES (?, ?)
-        ON CONFLICT (service) DO UPDATE SET host = excluded.host WHERE host IS NOT excluded.host
-        """,
+        "INSERT INTO services (service, host) VALUES (?, ?) ON CONFLICT (service) DO UPDATE SET host = excluded.host",
         (name, host),
     )

@@ -111,6 +111,9 @@ class FakeCharger:
     asked: int = 0
     host: str | None = "s18.myenergi.net"
 
+    def prepare(self) -> None:
+        """Nothing to load."""
+
     def read(self, now: datetime) -> ChargerReading:
         self.asked += 1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

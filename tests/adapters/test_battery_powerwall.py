@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import datetime
 from math import nan
 
 import pytest
@@ -9,6 +10,7 @@ from powerwall_case import Home
 
 from smartcharge.core.stance import BatteryReading, Power
 from smartcharge.errors import NotConfirmed, RatePlanMissing, Throttled, Unreachable
+from smartcharge.world.wire import Asked, Reply, json_reply
 
 # -- readings -----------------------------------------------------------------------------------------
 
@@ -176,6 +178,20 @@ def test_self_consumption_needs_no_rate_plan(home: Home) -> None:
         powerwall.set_mode("self_consumption")
 
     assert home.written == ["self_consumption"]
+
+
+@pytest.mark.parametrize("mode", ["backup", "self_consumption"])
+def test_another_mode_that_is_gone_has_nothing_to_do_with_a_rate_plan(
+    home: Home, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    answer = home.street.tesla.answer
+
+    def gone(asked: Asked, now: datetime) -> Reply:
+        return json_reply({"error": "Gone"}, 410) if asked.method == "POST" else answer(asked, now)
+
+    monkeypatch.setattr(home.street.tesla, "answer", gone)
+
+    assert type(home.refusal_of_mode(mode)) is Unreachable
 
 
 NOT_TAKEN = ("http-500", "http-503", "html", "null", "list", "empty")

@@ -30,6 +30,17 @@ def test_a_token_that_has_run_out_is_renewed_once_and_kept(home: Home) -> None:
     assert home.tokens(".pypowerwall.auth.good") == home.tokens()
 
 
+def test_a_token_renewed_in_a_conversation_that_fails_is_kept(home: Home) -> None:
+    before = home.tokens()
+    home.street.set_time(home.street.now + NINE_HOURS)
+
+    with home.street.fault("tesla", "http-503", only="site_info"):
+        home.refusal_to_read()
+
+    assert home.tokens(".pypowerwall.auth.good") == home.tokens()
+    assert home.tokens()["refresh_token"] != before["refresh_token"]
+
+
 def test_a_token_that_runs_out_between_two_questions_is_renewed(home: Home) -> None:
     with home.battery() as powerwall:
         powerwall.read()
@@ -123,8 +134,24 @@ def test_a_conversation_never_logs_out(home: Home) -> None:
     assert home.tokens() == before
 
 
-def test_a_disk_that_refuses_is_told_unless_something_worse_is_under_way(home: Home) -> None:
+def refuse_the_copy(home: Home) -> None:
+    """Put something in the way of the good copy, in mid-conversation."""
+    good = home.folder / ".pypowerwall.auth.good"
+    good.unlink()
+    good.mkdir()
+
+
+def test_a_disk_that_refuses_is_told(home: Home) -> None:
     with pytest.raises(Unreachable, match="could not be stored"), home.battery():
-        (home.folder / ".pypowerwall.auth.good").mkdir()
+        refuse_the_copy(home)
+
+
+def test_a_disk_that_refuses_does_not_hide_what_is_worse(home: Home) -> None:
     with pytest.raises(budget.OutOfTime), home.battery():
-        raise budget.OutOfTime
+        run_out_of_time(home)
+
+
+def run_out_of_time(home: Home) -> None:
+    """Lose the disk and the time at once."""
+    refuse_the_copy(home)
+    raise budget.OutOfTime

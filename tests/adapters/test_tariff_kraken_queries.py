@@ -5,7 +5,7 @@ import re
 import pytest
 from graphql import build_schema, parse, validate
 
-from smartcharge.adapters._kraken_queries import everything, old_plan, own_accounts, plans, sign_in
+from smartcharge.adapters._kraken_queries import everything, old_plan, own_accounts, plans, registry, sign_in
 
 SCHEMA = build_schema("""
     scalar DateTime
@@ -39,6 +39,7 @@ QUESTIONS = {
     "no device known": everything("A-1", []),
     "two devices known": everything("A-1", ["x", "y"]),
     "a new device": plans(["x"]),
+    "the devices alone": registry("A-1"),
     "the older plan": old_plan("A-1"),
     "a sign-in": sign_in({"email": "a@b.c", "password": "p"}),
     "the accounts": own_accounts(),
@@ -54,7 +55,8 @@ def test_a_question_fits_the_schema(question: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "question", [everything('"A"', ['"x"']), plans(['"x"']), old_plan('"A"'), sign_in({"email": '"e"'})]
+    "question",
+    [everything('"A"', ['"x"']), plans(['"x"']), registry('"A"'), old_plan('"A"'), sign_in({"email": '"e"'})],
 )
 def test_no_value_is_built_into_a_question(question: object) -> None:
     assert re.findall(r'"', getattr(question, "text", '"')) == []

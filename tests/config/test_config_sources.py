@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from config_case import NEEDED, Load, Refusal, section
 
+from smartcharge.config import load_config
 from smartcharge.settings import Control
 
 
@@ -116,3 +117,17 @@ def test_a_file_that_gives_no_value_is_refused(refusal: Refusal, tmp_path: Path,
 
     assert message in refused
     assert "hunter2" not in refused
+
+
+def test_tesla_tokens_of_an_existing_installation_are_found_beside_its_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "eon_next: {import_account: A-1}\nmyenergi: {hub_serial: 1, api_key: a}\n"
+        "database: {path: data/smartcharge.db}\n"
+    )
+    config = load_config(path, {})
+    assert config.auth_folder == tmp_path / "data"
+
+    (tmp_path / ".pypowerwall.auth").write_text("{}")
+
+    assert config.auth_folder == tmp_path

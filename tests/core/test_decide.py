@@ -8,7 +8,7 @@ import pytest
 from situations import HOUSE, at, hold, seconds, situation, window
 
 from smartcharge.core.decide import decide, depends_on_charger, release_is_due
-from smartcharge.core.model import Because, Policy, Situation
+from smartcharge.core.model import Because, Pause, Policy, Situation
 
 OPENING = {
     # when, the plan, the car is, held after, because
@@ -189,6 +189,14 @@ def test_only_a_fresh_plan_opens(age: int, after: str, because: str) -> None:
     now = at("13:05")
     plan = replace(window("13:00-14:00", now), seen_at=now - seconds(age))
     assert_decides(replace(situation("13:05", car="charging"), windows=(plan,)), after, because)
+
+
+def test_a_clock_that_cannot_be_right_is_no_ground_to_hold() -> None:
+    """Not even the owner's words are read with it: they carry times as well."""
+    seen = replace(situation("13:05", "13:00-14:00", "charging", "13:30"), clock_is_doubtful=True)
+    assert_decides(seen, "nothing", "CLOCK_IS_DOUBTFUL")
+    assert_decides(replace(seen, pause=Pause()), "nothing", "CLOCK_IS_DOUBTFUL")
+    assert release_is_due(seen)
 
 
 QUESTIONS = {

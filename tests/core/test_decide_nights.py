@@ -12,6 +12,7 @@ from smartcharge.core.model import Because
 from smartcharge.core.slots import CheapPeriod
 
 ODD = CheapPeriod(time(22, 40), time(4, 10), LONDON)
+SHORT = CheapPeriod(time(13), time(13, 10), LONDON)
 SUMMER = date(2026, 7, 8)
 SPRING = date(2026, 3, 28)
 """The evening before 29 March: at 01:00 UTC London's clocks go from 01:00 to 02:00."""
@@ -54,6 +55,8 @@ EVENINGS = {
     "an odd night cuts an extension": (ODD, DAY, "22:28:30", "22:00-22:30", "22:30", "22:40 extended", "OVERRUN"),
     "a late tick does not extend to what is over": (
         ODD, DAY, "22:38:30", "22:00-22:30", "22:30", "nothing", "SLOT_ENDS"),
+    "an extension never begins in the night, even one that is over": (
+        SHORT, DAY, "13:10", "12:00-13:00", "13:00", "nothing", "SLOT_ENDS"),
     "after an odd night the slot's rest counts": (
         ODD, DAY, "04:10", "04:00-05:00", "nothing", "04:30", "CHARGING_IN_WINDOW"),
 }  # fmt: skip

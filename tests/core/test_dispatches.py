@@ -95,6 +95,8 @@ PLANS = {
         [("12:00", "13:00-14:00"), ("12:05", "13:30-15:00")], "13:30-15:00", "", "13:00-14:00"),
     "one that only touches is another": (
         [("12:00", "13:00-14:00"), ("12:05", "14:00-15:00")], "13:00-14:00, 14:00-15:00", "", ""),
+    "nor is one that it touches from before": (
+        [("12:00", "14:00-15:00"), ("12:05", "13:00-14:00")], "13:00-14:00, 14:00-15:00", "", ""),
     "one that moved clear away is withdrawn in time": (
         [("12:00", "13:00-14:00"), ("12:05", "15:00-16:00"), ("12:06", "15:00-16:00")],
         "15:00-16:00", "13:00-14:00", ""),
@@ -140,6 +142,12 @@ def test_a_revision_is_told_apart_from_a_withdrawal() -> None:
     changes = book.hear(told("13:00-14:30"), at("13:10"))
     longer = dispatch("13:00-14:30")
     assert changes == Changes(new=(longer,), missing=(1,), superseded=((0, (longer.starts_at, longer.ends_at)),))
+
+
+def test_what_is_withdrawn_at_once_is_not_also_missing() -> None:
+    book = Book()
+    book.hear(told("13:00-14:00"), at("12:00"))
+    assert book.hear([], at("13:10")) == Changes(withdrawn=(0,))
 
 
 ENERGIES = {

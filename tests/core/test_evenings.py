@@ -95,7 +95,7 @@ EVENINGS = st.builds(
     silent=GAPS,
     second=st.integers(0, 59),
 )
-WHOLE = settings(THOROUGH, max_examples=30)
+WHOLE = settings(THOROUGH, max_examples=25)
 
 
 @WHOLE

@@ -1,4 +1,4 @@
-"""The warmed-up process that all tests here share."""
+"""The warmed-up processes that all tests here share, one a core."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,13 @@ from faults_case import Zygote
 
 
 @pytest.fixture(scope="session")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    process = Zygote(Path(tmp_path_factory.mktemp("zygote")))
-    yield process
-    process.close()
+def zygotes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Zygote]]:
+    made = [Zygote(Path(tmp_path_factory.mktemp("zygote"))) for _ in range(2)]
+    yield made
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def zygote(zygotes: list[Zygote]) -> Zygote:
+    return zygotes[0]

@@ -224,7 +224,7 @@ def half_states(made: Scene) -> list[str]:
         found.append("a mail is stuck on its way")
     names = sorted(path.name for path in made.home.iterdir())
     temporary = [name for name in names if name.endswith(".new") or name.startswith("tmp")]
-    if len(temporary) > 1 or any(name.endswith(("-journal", "-wal")) for name in names):
+    if len(temporary) > 1:
         found.append(f"files were left lying: {names}")
     for name in {TESLA_FILE, KRAKEN_FILE} & set(names):
         made.stored(name)  # raises where it is no JSON

@@ -61,6 +61,12 @@ def spoken_secrets(words: tuple[tuple[str, str], ...]) -> Iterator[str]:
             yield f"`{command}` prints what looks like a token: {token[0]!r}"
 
 
+def stored_secrets(folder: Path) -> Iterator[str]:
+    """Name every secret of the configuration that has found its way into the database."""
+    stored = b"".join(path.read_bytes() for path in sorted(folder.glob("smartcharge.db*")))
+    yield from (f"the database holds the secret {secret!r}" for secret in SECRETS if secret.encode() in stored)
+
+
 def tracebacks(words: tuple[tuple[str, str], ...]) -> Iterator[str]:
     """Name the commands that ended in a traceback, the first of them with its words."""
     ended = [(command, text) for command, text in words if "Traceback" in text]

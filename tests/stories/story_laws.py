@@ -3,13 +3,15 @@
 The laws are written anew from the policy's words, and share no rule with the program.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from smartcharge.core.slots import SLOT, CheapPeriod, Span, last_slot_end, slot_end, slot_start
+from smartcharge.world.kraken_account import Dispatch
 from smartcharge.world.player import Minute, Played
-from smartcharge.world.story import Car, Story
+from smartcharge.world.story import Car, Planned, Story
 from smartcharge.world.story_times import LONDON
 
 MINUTE = timedelta(minutes=1)
@@ -19,12 +21,12 @@ PLAN_HEARD = timedelta(minutes=4)
 """A plan that has stood so long has been asked for, at every cadence of the day."""
 DRAWS_W = 500
 WORKS_AGAIN = 2 * MINUTE
-BACKUP = "backup"
+BACKUP, FULL_PCT = "backup", 100
 
 
 def broken_laws(played: Played, story: Story) -> list[str]:
     """Name the laws that a performance broke."""
-    laws: list[Callable[[Played, Story], Iterator[str]]] = []
+    laws: list[Callable[[Played, Story], Iterator[str]]] = [_trouble_is_told_once]
     if not holds_itself(story):
         laws.append(_backup_stands_only_where_a_window_allows_it)
     if not troubles(story, "tesla"):
@@ -58,8 +60,17 @@ def _is_plain(car: Car) -> bool:
 
 
 def holds_itself(story: Story) -> bool:
-    """Whether the owner puts the battery in backup by his own hand."""
-    return story.powerwall.mode == BACKUP or any(act.mode == BACKUP for act in story.owner)
+    """Whether the owner holds the battery by his own hand."""
+    stances = [
+        (story.powerwall.mode, story.powerwall.reserve_pct),
+        *((act.mode, act.reserve_pct) for act in story.owner),
+    ]
+    return any(mode == BACKUP or reserve_pct == FULL_PCT for mode, reserve_pct in stances)
+
+
+def _trouble_is_told_once(played: Played, _story: Story) -> Iterator[str]:
+    told = Counter(line for minute in played.minutes for ran in minute.ran for line in ran.outcome.stderr.splitlines())
+    yield from (f"the owner is told {count} times: {line}" for line, count in told.items() if count > 1)
 
 
 def _backup_stands_only_where_a_window_allows_it(played: Played, story: Story) -> Iterator[str]:
@@ -86,7 +97,7 @@ def _one_write_of_a_kind_per_transition(played: Played, story: Story) -> Iterato
             yield f"at {_clock(at)} the battery is told {', then '.join(kinds)}"
     for kind in ("mode", "reserve"):
         told = [(at, value) for at, each, value in played.writes if each == kind]
-        for (before, old), (after, new) in zip(told, told[1:], strict=False):
+        for (before, old), (after, new) in pairwise(told):
             if old == new and not any(before <= act.at <= after for act in story.owner):
                 yield f"at {_clock(after)} the battery is told {kind} {new} once more"
 
@@ -95,7 +106,7 @@ def _written_only_when_a_hold_begins_or_ends(played: Played, story: Story) -> It
     minutes = {minute.at: minute for minute in played.minutes}
     for at, _, value in played.writes:
         draws = minutes[at].car_w >= DRAWS_W
-        if value in {BACKUP, "100"}:
+        if value in {BACKUP, str(FULL_PCT)}:
             if not draws or not any(span.covers(at) for span in planned_until(story, at)):
                 yield f"at {_clock(at)} the battery is told {value} although no car draws in a window"
         elif at + MINUTE + LEAD > slot_end(at) or cheap_period(story).holding(at):
@@ -110,7 +121,7 @@ def _held_whenever_it_should_be(played: Played, story: Story) -> Iterator[str]:
         run = run + 1 if _should_hold(minute, story) else 0
         wanted = 1 if _is_keen(minute.at - MINUTE, story) else 2
         if run > wanted and minute.battery.mode != BACKUP:
-            yield f"at {_clock(minute.at)} the battery is not held although the car draws in a window since {run - 1} ticks"
+            yield f"at {_clock(minute.at)} the battery is not held, after {run} ticks of a car that draws in a window"
 
 
 def _should_hold(minute: Minute, story: Story) -> bool:
@@ -141,12 +152,12 @@ def _may_be_late(story: Story, at: datetime) -> bool:
 
 def planned_at(story: Story, at: datetime) -> set[Span]:
     """The SMART windows in the supplier's list at a moment."""
-    return _smart(story, [planned for planned in story.plan.at(at) or ()])
+    return _smart(story.plan.at(at) or ())
 
 
 def planned_until(story: Story, at: datetime) -> set[Span]:
     """The SMART windows that have ever been in the supplier's list until a moment."""
-    return _smart(story, [planned for since, each in story.plan.entries if since <= at for planned in each])
+    return _smart(planned for since, each in story.plan.entries if since <= at for planned in each)
 
 
 def cheap_period(story: Story) -> CheapPeriod:
@@ -157,13 +168,14 @@ def cheap_period(story: Story) -> CheapPeriod:
     return CheapPeriod(starts, ends, zone=LONDON.key)
 
 
-def _smart(_story: Story, planned: list[object]) -> set[Span]:
-    spans = set()
-    for each in planned:
-        item = getattr(each, "item", None) or {}
-        if item.get("type") == "SMART":
-            spans.add(Span(_instant(item["start"]), _instant(item["end"])))
-    return spans
+def _smart(planned: Iterable[Planned]) -> set[Span]:
+    items = [each.item for each in planned if each.item and each.item.get("type") == "SMART"]
+    spans = [Span(_instant(item.get("start")), _instant(item.get("end"))) for item in items if _is_dated(item)]
+    return {span for span in spans if span.starts_at < span.ends_at}
+
+
+def _is_dated(item: Dispatch) -> bool:
+    return all(_instant(item.get(key)).tzinfo for key in ("start", "end"))
 
 
 def _instant(text: object) -> datetime:

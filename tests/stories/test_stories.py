@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from story_case import perform, spoken_secrets, tracebacks
+from story_case import perform, spoken_secrets, stored_secrets, tracebacks
 from story_laws import broken_laws
 
 from smartcharge.act import conversation
@@ -12,6 +12,12 @@ from smartcharge.world.story_file import load_story, stories
 
 WHOLE_DAYS = {"evening", "idle"}
 """Played in `test_budgets.py`."""
+MOST_TOLD = 20
+TALKATIVE = (
+    *("half-an-hour", "nonsense-from-kraken", "moved-to-the-new-sign-in", "blocked-by-kraken", "two-cars"),
+    *("refused-by-the-hub", "tesla-refuses-the-token", "tesla-lies", "reconcile-alone"),
+)
+"""Stories in which every service is asked, refuses, fails and lies; played once more with -v."""
 STORIES = [name for name in stories() if name not in WHOLE_DAYS]
 
 
@@ -30,6 +36,16 @@ def test_a_story_ends_as_it_should(name: str, tmp_path: Path) -> None:
         *broken_laws(performance.played, story),
         *spoken_secrets(performance.words),
         *tracebacks(performance.words),
+        *stored_secrets(tmp_path),
     ]
 
-    assert not wrong, f"{name}: {story.about}\n- " + "\n- ".join(wrong)
+    assert not wrong, f"{name}: {story.about}\n- " + "\n- ".join(wrong[:MOST_TOLD])
+
+
+@pytest.mark.parametrize("name", TALKATIVE)
+def test_no_secret_is_told_however_talkative(name: str, tmp_path: Path) -> None:
+    performance = perform(load_story(stories()[name]), tmp_path, verbose=True)
+
+    assert any(word in text for _, text in performance.words for word in ("Zappi", "Kraken", "Tesla", "myenergi"))
+    assert list(spoken_secrets(performance.words)) == []
+    assert list(tracebacks(performance.words)) == []

@@ -1,12 +1,12 @@
 """The clock, and what the zone data make of it."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from smartcharge.act.doctor import signs
 from smartcharge.act.doctor.findings import Area, Finding
-from smartcharge.core.clock import WRITTEN_AT, is_behind, is_too_early
+from smartcharge.core.clock import BELIEVED, WRITTEN_AT, is_behind, is_too_early
 from smartcharge.toolbox import Toolbox
 
 HERE = Area("clock")
@@ -17,15 +17,20 @@ MEND = "Let the network set it: `sudo timedatectl set-ntp true`"
 
 def examine(tools: Toolbox) -> Iterator[Finding]:
     """Wrong clocks hold and release at wrong times."""
-    written_at = signs.last_at(tools)
-    if is_too_early(tools.now):
-        yield HERE.error("time", f"it shows {tools.now:%F}, and this program is of {WRITTEN_AT:%F}", MEND)
-    elif written_at and is_behind(tools.now, written_at):
-        says = f"it shows {tools.now:%F %H:%MZ}, but something was written down at {written_at:%F %H:%MZ}"
-        yield HERE.error("time", says, f"{MEND}. If it is right now it was wrong then, and this passes")
-    else:
-        yield HERE.ok("time", f"it shows {tools.now:%F %H:%MZ}, later than all that was written down")
+    yield _time(tools.now, signs.last_at(tools))
     yield _zone(tools)
+
+
+def _time(now: datetime, written_at: datetime | None) -> Finding:
+    shown = f"it shows {now:%F %H:%MZ}"
+    if is_too_early(now):
+        return HERE.error("time", f"{shown}, and this program is of {WRITTEN_AT:%F}", MEND)
+    if written_at is None or not is_behind(now, written_at):
+        return HERE.ok("time", f"{shown}, no earlier than all that was written down")
+    ahead = f"something was written down at {written_at:%F %H:%MZ}"
+    if written_at - now > BELIEVED:
+        return HERE.warning("time", f"{shown}, but {ahead}, which is not believed", "See that the clock is right now")
+    return HERE.error("time", f"{shown}, but {ahead}: nothing new begins before that", MEND)
 
 
 def _zone(tools: Toolbox) -> Finding:

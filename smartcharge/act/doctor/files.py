@@ -7,7 +7,9 @@ from pathlib import Path
 from stat import S_IWOTH
 
 from smartcharge.act.doctor.findings import Area, Finding
-from smartcharge.toolbox import KRAKEN_TOKENS, TESLA_TOKENS, Toolbox
+from smartcharge.config import TESLA_TOKENS
+from smartcharge.toolbox import Toolbox
+from smartcharge.wiring import KRAKEN_TOKENS
 
 HERE = Area("files")
 OTHERS = 0o077

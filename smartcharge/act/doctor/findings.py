@@ -1,6 +1,6 @@
 """What the doctor finds: one line each, with its mend; and what all of it comes to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -48,6 +48,10 @@ class Finding:
         }
 
 
+Tell = Callable[[Finding], None]
+"""Takes a finding as soon as it is made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Area:
     """A part of the house, whose findings bear its name."""
@@ -70,11 +74,11 @@ class Area:
         """A sign-in was refused."""
         return self.error(check, says, mend, SIGN_IN_REFUSED)
 
-    def trouble(self, check: str, trouble: Trouble) -> Finding:
+    def trouble(self, check: str, trouble: Trouble, mend: str = TRY_AGAIN) -> Finding:
         """What went wrong in its own words; where nobody must act it is a warning."""
         if trouble.exit_code in {OWNER_MUST_ACT, SIGN_IN_REFUSED}:
-            return self.error(check, trouble.message, trouble.hint or TRY_AGAIN, trouble.exit_code)
-        return self.warning(check, trouble.message, trouble.hint or TRY_AGAIN)
+            return self.error(check, trouble.message, trouble.hint or mend, trouble.exit_code)
+        return self.warning(check, trouble.message, trouble.hint or mend)
 
 
 def exit_code(findings: Sequence[Finding]) -> int:

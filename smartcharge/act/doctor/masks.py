@@ -1,16 +1,14 @@
 """The last guard against telling a secret: whatever a finding quotes, secrets and serials are struck out of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-from smartcharge.act.doctor.findings import Finding
+from smartcharge.act.doctor.findings import Finding, Tell
 from smartcharge.toolbox import Toolbox
 
 SHOWN_DIGITS = 4
 SHORTEST = 6
 """A shorter word is struck out of innocent sentences, too."""
-
-Tell = Callable[[Finding], None]
 
 
 def masked(tools: Toolbox, tell: Tell) -> Tell:

@@ -23,5 +23,5 @@ def examine(tools: Toolbox) -> Iterator[Finding]:
         yield HERE.warning("fresh", f"Kraken last answered {age(tools.now - fetched_at)} ago: nothing new begins", ASK)
     for device in about.devices:
         if device.watched and device.failures:
-            says = f"the last {device.failures} questions for device {device.device} failed: {device.last_error}"
+            says = f"device {device.device} has gone without an answer {device.failures} times: {device.last_error}"
             yield HERE.warning("answers", says, ASK)

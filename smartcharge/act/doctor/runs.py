@@ -18,7 +18,7 @@ LATE = timedelta(minutes=20)
 OVERDUE = timedelta(minutes=3)
 A_DAY = timedelta(hours=26)
 """From one verified midnight reset to the next, the night of the clock change included."""
-CRON = "Put the lines that `smartcharge crontab` prints into the crontab (`crontab -e`), and see that cron runs"
+CRON = "See that `crontab -l` of the right user holds the smartcharge line, and that cron itself runs"
 
 
 def examine(tools: Toolbox) -> Iterator[Finding]:
@@ -33,7 +33,7 @@ def examine(tools: Toolbox) -> Iterator[Finding]:
         else:
             yield HERE.ok(command, "has had nothing to write into the journal yet")
     for episode in about.episodes:
-        says = f"trouble with {episode.kind}, {episode.count} times running, for {age(tools.now - episode.since)}"
+        says = f"trouble with {episode.kind} for {age(tools.now - episode.since)} (attempts: {episode.count})"
         yield HERE.warning(episode.command, says, "`smartcharge history` tells more")
 
 

@@ -1,0 +1,184 @@
+"""The doctor as a whole: his form, his exit codes, and that he leaves the house as it was."""
+
+import json
+import socket
+from datetime import timedelta
+
+import pytest
+from doctor_case import Patient, healthy
+from town_case import Town
+
+from smartcharge import budget
+from smartcharge.act.doctor.examination import PARTS
+
+FAULTS = {
+    "kraken cannot be reached": ("kraken", "http-503", "Kraken", "warning", 0),
+    "kraken asks for patience": ("kraken", "http-429", "Kraken", "warning", 0),
+    "kraken answers with a page": ("kraken", "html", "Kraken", "warning", 0),
+    "myenergi cannot be reached": ("myenergi", "http-503", "Zappi", "warning", 0),
+    "myenergi refuses the key": ("myenergi", "http-401", "Zappi", "error", 5),
+    "the zappi has long been silent": ("myenergi", "stale", "Zappi", "warning", 0),
+    "the hub names no zappi": ("myenergi", "no-zappi", "Zappi", "warning", 0),
+    "tesla cannot be reached": ("tesla", "http-503", "Tesla", "warning", 0),
+    "tesla refuses the tokens": ("tesla", "http-403", "Tesla", "error", 5),
+    "tesla has lost the site": ("tesla", "site-gone", "Tesla", "error", 4),
+    "tesla leaves out the mode": ("tesla", "no-mode-field", "Tesla", "warning", 0),
+    "storm watch": ("tesla", "storm", "Tesla", "warning", 0),
+    "a power cut": ("tesla", "off-grid", "Tesla", "warning", 0),
+}
+
+
+@pytest.fixture
+def patient(town: Town) -> Patient:
+    return healthy(town)
+
+
+def test_a_healthy_house_is_told_so(patient: Patient) -> None:
+    visit = patient.visit()
+
+    assert (visit.exit_code, visit.verdict, visit.bad) == (0, "ok", set())
+    areas = {
+        "configuration",
+        "environment",
+        "files",
+        "clock",
+        "database",
+        "runs",
+        "plan",
+        "Kraken",
+        "Zappi",
+        "Tesla",
+        "mail",
+    }
+    assert areas <= {finding["area"] for finding in visit.findings}
+
+
+def test_every_line_begins_with_its_verdict_and_ends_with_its_mend(patient: Patient) -> None:
+    with patient.street.fault("myenergi", "no-zappi"):
+        outcome = patient.town.runner(["doctor"], patient.now)
+
+    lines = outcome.stdout.splitlines()
+    assert {line.split()[0] for line in lines} == {"ok", "warning"}
+    assert "warning  Zappi, Zappi: the hub names no Zappi. See in the myenergi app" in outcome.stdout
+    assert outcome.stderr == ""
+
+
+def test_the_object_has_the_promised_keys(patient: Patient) -> None:
+    found = json.loads(patient.town.runner(["doctor", "--json"], patient.now).stdout)
+
+    assert found.keys() == {"verdict", "checks"}
+    assert all(each.keys() == {"area", "check", "verdict", "says", "mend"} for each in found["checks"])
+
+
+def test_the_house_is_only_read(patient: Patient) -> None:
+    patient.visit()
+
+    assert patient.street.powerwall.writes == []
+    assert patient.street.writes_to_zappi == []
+    assert patient.street.mails == []
+    asked = {f"{each.method} {each.path} {each.operation}" for each in patient.street.requests if each.method == "POST"}
+    assert asked == {"POST /v1/graphql/ devices"}
+
+
+def test_a_visit_leaves_the_files_as_they_were(patient: Patient) -> None:
+    patient.visit()  # the first conversation with Tesla keeps a copy of a good sign-in, as a run's does
+    before = {path.name: path.read_bytes() for path in patient.folder.iterdir()}
+
+    patient.visit()
+
+    assert {path.name: path.read_bytes() for path in patient.folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(("service", "kind", "area", "verdict", "code"), FAULTS.values(), ids=FAULTS)
+def test_one_broken_half_does_not_stop_the_others(
+    patient: Patient, service: str, kind: str, area: str, verdict: str, code: int
+) -> None:
+    with patient.street.fault(service, kind):
+        visit = patient.visit()
+
+    assert (visit.exit_code, visit.verdict) == (code, verdict)
+    assert visit.bad == {(area, verdict)}
+    assert all(each["mend"] for each in visit.about(area) if each["verdict"] == "error")
+    assert "Traceback" not in visit.outcome.stderr
+
+
+def test_offline_opens_no_socket(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_arguments: object, **_options: object) -> socket.socket:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refused)
+    monkeypatch.setattr(socket, "getaddrinfo", refused)
+    visit = patient.visit("--offline")
+
+    assert (visit.exit_code, visit.verdict) == (0, "ok")
+    assert patient.street.requests == []
+    assert visit.about("plan", "fresh")
+    assert visit.about("Tesla") == []
+
+
+def test_no_secret_is_told_whatever_is_wrong(patient: Patient) -> None:
+    patient.configure("myenergi", zappi_serial=f"{patient.street.house.zappi_serial}9")
+    patient.configure("eon_next", device_id="gone")
+    patient.configure_mail(smtp_pass="another mail word")
+    with patient.street.fault("tesla", "http-403"):
+        text = patient.town.runner(["doctor"], patient.now).stdout
+        told = text + patient.visit().outcome.stdout
+
+    assert {secret for secret in patient.secrets if secret in told} == set()
+    assert "another mail word" not in told
+    assert "...0019" in told
+
+
+def test_the_most_serious_finding_gives_the_exit_code(patient: Patient) -> None:
+    patient.configure("eon_next", device_id="gone")
+    with patient.street.fault("tesla", "http-403"), patient.street.fault("myenergi", "stale"):
+        visit = patient.visit()
+
+    assert visit.exit_code == 4
+    assert visit.bad == {("Kraken", "error"), ("Tesla", "error"), ("Zappi", "warning")}
+
+
+def test_a_server_that_drips_leaves_every_other_its_turn(patient: Patient) -> None:
+    with patient.street.fault("myenergi", "drip"):
+        visit = patient.visit()
+
+    assert visit.exit_code == 0
+    assert visit.told("Zappi", "time").startswith("no answer within 8 s")
+    assert visit.verdicts("Kraken") == visit.verdicts("Tesla") == {"ok"}
+
+
+def test_all_shares_together_leave_a_reserve() -> None:
+    asking = [part.seconds for part in PARTS if part.online]
+
+    assert sum(asking) < budget.COMMAND_SECONDS
+
+
+def test_before_the_first_run_a_house_is_not_ill(town: Town) -> None:
+    visit = Patient(town).visit()
+
+    assert visit.exit_code == 0
+    assert visit.bad == {(area, "warning") for area in ("database", "runs", "plan", "mail")}
+    assert not (town.folder / "smartcharge.db").exists()
+
+
+def test_a_configuration_that_does_not_load_is_the_one_finding(patient: Patient) -> None:
+    patient.configure("myenergi", charging_wats=500)
+
+    visit = patient.visit()
+
+    assert (visit.exit_code, visit.verdict, len(visit.findings)) == (4, "error", 1)
+    assert "charging_watts" in visit.told("configuration")
+
+
+def test_a_renewed_token_is_kept_as_a_run_keeps_it(patient: Patient) -> None:
+    later = patient.now + timedelta(minutes=70)
+    patient.street.set_time(later)
+
+    visit = patient.visit(at=later)
+
+    assert visit.verdicts("Kraken", "sign-in") == {"ok"}
+    assert patient.street.account.sign_ins == 1
+    assert [each.operation for each in patient.street.requests if each.service == "kraken"] == [
+        "obtainKrakenToken",
+        "devices",
+    ]

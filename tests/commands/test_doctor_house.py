@@ -1,0 +1,236 @@
+"""What the doctor finds on the host itself, without asking anybody: one good and one bad case for each area."""
+
+import os
+import sqlite3
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from doctor_case import Patient, Visit, healthy
+from town_case import Town
+
+from smartcharge.store import open_store, services, transaction
+
+
+@pytest.fixture
+def patient(town: Town) -> Patient:
+    return healthy(town)
+
+
+def offline(patient: Patient, at: datetime | None = None) -> Visit:
+    return patient.visit("--offline", at=at)
+
+
+def test_a_configuration_that_others_can_read_is_a_warning(patient: Patient) -> None:
+    assert offline(patient).verdicts("configuration") == {"ok"}
+
+    (patient.folder / "config.yaml").chmod(0o644)
+
+    visit = offline(patient)
+    assert (visit.exit_code, visit.bad) == (0, {("configuration", "warning")})
+    assert "chmod 600" in visit.told("configuration", "meaning")
+
+
+def test_a_house_without_a_powerwall_is_told_so_once(patient: Patient) -> None:
+    patient.configure("tesla", account_email=None, energy_site_id=None)
+
+    visit = patient.visit()
+
+    assert len(visit.about("configuration", "meaning")) == 1
+    assert visit.about("Tesla") == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "check", "verdict"),
+    [
+        ("HTTPS_PROXY", "proxy.example.com:3128", "proxy", "error"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem", "certificates", "error"),
+        ("SSL_CERT_DIR", "/nowhere", "certificates", "error"),
+        ("RES_OPTIONS", "rotate", "name look-ups", "warning"),
+        ("SSLKEYLOGFILE", "/var/log/keys", "certificates", "warning"),
+    ],
+)
+def test_an_odd_variable_is_named(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, check: str, verdict: str
+) -> None:
+    assert offline(patient).verdicts("environment") == {"ok"}
+
+    monkeypatch.setenv(variable, value)
+
+    visit = offline(patient)
+    (found,) = [each for each in visit.about("environment", check) if each["verdict"] != "ok"]
+    assert (found["verdict"], visit.exit_code) == (verdict, 4 if verdict == "error" else 0)
+    assert f"${variable}" in found["says"]
+
+
+def test_a_bundle_for_one_library_alone_is_a_warning(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+
+    assert "Set SSL_CERT_FILE" in offline(patient).told("environment", "certificates")
+
+
+def test_the_password_of_a_proxy_is_not_shown(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://owner:opensesame@127.0.0.1:3128")
+
+    visit = offline(patient)
+
+    assert "127.0.0.1:3128" in visit.told("environment", "proxy")
+    assert "opensesame" not in visit.outcome.stdout
+
+
+@pytest.mark.parametrize("name", ["smartcharge.db", ".kraken.json", ".pypowerwall.auth"])
+def test_a_file_that_others_can_read_is_a_warning(patient: Patient, name: str) -> None:
+    assert offline(patient).verdicts("files") == {"ok"}
+
+    (patient.folder / name).chmod(0o640)
+
+    assert f"chmod 600 {patient.folder / name}" in offline(patient).told("files", "private")
+
+
+def test_a_folder_of_another_user_is_a_warning(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = patient.folder.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+
+    assert offline(patient).verdicts("files", "folder") == {"warning"}
+
+
+def test_a_clock_from_before_this_program_is_an_error(patient: Patient) -> None:
+    visit = offline(patient, at=datetime.fromisoformat("1970-01-01T00:10:00Z"))
+
+    assert visit.exit_code == 4
+    assert visit.verdicts("clock", "time") == {"error"}
+
+
+def test_a_clock_behind_what_was_written_down_is_an_error(patient: Patient) -> None:
+    visit = offline(patient, at=patient.now - timedelta(hours=1))
+
+    assert visit.exit_code == 4
+    assert "timedatectl" in visit.told("clock", "time")
+
+
+def test_a_stamp_from_far_ahead_is_not_believed(patient: Patient) -> None:
+    visit = offline(patient, at=patient.now - timedelta(days=3))
+
+    assert visit.exit_code == 0
+    assert "is not believed" in visit.told("clock", "time")
+
+
+def test_a_clock_that_stepped_back_by_seconds_is_none(patient: Patient) -> None:
+    assert offline(patient, at=patient.now - timedelta(seconds=30)).verdicts("clock") == {"ok"}
+
+
+def test_a_zone_that_is_not_the_tariffs_is_a_warning(patient: Patient) -> None:
+    patient.configure("control", timezone="Europe/Paris")
+
+    assert offline(patient).bad == {("clock", "warning")}
+
+
+def test_a_damaged_database_is_an_error_and_the_services_are_asked_all_the_same(patient: Patient) -> None:
+    path = patient.folder / "smartcharge.db"
+    path.write_bytes(b"SQLite format 3\0" + b"\xff" * (path.stat().st_size - 16))
+
+    visit = patient.visit()
+
+    assert (visit.exit_code, visit.bad) == (4, {("database", "error")})
+    assert {"ok"} == visit.verdicts("Kraken") == visit.verdicts("Zappi") == visit.verdicts("Tesla")
+    assert visit.about("runs") == visit.about("plan") == []
+
+
+def test_a_page_gone_bad_inside_the_database_is_found(patient: Patient) -> None:
+    path = patient.folder / "smartcharge.db"
+    with sqlite3.connect(path) as db:
+        (page,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'dispatches_by_end'").fetchone()
+    _spoil(path, page)
+
+    visit = offline(patient)
+
+    assert (visit.exit_code, visit.verdicts("database", "whole")) == (4, {"error"})
+
+
+def _spoil(path: Path, page: int) -> None:
+    content = bytearray(path.read_bytes())
+    size = int.from_bytes(content[16:18], "big")
+    content[(page - 1) * size : (page - 1) * size + 16] = b"\xff" * 16
+    path.write_bytes(content)
+
+
+def test_a_database_of_the_future_is_an_error(patient: Patient) -> None:
+    with sqlite3.connect(patient.folder / "smartcharge.db") as db:
+        db.execute("PRAGMA user_version = 999")
+
+    visit = offline(patient)
+
+    assert (visit.exit_code, visit.bad) == (4, {("database", "error")})
+    assert "Upgrade smartcharge" in visit.told("database")
+
+
+def test_runs_are_told_by_the_last_question_to_kraken(patient: Patient) -> None:
+    visit = offline(patient, at=patient.now + timedelta(minutes=2))
+
+    assert visit.told("runs", "cron").startswith("Kraken was asked 2 min ago, so cron is firing")
+
+
+def test_a_cron_that_sleeps_is_a_warning_with_the_mend(patient: Patient) -> None:
+    visit = offline(patient, at=patient.now + timedelta(hours=2))
+
+    assert visit.exit_code == 0
+    assert visit.bad == {("runs", "warning"), ("plan", "warning")}
+    assert "crontab -l" in visit.told("runs", "cron")
+
+
+def test_at_night_kraken_is_asked_less_and_silence_is_longer(patient: Patient) -> None:
+    midnight = patient.now.replace(hour=23, minute=59)
+    patient.street.set_time(midnight)
+    patient.town.runner(["tick"], midnight)
+
+    assert offline(patient, at=midnight + timedelta(minutes=25)).verdicts("runs", "cron") == {"ok"}
+
+
+def test_a_hold_past_its_end_is_a_warning(patient: Patient) -> None:
+    patient.town.plan("13:00-14:30")
+    patient.town.drive(7200)
+    patient.town.run("13:05", "tick")
+
+    assert offline(patient).about("runs", "release") == []
+    visit = offline(patient, at=patient.now + timedelta(minutes=40))
+
+    assert visit.told("runs", "release").startswith("the hold should have ended at 13:30")
+
+
+def test_trouble_that_goes_on_is_told(patient: Patient) -> None:
+    with patient.street.fault("kraken", "http-503"):
+        patient.town.run("12:05", "tick")
+        visit = offline(patient)
+
+    assert "trouble with kraken for 0 s (attempts: 1)" in visit.told("runs", "fetch-dispatches")
+
+
+def test_a_car_whose_plan_is_not_told_is_a_warning(patient: Patient) -> None:
+    with patient.street.fault("kraken", "plan-null"):
+        patient.town.run("12:05", "tick")
+        visit = offline(patient)
+
+    assert "device 5e1f0c7a-0000-4000-8000-0000000000e1" in visit.told("plan", "answers")
+    assert visit.verdicts("plan", "answers") == {"warning"}
+
+
+def test_a_stale_plan_is_a_warning(patient: Patient) -> None:
+    assert offline(patient).verdicts("plan") == {"ok"}
+
+    visit = offline(patient, at=patient.now + timedelta(minutes=15))
+
+    assert visit.bad == {("plan", "warning")}
+    assert "fetch-dispatches --now" in visit.told("plan", "fresh")
+
+
+def test_a_service_that_asked_for_patience_is_left_in_peace(patient: Patient) -> None:
+    db = open_store(patient.folder / "smartcharge.db")
+    with transaction(db):
+        services.failed(db, "zappi", patient.now, "myenergi asks for patience", patient.now + timedelta(minutes=5))
+    db.close()
+
+    visit = patient.visit()
+
+    assert visit.bad == {("Zappi", "warning")}
+    assert "until 12:05, because: myenergi asks for patience" in visit.told("Zappi", "patience")
+    assert patient.street.count("myenergi") == 0

@@ -1,0 +1,113 @@
+"""Laws of the calendar over histories that nobody thought of, through the real database."""
+
+from datetime import timedelta
+from itertools import combinations, pairwise
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from invite_histories import DAY, HISTORIES, POLICY, Family, Step
+
+from smartcharge.core.invites import Method, due
+from smartcharge.store import holds
+
+THOROUGH = settings(
+    max_examples=400, deadline=None, derandomize=False, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+def lived(history: list[Step], *, when_planned: bool) -> Family:
+    family = Family(when_planned)
+    for step in history:
+        family.live(step)
+    return family
+
+
+@THOROUGH
+@given(HISTORIES, st.booleans())
+def test_once_the_mail_is_well_the_calendar_shows_what_it_should(history: list[Step], when_planned: bool) -> None:  # noqa: FBT001
+    family = lived(history, when_planned=when_planned)
+    family.catch_up()
+
+    for uid, wanted in family.events().items():
+        has = family.calendar.get(uid)
+        if wanted.revision.method is Method.CANCEL:
+            assert has is None or has.revision.method is Method.CANCEL
+        else:
+            assert has == wanted
+    assert family.calendar.keys() <= family.events().keys()
+
+
+@THOROUGH
+@given(HISTORIES, st.booleans())
+def test_no_older_revision_arrives_after_a_newer_and_a_repeat_is_the_same_mail(
+    history: list[Step],
+    when_planned: bool,  # noqa: FBT001
+) -> None:
+    family = lived(history, when_planned=when_planned)
+    family.catch_up()
+
+    for uid in family.calendar:
+        mails = [(invite.revision.sequence, mail) for _, invite, mail in family.arrived if invite.uid == uid]
+        for (sequence, mail), (later_sequence, later_mail) in pairwise(mails):
+            assert later_sequence > sequence or (later_sequence == sequence and later_mail == mail)
+
+
+@THOROUGH
+@given(HISTORIES, st.booleans())
+def test_an_event_has_one_new_mail_in_five_minutes(history: list[Step], when_planned: bool) -> None:  # noqa: FBT001
+    family = lived(history, when_planned=when_planned)
+    family.catch_up()
+
+    for uid in family.calendar:
+        mails = [(when, invite) for when, invite, _ in family.arrived if invite.uid == uid]
+        for (when, invite), (later, later_invite) in pairwise(mails):
+            assert invite == later_invite or (later - when).total_seconds() >= 300
+
+
+@THOROUGH
+@given(HISTORIES, st.booleans())
+def test_sequence_and_stamp_grow_with_every_revision_and_deciding_again_changes_nothing(
+    history: list[Step],
+    when_planned: bool,  # noqa: FBT001
+) -> None:
+    family = Family(when_planned)
+    for step in history:
+        family.live(step)
+        if step[0] in {"plan", "tick"}:
+            assert due(family.evidence) == ()
+
+    for uid in family.events():
+        rows = family.db.execute("SELECT * FROM events WHERE uid = ? ORDER BY sequence", (uid,)).fetchall()
+        assert [row["sequence"] for row in rows] == list(range(len(rows)))
+        assert all(a["stamped_at"] < b["stamped_at"] for a, b in pairwise(rows))
+        assert all(
+            (a["starts_at"], a["ends_at"], a["method"]) != (b["starts_at"], b["ends_at"], b["method"])
+            for a, b in pairwise(rows)
+        )
+        assert {row["first_start"] for row in rows} == {rows[0]["first_start"]}
+
+
+@THOROUGH
+@given(HISTORIES, st.booleans())
+def test_no_two_events_show_the_same_time_and_none_the_night(history: list[Step], when_planned: bool) -> None:  # noqa: FBT001
+    family = Family(when_planned)
+    for step in history:
+        family.live(step)
+        for one, other in combinations(family.shown(), 2):
+            assert one.ends_at <= other.starts_at or other.ends_at <= one.starts_at
+    for span in family.shown():
+        night = POLICY.cheap_period.holding(span.starts_at)
+        assert night is None
+        assert span.ends_at <= POLICY.cheap_period.next_start(span.starts_at)
+
+
+@THOROUGH
+@given(HISTORIES, st.booleans())
+def test_every_moment_that_was_charged_is_shown_once(history: list[Step], when_planned: bool) -> None:  # noqa: FBT001
+    family = lived(history, when_planned=when_planned)
+
+    for row in holds.history(family.db, family.now - DAY, family.now + DAY):
+        end = min(row.closed_at or row.hold.until, row.hold.until)
+        for moment in (row.opened_at, end - timedelta(seconds=1)):
+            if row.opened_at <= moment:
+                assert sum(span.covers(moment) for span in family.shown()) == 1
