@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from smartcharge.errors import ConfigurationRefused
 from smartcharge.secret import is_one_line
 from smartcharge.settings import SECTIONS, nearest
@@ -116,8 +114,7 @@ def _suggestion(name: str, names: list[str]) -> str:
 
 def _keys(section: str) -> list[str]:
     """List a section's keys, each followed by the one that names a file instead."""
-    names = (setting.name for setting in msgspec.structs.fields(SECTIONS[section]))
-    return [key for name in names for key in (name, f"{name}_file")]
+    return [key for name in SECTIONS[section].__struct_fields__ for key in (name, f"{name}_file")]
 
 
 def _variable(section: str, key: str) -> str:

@@ -14,7 +14,7 @@ from smartcharge.core.answers import ChargerReading, Plan, Registration
 from smartcharge.core.stance import BatteryFacts, BatteryReading
 
 if TYPE_CHECKING:
-    from smartcharge.core.invites import Invite
+    from smartcharge.core.calendar import Invite
     from smartcharge.core.posting import Receipt
 
 

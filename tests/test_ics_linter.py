@@ -10,7 +10,7 @@ import pytest
 from ics_linter import complaints, ics
 
 from smartcharge.adapters.invite_ics import IcsInvites
-from smartcharge.core.invites import Invite, Method, Revision
+from smartcharge.core.calendar import Invite, Method, Revision
 
 START = datetime(2026, 12, 1, 19, 30, tzinfo=UTC)
 WRITER = IcsInvites(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from smartcharge.adapters.invite_ics import IcsInvites
-from smartcharge.core.invites import Invite, Method, Revision
+from smartcharge.core.calendar import Invite, Method, Revision
 
 PYTHON = "/usr/bin/python3"
 JUDGE = Path(__file__).resolve().parent.parent / ".ci" / "check_itip.py"

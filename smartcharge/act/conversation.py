@@ -102,7 +102,8 @@ class Conversation:
 
     def bring_to(self, wanted: Stance, *, mode: bool, reserve: bool) -> None:
         """Write what differs, one value after the other, each verified before the next."""
-        for write in writes(self.seen, wanted, mode=mode, reserve=reserve):
+        known = self.memory.confirms(wanted)
+        for write in writes(self.seen, wanted, mode=mode, reserve=reserve, clamped=known):
             try:
                 self._write(write)
             except RatePlanMissing:

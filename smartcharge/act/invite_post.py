@@ -4,7 +4,7 @@ import sqlite3
 
 from smartcharge import budget, episodes, wiring
 from smartcharge.act.words import span
-from smartcharge.core.invites import Invite, Method
+from smartcharge.core.calendar import Invite, Method
 from smartcharge.core.politeness import is_blocked
 from smartcharge.core.posting import DAILY_CAP, Fate, Receipt, day_start, retry_at
 from smartcharge.errors import ConfigurationRefused, SignInRefused, Throttled, Trouble, Unreachable

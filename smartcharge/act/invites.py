@@ -9,7 +9,8 @@ import sqlite3
 from smartcharge.act import invite_feed
 from smartcharge.act.invite_post import may_post, post_all
 from smartcharge.act.words import span
-from smartcharge.core.invites import Method, Revision, due
+from smartcharge.core.calendar import Method, Revision
+from smartcharge.core.invites import due
 from smartcharge.files import locked
 from smartcharge.guard import attempt
 from smartcharge.store import invites, outbox, transaction

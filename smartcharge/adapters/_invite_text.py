@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from smartcharge.core.invites import Method, Revision
+from smartcharge.core.calendar import Method, Revision
 
 LEAST_KWH = 0.05
 """Less than this is nothing to tell."""

@@ -180,27 +180,37 @@ def _lasts(entry: object, now: datetime) -> bool:
     sso = entry.get("sso") if isinstance(entry, Mapping) else None
     if not isinstance(sso, Mapping) or not sso.get("access_token"):
         return False
-    expires_at = sso.get("expires_at")
-    return isinstance(expires_at, int | float) and expires_at - now.timestamp() > LASTS_SECONDS
+    ends = (sso.get("expires_at"), _claims(str(sso["access_token"])).get("exp", sso.get("expires_at")))
+    return all(isinstance(end, int | float) and end - now.timestamp() > LASTS_SECONDS for end in ends)
 
 
 def _is_access_token(token: str) -> bool:
     """Whether it is a JWT made for Tesla's services; a refresh token names the token endpoint, or is none."""
-    _, _, rest = token.partition(".")
-    claims_part = rest.partition(".")[0]
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(claims_part + "=" * (-len(claims_part) % 4)))
-    except (ValueError, RecursionError):
-        return False
-    audience = str(claims.get("aud", "")) if isinstance(claims, dict) else ""
+    audience = str(_claims(token).get("aud", ""))
     return bool(audience) and "/oauth2/v3/token" not in audience
 
 
+def _claims(token: str) -> Mapping[str, object]:
+    """What a JWT claims; nothing where it is none."""
+    _, _, rest = token.partition(".")
+    part = rest.partition(".")[0]
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (ValueError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
 def _mend(folder: Path, email: str, entry: Mapping[str, object]) -> None:
-    if _is_signed_in(entry):
-        _write(folder, email, entry)
-    else:
-        _restore(folder, email)
+    try:
+        if _is_signed_in(entry):
+            _write(folder, email, entry)
+        else:
+            _restore(folder, email)
+    except OSError:
+        if _accounts(folder / GOOD_FILE) is not None:  # a rename needs no room on the disk
+            (folder / GOOD_FILE).replace(folder / AUTH_FILE)
+        raise
 
 
 def _copy_if_good(folder: Path, email: str) -> None:

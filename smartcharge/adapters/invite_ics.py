@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from smartcharge.adapters._invite_text import Words
-from smartcharge.core.invites import Invite, Method, Revision
+from smartcharge.core.calendar import Invite, Method, Revision
 
 if TYPE_CHECKING:
     from icalendar import Calendar, Event

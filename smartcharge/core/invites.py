@@ -6,85 +6,12 @@ Nothing here depends on who noticed a change, or when: the same evidence always 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from smartcharge.core.invite_windows import DayWindow, Planned, day_windows, outside
-from smartcharge.core.slots import CheapPeriod, Span, slot_end
+from smartcharge.core.calendar import Evidence, Held, Method, Revision
+from smartcharge.core.invite_windows import DayWindow, day_windows, outside
+from smartcharge.core.slots import Span
 
 SECOND = timedelta(seconds=1)
-
-
-class Method(StrEnum):
-    """What a revision does to its event (RFC 5546): make or change it, or take it away."""
-
-    REQUEST = "REQUEST"
-    CANCEL = "CANCEL"
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """One state of one event, UTC, half-open.
-
-    first_start: start of the window as first seen; it names the event, whose UID is made of it. sequence: grows
-    with every revision and never falls. stamped_at: when the revision was made; later than the one before.
-    energy_kwh: about how much goes into the car, None where the supplier is silent.
-    """
-
-    first_start: datetime
-    sequence: int
-    method: Method
-    starts_at: datetime
-    ends_at: datetime
-    stamped_at: datetime
-    energy_kwh: float | None = None
-
-    @property
-    def span(self) -> Span:
-        """From when to when."""
-        return Span(self.starts_at, self.ends_at)
-
-
-@dataclass(frozen=True, slots=True)
-class Invite:
-    """A revision with the UID of its event, ready to be written down for a calendar."""
-
-    uid: str
-    revision: Revision
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A hold, open or closed (closed_at): the house charged, or will, to the slot end that it was released at."""
-
-    opened_at: datetime
-    until: datetime
-    closed_at: datetime | None = None
-
-    @property
-    def span(self) -> Span:
-        """What the calendar shows of it; empty where it was closed as soon as it was opened."""
-        if self.closed_at is None:
-            return Span(self.opened_at, self.until)
-        if self.closed_at <= self.opened_at:
-            return Span(self.opened_at, self.opened_at)
-        return Span(self.opened_at, min(self.until, slot_end(self.closed_at)))
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that decides what the calendar should say.
-
-    since: nothing older is in the evidence, so events that began before are left as they are. known: the last
-    revision of every event. when_planned: an event for every planned window; else for those charged in.
-    """
-
-    now: datetime
-    since: datetime
-    cheap_period: CheapPeriod
-    plan: tuple[Planned, ...] = ()
-    holds: tuple[Held, ...] = ()
-    known: tuple[Revision, ...] = ()
-    when_planned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +58,7 @@ def _events(seen: Evidence) -> Iterator[_Event]:
     """Each window with the event that it belongs to; then the events whose windows are planned no more.
 
     An event keeps the window that it was charged in; else a window goes to the event that bears its name, else to
-    one that shows the same time.
+    one that was charged beside it, or that shows the same time and was not charged at all.
     """
     known = {revision.first_start: revision for revision in seen.known}
     free = list(day_windows(seen.plan, seen.cheap_period))
@@ -148,9 +75,7 @@ def _events(seen: Evidence) -> Iterator[_Event]:
 
 
 def _charged_window(told: Revision, free: Iterable[DayWindow], holds: Iterable[Held]) -> DayWindow | None:
-    if told.method is not Method.REQUEST:
-        return None
-    charged = [hold.span for hold in holds if _overlap(hold.span, told.span)]
+    charged = _charged(told, holds)
     found = [window for window in free if any(_overlap(window.span, span) for span in charged)]
     return _named_window(told, found, holds) or next(iter(found), None)
 
@@ -159,10 +84,21 @@ def _named_window(told: Revision, free: Iterable[DayWindow], _holds: Iterable[He
     return next((window for window in free if window.first_start == told.first_start), None)
 
 
-def _near_window(told: Revision, free: Iterable[DayWindow], _holds: Iterable[Held]) -> DayWindow | None:
+def _near_window(told: Revision, free: Iterable[DayWindow], holds: Iterable[Held]) -> DayWindow | None:
     if told.method is not Method.REQUEST:
         return None
-    return next((window for window in free if _touch(window.span, told.span)), None)
+    home = _charged(told, holds) or [told.span]
+    return next((window for window in free if any(_touch(window.span, span) for span in home)), None)
+
+
+def _charged(told: Revision, holds: Iterable[Held]) -> list[Span]:
+    """What was held of the time that an event shows."""
+    spans = (hold.span for hold in holds if told.method is Method.REQUEST)
+    return [
+        Span(max(span.starts_at, told.starts_at), min(span.ends_at, told.ends_at))
+        for span in spans
+        if _overlap(span, told.span)
+    ]
 
 
 def _new_name(window: DayWindow, used: set[datetime]) -> datetime:
@@ -189,13 +125,9 @@ def _allotted(held: Span, events: Iterable[_Event]) -> Iterator[tuple[_Event, Sp
 
 
 def _revision(seen: Evidence, event: _Event, charged: list[tuple[Span, bool]]) -> Revision | None:
-    known, shown, wanted = event.known, event.shown, _wanted(seen, event, charged)
-    if known and known.starts_at < seen.since:
-        return None
-    if wanted == shown or (shown is None and wanted and wanted.ends_at <= seen.now):
-        return None  # told already, or over before the calendar ever heard of it
-    span = wanted or shown
-    if span is None:
+    known, wanted = event.known, _wanted(seen, event, charged)
+    span = wanted or event.shown
+    if span is None or not _is_news(seen, event, wanted):
         return None
     now = seen.now.replace(microsecond=0)
     return Revision(
@@ -207,6 +139,14 @@ def _revision(seen: Evidence, event: _Event, charged: list[tuple[Span, bool]]) -
         stamped_at=max(now, known.stamped_at + SECOND) if known else now,
         energy_kwh=_energy_kwh(event, span),
     )
+
+
+def _is_news(seen: Evidence, event: _Event, wanted: Span | None) -> bool:
+    """Whether the calendar says otherwise; what was over before it ever heard of it, it need not hear."""
+    if event.known and event.known.starts_at < seen.since:
+        return False
+    is_late = event.shown is None and wanted is not None and wanted.ends_at <= seen.now
+    return wanted != event.shown and not is_late
 
 
 def _wanted(seen: Evidence, event: _Event, charged: list[tuple[Span, bool]]) -> Span | None:

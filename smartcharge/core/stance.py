@@ -137,12 +137,15 @@ def changed_by_hand(memory: BatteryMemory, reading: BatteryReading, wanted: Stan
     )
 
 
-def writes(reading: BatteryReading, wanted: Stance, *, mode: bool, reserve: bool) -> Iterator[Write]:
+def writes(
+    reading: BatteryReading, wanted: Stance, *, mode: bool, reserve: bool, clamped: bool = False
+) -> Iterator[Write]:
     """What differs, mode first both ways: it alone ends or begins a backup, and two commands at once race.
 
-    mode, reserve: which of the values may be touched. Source of the race: pypowerwall pull request 377.
+    mode, reserve: which of the values may be touched. clamped: the wanted stance was confirmed before, so a
+    reserve of 80 is how this firmware shows 100. Source of the race: pypowerwall pull request 377.
     """
     if mode and reading.mode != wanted.mode:
         yield Write(mode=wanted.mode)
-    if reserve and not agrees(reading.reserve_pct, wanted.reserve_pct, clamped=False):
+    if reserve and not agrees(reading.reserve_pct, wanted.reserve_pct, clamped=clamped):
         yield Write(reserve_pct=wanted.reserve_pct)

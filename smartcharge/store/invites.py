@@ -3,8 +3,8 @@
 import sqlite3
 from datetime import datetime, timedelta
 
+from smartcharge.core.calendar import Evidence, Held, Invite, Method, Revision
 from smartcharge.core.invite_windows import Planned
-from smartcharge.core.invites import Evidence, Held, Invite, Method, Revision
 from smartcharge.core.slots import CheapPeriod
 from smartcharge.store import holds
 from smartcharge.store.times import from_text, to_text

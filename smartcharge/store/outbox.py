@@ -9,13 +9,16 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from smartcharge.core.invites import Method
+from smartcharge.core.calendar import Method
 from smartcharge.store.times import from_text_or_none, to_text, to_text_or_none
 
 BETWEEN_MAILS = timedelta(minutes=5)
 """Of one event; a plan that flaps faster is told in its newest state only."""
 LONGEST_WAIT = timedelta(hours=25)
 """No honest wait is longer; a stamp further ahead means that the clock has jumped back."""
+
+NO_LIMIT = 2**63 - 1
+"""No sequence is higher: SQLite's largest integer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class OutboxCounts:
 class Letter:
     """A message that may be posted now. message: its frozen bytes, None before it was first tried.
 
-    is_first: no message of its event can have arrived yet.
+    is_first: no older message of its event can have arrived.
     """
 
     id: int
@@ -177,7 +180,7 @@ def _letter(db: sqlite3.Connection, row: sqlite3.Row) -> Letter:
         method=row["method"],
         recipient=row["recipient"],
         message=row["message"] or None,
-        is_first=not is_known_outside(db, row["uid"]),
+        is_first=_may_have_arrived_at(db, row["uid"], below=row["sequence"]) is None,
     )
 
 
@@ -191,12 +194,13 @@ def _supersede_overtaken(db: sqlite3.Connection) -> None:
     )
 
 
-def _may_have_arrived_at(db: sqlite3.Connection, uid: str) -> datetime | None:
+def _may_have_arrived_at(db: sqlite3.Connection, uid: str, *, below: int = NO_LIMIT) -> datetime | None:
+    """When a message of an event was last posted, or may have been; below: of its older ones."""
     (row,) = db.execute(
         """
         SELECT MAX(tried_at) AS at FROM outbox
-        WHERE uid = ? AND (state IN ('sent', 'inflight') OR may_have_arrived)
+        WHERE uid = ? AND sequence < ? AND (state IN ('sent', 'inflight') OR may_have_arrived)
         """,
-        (uid,),
+        (uid, below),
     ).fetchall()
     return from_text_or_none(row["at"])

@@ -38,7 +38,8 @@ def dispatch(span: str) -> Dispatch:
 class FakeBattery:
     """A Powerwall behind Tesla's servers.
 
-    lag: readings until a command shows. deaf: says yes and does nothing. trouble: raised at the next call of a
+    lag: readings until a command shows. deaf: says yes and does nothing. clamps: shows 100 % as 80 %.
+    trouble: raised at the next call of a
     name ("enter", "read", "set_mode", "set_reserve_pct", "read_stance"); sticky until removed.
     """
 
@@ -47,6 +48,7 @@ class FakeBattery:
     powers: frozenset[Power] | None = frozenset()
     lag: int = 0
     deaf: bool = False
+    clamps: bool = False
     trouble: dict[str, Trouble] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     writes: list[str | int] = field(default_factory=list)
@@ -90,17 +92,18 @@ class FakeBattery:
         return BatteryReading(self.mode, self.reserve_pct, None, None)
 
     def _take(self, name: str, value: str | int) -> None:
-        self.writes.append(value)
         if not self.deaf:
             self.pending.append((self.lag, name, value))
 
     def set_mode(self, mode: str) -> None:
         self._called("set_mode")
+        self.writes.append(mode)
         self._take("mode", mode)
 
     def set_reserve_pct(self, reserve_pct: int) -> None:
         self._called("set_reserve_pct")
-        self._take("reserve_pct", reserve_pct)
+        self.writes.append(reserve_pct)
+        self._take("reserve_pct", 80 if self.clamps and reserve_pct > 80 else reserve_pct)
 
 
 @dataclass

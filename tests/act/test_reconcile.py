@@ -84,6 +84,22 @@ def test_a_renewal_reads_the_battery_back_and_writes_nothing(house: House) -> No
     assert house.said[-1].startswith("13:29 Powerwall in backup, reserve 100 % until 14:00")
 
 
+def test_a_reserve_that_firmware_shows_as_80_is_written_once_and_brought_back(house: House) -> None:
+    house.battery.clamps = True
+    house.tariff.spans = ["13:00-14:30"]
+    run(house, "13:00", plan.run)
+    run(house, "13:05")
+    run(house, "13:28", plan.run)
+    assert run(house, "13:29") == 0
+    assert house.battery.writes == ["backup", 100]
+    run(house, "13:56", plan.run)
+    house.charger.answers = [IDLE]
+
+    run(house, "13:59")
+
+    assert rests(house)
+
+
 def test_the_release_brings_back_mode_then_reserve(house: House) -> None:
     hold_from_1305(house)
     house.charger.answers = [IDLE]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ics_linter import about_object, check, complaints, told, unfolded
 
 from smartcharge.adapters.invite_ics import IcsInvites
-from smartcharge.core.invites import Invite, Method, Revision
+from smartcharge.core.calendar import Invite, Method, Revision
 
 UID = "8c4f0d0e-aaaa-5bbb-8ccc-0123456789ab"
 WRITER = IcsInvites(

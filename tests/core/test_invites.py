@@ -5,9 +5,10 @@ from datetime import date, datetime, timedelta
 import pytest
 from situations import DAY, NIGHT, at
 
+from smartcharge.core.calendar import Evidence, Held, Method, Revision
 from smartcharge.core.invite_remarks import remarks
 from smartcharge.core.invite_windows import Planned
-from smartcharge.core.invites import Evidence, Held, Method, Revision, due
+from smartcharge.core.invites import due
 from smartcharge.core.posting import day_start, retry_at
 
 SUMMER = date(2026, 7, 8)
@@ -91,7 +92,8 @@ CHARGING = {
     "a car that stops": ("14:00", "13:00-16:00", "13:05-14:00 closed 13:58:30", "13:00-16:00", "REQUEST 1 13:00-14:00"),
     "and stays stopped": ("15:00", "13:00-16:00", "13:05-14:00 closed 13:58:30", "13:00-14:00 no 1", ""),
     "a car that starts again": (
-        "15:05", "13:00-16:00", "13:05-14:00 closed 13:58:30, 15:05-15:30", "13:00-14:00 no 1", "REQUEST 2 13:00-16:00"),
+        "15:05", "13:00-16:00", "13:05-14:00 closed 13:58:30, 15:05-15:30", "13:00-14:00 no 1",
+        "REQUEST 2 13:00-16:00"),
     "an extension": ("15:59", "13:00-16:00", "13:05-16:30", "13:00-16:00", "REQUEST 1 13:00-16:30"),
     "an extension that ends at once": (
         "16:05", "13:00-16:00", "13:05-16:30 closed 16:05", "13:00-16:30 no 1", ""),
@@ -111,12 +113,14 @@ CHARGING = {
         "15:05", "13:00-14:00, 15:00-16:00", "13:05-14:00 closed 13:58:30, 15:05-15:30", "13:00-14:00",
         "REQUEST 0 15:00-16:00"),
     "an extension that runs into the next window is shared": (
-        "14:30", "13:00-14:00, 14:30-16:00", "13:05-15:00", "13:00-14:00", "REQUEST 1 13:00-14:30, REQUEST 0 14:30-16:00"),
+        "14:30", "13:00-14:00, 14:30-16:00", "13:05-15:00", "13:00-14:00",
+        "REQUEST 1 13:00-14:30, REQUEST 0 14:30-16:00"),
     "two announced windows that become one": (
         "15:05", "13:00-16:00", "13:05-14:00 closed 13:58:30, 15:05-15:30", "13:00-14:00, 15:00-16:00",
         "REQUEST 1 13:00-16:00, CANCEL 1 15:00-16:00"),
     "a hold given up at once never was": ("13:05", "13:00-16:00", "13:05-13:30 closed 13:05", "", ""),
-    "nor what was told of it": ("13:06", "13:00-16:00", "13:05-13:30 closed 13:05", "13:00-16:00", "CANCEL 1 13:00-16:00"),
+    "nor what was told of it": (
+        "13:06", "13:00-16:00", "13:05-13:30 closed 13:05", "13:00-16:00", "CANCEL 1 13:00-16:00"),
     "a cancelled event that comes back goes on counting": (
         "14:05", "13:00-16:00", "14:05-14:30", "13:00-16:00 as CANCEL no 4", "REQUEST 5 13:00-16:00"),
     "a window over before it was ever told": ("17:00", "13:00-16:00", "13:05-14:00 closed 13:58:30", "", ""),

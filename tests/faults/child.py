@@ -2,14 +2,20 @@
 
 Reads one JSON object a line from standard input and answers with one a line; see `Job` in `faults_case`.
 """
+# ruff: noqa: ANN401, T201  # stands in for functions of any kind, and answers by printing
 
+import contextlib
 import importlib
+import inspect
+import io
 import json
 import os
 import resource
 import socket
 import sys
+import threading
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,8 +35,24 @@ def main() -> None:
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         job = json.loads(line)
-        children = [_fork(job, report) for report in job["reports"]]
-        print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]), flush=True)
+        if os.fork() == 0:
+            _serve(job)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
+def _serve(job: dict[str, Any]) -> None:
+    """Run a job's children at once, and answer when the last has ended: exit code and seconds of each."""
+    begun, ended = time.monotonic(), {}
+    children = [_fork(job, report) for report in job["reports"]]
+    while len(ended) < len(children):
+        child, status = os.waitpid(-1, 0)
+        ended[child] = (os.waitstatus_to_exitcode(status), time.monotonic() - begun)
+    unfinished = Path(f"{job['answer']}.new")
+    unfinished.write_text(json.dumps([ended[child] for child in children]))
+    unfinished.replace(job["answer"])
+    os._exit(0)
 
 
 def _fork(job: dict[str, Any], report: str) -> int:
@@ -45,41 +67,49 @@ def _fork(job: dict[str, Any], report: str) -> int:
 
 
 def _run(job: dict[str, Any], report: Path) -> int:
+    """The command line in this process; what it said is lost where it is killed."""
     from points import Points, install  # noqa: PLC0415  # beside this file
 
     for name in job["unset"]:
         os.environ.pop(name, None)
     os.environ.update(job["environment"])
-    output = os.open(report.with_suffix(".out"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
     points = Points(job["deadly"])
     install(points)
     if job["file_bytes"] is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_bytes"], job["file_bytes"]))
-    if job["stalled_names"]:
-        _stall_names(tuple(job["stalled_names"]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_bytes"], resource.RLIM_INFINITY))
+    if job["stalled"]:
+        _stall_names(tuple(job["stalled"]))
     from smartcharge.cli import main as run  # noqa: PLC0415  # in memory already
 
-    at = datetime.fromisoformat(job["at"])
-    code = run(job["arguments"], clock=lambda: at)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if job["file_bytes"] is None:
-        report.write_text(json.dumps(points.passed))
+    at, said = datetime.fromisoformat(job["at"]), io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        code = run(job["arguments"], clock=lambda: at)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    report.with_suffix(".out").write_text(said.getvalue(), encoding="utf-8")
+    report.write_text(json.dumps(points.passed))
     return code
 
 
-def _stall_names(names: tuple[str, ...]) -> None:
-    """Let look-ups of these names take a minute, wherever they run; all others answer as ever."""
+def _stall_names(whose: tuple[str, ...]) -> None:
+    """Let look-ups of names take a minute for these: modules by the beginning of their names, or "threads"."""
     real = socket.getaddrinfo
 
-    def stalled(host: Any, *given: Any, **named: Any) -> Any:
-        if any(name in str(host) for name in names):
+    def stalled(*given: Any, **named: Any) -> Any:
+        is_thread = threading.current_thread() is not threading.main_thread()
+        if ("threads" in whose) if is_thread else _is_called_by(whose):
             time.sleep(60)
-        return real(host, *given, **named)
+        return real(*given, **named)
 
     socket.getaddrinfo = stalled
+
+
+def _is_called_by(whose: tuple[str, ...]) -> bool:
+    frame = inspect.currentframe()
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith(whose):
+            return True
+        frame = frame.f_back
+    return False
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,24 +25,26 @@ from smartcharge.world.street import Street
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 KILLED = -9
+POLL_SECONDS = 0.005
 TESLA_FILE, KRAKEN_FILE = ".pypowerwall.auth", ".kraken.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended: its exit code (negative: the signal), what it said, the points it passed."""
+    """How a run ended: its exit code (negative: the signal), what it said, how long it took, the points it passed."""
 
     code: int
     said: str
+    seconds: float
     passed: tuple[str, ...] = ()
 
 
 class Zygote:
-    """The warmed-up process; commands run in forks of it."""
+    """The warmed-up process; commands run in forks of it, several at once where several threads ask."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._count = 0
+        self._numbers = count()
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(HERE)))}
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "child.py")],
@@ -49,42 +53,39 @@ class Zygote:
             env=environment,
             text=True,
         )
-        self._answer()
-
-    def _answer(self) -> Any:  # noqa: ANN401  # JSON
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "the child's parent has died"
-        return json.loads(line)
+        assert self._process.stdout.readline(), "the process did not warm up"
 
     def run(self, job: dict[str, Any], times: int = 1) -> list[Ended]:
-        """Run a job so many times at once."""
+        """Run a job so many times at once, and wait for the last."""
         assert self._process.stdin is not None
-        reports = [self._folder / f"report-{self._count + n}.json" for n in range(times)]
-        self._count += times
-        self._process.stdin.write(json.dumps({**job, "reports": [str(each) for each in reports]}) + "\n")
+        folder = self._folder / str(next(self._numbers))
+        folder.mkdir()
+        reports = [folder / f"{n}.json" for n in range(times)]
+        answer = folder / "answer"
+        line = json.dumps({**job, "reports": [str(each) for each in reports], "answer": str(answer)}) + "\n"
+        self._process.stdin.write(line)
         self._process.stdin.flush()
-        return [_ended(code, report) for code, report in zip(self._answer(), reports, strict=True)]
+        while not answer.exists():
+            assert self._process.poll() is None, "the warmed-up process has died"
+            time.sleep(POLL_SECONDS)
+        ended = [_ended(*each, report) for each, report in zip(json.loads(answer.read_text()), reports, strict=True)]
+        shutil.rmtree(folder)
+        return ended
 
     def close(self) -> None:
         """Let it end."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
         assert self._process.stdout is not None
+        self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait(timeout=10)
 
 
-def _ended(code: int, report: Path) -> Ended:
+def _ended(code: int, seconds: float, report: Path) -> Ended:
     output = report.with_suffix(".out")
-    ended = Ended(
-        code,
-        output.read_text(encoding="utf-8") if output.exists() else "",
-        tuple(json.loads(report.read_text())) if report.exists() else (),
-    )
-    for path in (output, report):
-        path.unlink(missing_ok=True)
-    return ended
+    said = output.read_text(encoding="utf-8") if output.exists() else ""
+    return Ended(code, said, seconds, tuple(json.loads(report.read_text())) if report.exists() else ())
 
 
 @dataclass
@@ -108,7 +109,7 @@ class Scene:
         """One command line; special: see `runs`."""
         return self.runs(clock, command or ("tick",), deadly=deadly, **special)[0]
 
-    def runs(  # noqa: PLR0913  # what a test may wish for
+    def runs(  # what a test may wish for
         self,
         clock: str,
         command: Sequence[str] = ("tick",),
@@ -116,12 +117,12 @@ class Scene:
         times: int = 1,
         deadly: str | None = None,
         file_bytes: int | None = None,
-        stalled_names: Sequence[str] = (),
+        stalled: Sequence[str] = (),
     ) -> list[Ended]:
         """The same command line so many times at once.
 
         deadly: the point at which the child is killed. file_bytes: no file may grow beyond, as on a full disk.
-        stalled_names: parts of host names whose look-up takes a minute.
+        stalled: for whom looking up a name takes a minute, see `child`.
         """
         at = self.at(clock)
         self.street.set_time(at)
@@ -132,7 +133,7 @@ class Scene:
             "at": at.isoformat(),
             "deadly": deadly,
             "file_bytes": file_bytes,
-            "stalled_names": list(stalled_names),
+            "stalled": list(stalled),
         }
         return self.zygote.run(job, times)
 
@@ -231,3 +232,34 @@ def half_states(made: Scene) -> list[str]:
         if (made.home / name).stat().st_mode & 0o077:
             found.append(f"{name} may be read by others")
     return found
+
+
+HELD = """
+name: held
+about: A car that charges, and has stopped when its half hour ends.
+day: 2026-12-09
+start: 11:00
+minutes: 1000
+plan: {11:00: [13:00-14:30]}
+car: {11:00: B2, 13:04: 7200, 13:20: B2}
+"""
+TESLA_LIFE = timedelta(hours=8)
+
+
+@contextmanager
+def held_with_token_until(
+    zygote: Zygote, ends: str, *, last: str = "13:04", mail_port: int | None = None
+) -> Iterator[Scene]:
+    """A house in which ticks have run up to `last`: from 13:04 on the battery is held until 13:30.
+
+    ends: when Tesla's access token does. mail_port: of another mail server than the street's.
+    """
+    config = f"config: {{gcal: {{smtp_port: {mail_port}}}}}" if mail_port else ""
+    with scene(zygote, HELD + config) as made:
+        now, made.street.now = made.street.now, made.at(ends) - TESLA_LIFE
+        made.sign_in_to_tesla()
+        made.street.now = now
+        for minute in ("12:58", "13:00", "13:04", "13:28"):
+            if minute <= last:
+                made.run(minute)
+        yield made

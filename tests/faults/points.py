@@ -3,6 +3,7 @@
 A name is `before:` or `after:`, what happens there, and its number in the run: `after:commit#3`. SIGKILL leaves
 nothing but files and what servers know, so that killing before something repeats killing after what came last.
 """
+# ruff: noqa: ANN401, PTH123  # stands in for functions of any kind, and for the built-in open
 
 import builtins
 import fcntl

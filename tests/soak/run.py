@@ -1,4 +1,5 @@
 """Play random days: `python tests/soak/run.py --hours 2400 --seed 1`, or one of them again: `--only SEED`."""
+# ruff: noqa: T201  # tells by printing
 
 import argparse
 import os

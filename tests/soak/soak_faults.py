@@ -1,7 +1,5 @@
 """The troubles of a soak: how each begins, and what is as before when it ends."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,12 +37,12 @@ class Spell:
 
 
 def _tesla(trouble: Trouble, patience: timedelta = timedelta(0)) -> tuple[Change, Change]:
-    def begin(day: Day) -> None:
+    def begin(day: "Day") -> None:
         day.battery.fault = trouble
 
-    def end(day: Day) -> None:
+    def end(day: "Day") -> None:
         day.battery.fault = None
-        if isinstance(trouble, SignInRefused) and day.chance.random() < 0.5:  # noqa: PLR2004  # the owner signs in anew
+        if isinstance(trouble, SignInRefused) and day.chance.random() < 0.5:  # the owner signs in anew
             (day.house.folder / ".pypowerwall.auth").write_text(str(day.now))
         elif patience:
             day.patient_until = day.now + patience
@@ -53,10 +51,10 @@ def _tesla(trouble: Trouble, patience: timedelta = timedelta(0)) -> tuple[Change
 
 
 def _set(part: str, name: str, value: object, otherwise: object) -> tuple[Change, Change]:
-    def begin(day: Day) -> None:
+    def begin(day: "Day") -> None:
         setattr(getattr(day, part) if part else day, name, value)
 
-    def end(day: Day) -> None:
+    def end(day: "Day") -> None:
         setattr(getattr(day, part) if part else day, name, otherwise)
 
     return begin, end
@@ -67,7 +65,7 @@ def _clock(jump: timedelta) -> tuple[Change, Change]:
 
 
 def _epoch() -> tuple[Change, Change]:
-    def begin(day: Day) -> None:
+    def begin(day: "Day") -> None:
         day.jump = datetime(1970, 1, 1, tzinfo=UTC) - day.now
 
     return begin, _clock(timedelta(0))[1]

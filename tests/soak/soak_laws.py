@@ -1,7 +1,5 @@
 """The laws that hold after every run of every day, whatever happened; judged from outside, by the true time."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -15,10 +13,10 @@ from smartcharge.core.decide import decide
 from smartcharge.core.model import HoldKind, Policy, Situation
 from smartcharge.core.stance import BatteryMemory, agrees
 from smartcharge.store import battery, holds, journal, open_store, situation
+from smartcharge.store.holds import OpenHold
 from smartcharge.toolbox import Toolbox
 
 if TYPE_CHECKING:
-    from smartcharge.store.holds import OpenHold
     from soak_day import Day
 
 LEAD = timedelta(seconds=90)
@@ -43,7 +41,7 @@ class Known:
 class Laws:
     """Looks on. broken laws are written into the day's tally."""
 
-    def __init__(self, day: Day) -> None:
+    def __init__(self, day: "Day") -> None:
         self.day = day
         self.known: Known | None = None
         self.healthy_runs = 0
@@ -99,9 +97,7 @@ class Laws:
         elif owns and confirmed is not None and not _same(stands.shown, confirmed) and not _same(stands.shown, value):
             self.broken(f"wrote {value} over {stands.shown}, which the owner set while {confirmed} was ours")
 
-    def after_run(
-        self, codes: list[int], said: str, *, is_healthy: bool, act: Callable[[Toolbox], None]
-    ) -> None:
+    def after_run(self, codes: list[int], said: str, *, is_healthy: bool, act: Callable[[Toolbox], None]) -> None:
         """Judge what came of the run."""
         day = self.day
         if 1 in codes:
@@ -115,7 +111,7 @@ class Laws:
         if wrote > MOST_WRITES:
             self.broken(f"{wrote} commands in one run")
         self.healthy_runs = self.healthy_runs + 1 if is_healthy and self.was_well else 0
-        if self.healthy_runs >= 2:  # noqa: PLR2004  # the law says two
+        if self.healthy_runs >= 2:  # the law says two
             self._judge_rest(known)
 
     def _judge_rest(self, known: Known) -> None:
@@ -165,9 +161,7 @@ class Laws:
 
     def _look(self) -> Known:
         day = self.day
-        return Known(
-            holds.current(self.db), battery.memory(self.db), situation.load(self.db, day.clock, self.policy)
-        )
+        return Known(holds.current(self.db), battery.memory(self.db), situation.load(self.db, day.clock, self.policy))
 
     @cached_property
     def db(self) -> sqlite3.Connection:
@@ -183,7 +177,6 @@ class Laws:
 
     def at_the_end(self) -> None:
         """The journal decides again as it did, and the database is whole."""
-        day = self.day
         with closing(self.db) as db:
             (whole,) = db.execute("PRAGMA integrity_check").fetchall()
             if tuple(whole) != ("ok",):

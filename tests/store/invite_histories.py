@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from store_case import at, in_memory
 
 from smartcharge.core.answers import Device, Dispatch
+from smartcharge.core.calendar import Evidence, Invite, Method
 from smartcharge.core.decide import decide
 from smartcharge.core.dispatches import reconcile
-from smartcharge.core.invites import Invite, Method, due
+from smartcharge.core.invites import due
 from smartcharge.core.model import ChargerState, Policy
 from smartcharge.core.slots import CheapPeriod, Span
 from smartcharge.store import dispatches, fetches, holds, invites, outbox, situation
@@ -98,7 +99,7 @@ class Family:
             outbox.queue(self.db, invite.uid, revision.sequence, revision.method, RECIPIENT, self.now)
 
     @property
-    def evidence(self) -> invites.Evidence:
+    def evidence(self) -> Evidence:
         return invites.evidence(self.db, self.now, POLICY.cheap_period, when_planned=self.when_planned)
 
     def _post(self, outcome: str) -> None:

@@ -8,8 +8,8 @@ import pytest
 from store_case import POLICY, at, texts
 
 from smartcharge.core.answers import Device, Dispatch
+from smartcharge.core.calendar import Method, Revision
 from smartcharge.core.dispatches import Changes, reconcile
-from smartcharge.core.invites import Method, Revision
 from smartcharge.core.model import Because, Hold
 from smartcharge.store import dispatches, fetches, holds, invites, open_store, outbox
 from smartcharge.store.outbox import Letter, OutboxCounts
@@ -92,7 +92,9 @@ def test_an_events_next_mail_waits_five_minutes(db: sqlite3.Connection) -> None:
     queue(db, 1)
 
     assert outbox.next_due(db, NOW + timedelta(seconds=299)) is None
-    assert outbox.next_due(db, NOW + timedelta(seconds=300)) is not None
+    letter = outbox.next_due(db, NOW + timedelta(seconds=300))
+    assert letter is not None
+    assert (letter.sequence, letter.is_first) == (1, False)
 
 
 def test_another_event_does_not_wait_for_it(db: sqlite3.Connection) -> None:
@@ -118,7 +120,7 @@ def test_a_run_that_died_leaves_the_same_bytes(db: sqlite3.Connection) -> None:
     letter = outbox.next_due(db, NOW)
 
     assert letter is not None
-    assert (letter.message, letter.is_first) == (b"first", False)
+    assert (letter.message, letter.is_first) == (b"first", True)
 
 
 def test_a_run_that_always_dies_waits_longer(db: sqlite3.Connection) -> None:
@@ -219,7 +221,8 @@ def planned(db: sqlite3.Connection, now: datetime, *spans: str) -> None:
     """One answer of the supplier for the one car."""
     if not fetches.devices(db):
         fetches.record_devices(db, [Device("car", watched=True)])
-    answer = tuple(Dispatch(*(at(clock) for clock in span.split("-")), 7.2) for span in spans)
+    ends = [span.split("-") for span in spans]
+    answer = tuple(Dispatch(at(start), at(end), 7.2) for start, end in ends)
     changes: Changes = reconcile(dispatches.remembered(db, "car", now), answer, now)
     dispatches.apply(db, "car", changes, now)
 

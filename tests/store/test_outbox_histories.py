@@ -7,11 +7,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from invite_histories import DAY, HISTORIES, POLICY, Family, Step
 
-from smartcharge.core.invites import Method, due
+from smartcharge.core.calendar import Method
+from smartcharge.core.invites import due
 from smartcharge.store import holds
 
 THOROUGH = settings(
-    max_examples=400, deadline=None, derandomize=False, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=80, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 

@@ -1,0 +1,115 @@
+"""Runs that are killed, or come in pairs: processes of their own, a scripted mail server, and always one event."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import ics_linter
+import pytest
+from post_case import STALL, ScriptedPost, trust
+
+import smartcharge
+from smartcharge.core.answers import Device, Dispatch
+from smartcharge.core.dispatches import Changes
+from smartcharge.core.model import Because, Hold
+from smartcharge.store import dispatches, fetches, holds, open_store, outbox, transaction
+
+ONE = datetime(2026, 12, 9, 13, 0, 2, tzinfo=UTC)
+RUN_AT = Path(__file__).parent.parent / "stories" / "run_at.py"
+HOME = Path(smartcharge.__file__).parent.parent
+CONFIG = """
+eon_next: {{email: owner@example.com, password: "not a real one", import_account: A-12345678}}
+myenergi: {{hub_serial: "12345678", api_key: not-a-real-one}}
+database: {{path: smartcharge.db}}
+gcal: {{smtp_user: house@example.com, smtp_pass: "abcd efgh ijkl mnop", invite_to: family@example.com,
+        smtp_host: localhost, smtp_port: {port}}}
+"""
+
+
+class Post:
+    """A house that charges since one o'clock, and the mail server it posts to."""
+
+    def __init__(self, folder: Path, served: ScriptedPost, authority: Path) -> None:
+        self.folder, self.served = folder, served
+        self._environment = {**os.environ, "PYTHONPATH": str(HOME), "SSL_CERT_FILE": str(authority)}
+        (folder / "config.yaml").write_text(CONFIG.format(port=served.port))
+        (folder / "config.yaml").chmod(0o600)
+        window = Dispatch(ONE.replace(second=0), ONE.replace(second=0) + timedelta(hours=3), 21.6)
+        with closing(open_store(folder / "smartcharge.db")) as db, transaction(db):
+            fetches.record_devices(db, [Device("car", watched=True)])
+            fetches.record_answer(db, "car", ONE, ok=True)
+            dispatches.apply(db, "car", Changes(new=(window,)), ONE)
+            holds.change(db, Hold(window.starts_at + timedelta(minutes=30)), Because.CHARGING_IN_WINDOW, ONE)
+
+    def start(self, minutes: int = 0) -> "subprocess.Popen[str]":
+        """A run, some minutes after one."""
+        at = (ONE + timedelta(minutes=minutes)).isoformat()
+        command = [sys.executable, str(RUN_AT), at, "--config", str(self.folder / "config.yaml"), "send-invites"]
+        return subprocess.Popen(
+            command, env=self._environment, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def run(self, minutes: int = 0) -> tuple[int, str, str]:
+        """A run to its end: exit code and words."""
+        with self.start(minutes) as child:
+            out, err = child.communicate(timeout=60)
+            return child.returncode, out, err
+
+    def wait_for(self, step: str) -> None:
+        """Until the server has heard this step."""
+        deadline = time.monotonic() + 30
+        while step not in self.served.reached:
+            assert time.monotonic() < deadline, self.served.reached
+            time.sleep(0.02)
+
+    def counts(self) -> outbox.OutboxCounts:
+        with closing(open_store(self.folder / "smartcharge.db", read_only=True)) as db:
+            return outbox.counts(db)
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Iterator[Post]:
+    context, authority = trust(tmp_path, "localhost")
+    with ScriptedPost(context) as served:
+        yield Post(tmp_path, served, authority)
+
+
+@pytest.mark.parametrize("step", ["connect", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "dot"])
+def test_killed_anywhere_the_next_run_posts_the_same_mail(post: Post, step: str) -> None:
+    post.served.script[step] = STALL
+    with post.start() as child:
+        post.wait_for(step)
+        child.kill()
+    before = list(post.served.mails)
+    post.served.script.clear()
+
+    assert post.run(1) == (0, "invite sent: Wed 13:00-16:00\n", "")
+    assert len(before) == (step == "dot")
+    assert len({*post.served.mails}) == 1
+    assert ics_linter.check(post.served.mails[-1]).sequence == 0
+    assert post.counts() == outbox.OutboxCounts(sent=1)
+    assert post.run(2) == (0, "", "")
+
+
+def test_of_two_runs_at_once_one_posts_and_the_other_goes_home(post: Post) -> None:
+    post.served.script["dot"] = STALL
+    with post.start() as first:
+        post.wait_for("dot")
+        connections = post.served.reached.count("connect")
+        assert post.run() == (0, "", "")
+        assert post.served.reached.count("connect") == connections
+        first.kill()
+
+
+def test_two_runs_that_start_together_post_one_mail(post: Post) -> None:
+    with post.start() as one, post.start() as other:
+        codes = {child.wait(60) for child in (one, other)}
+
+    assert codes == {0}
+    assert len(post.served.mails) == 1
+    assert post.counts() == outbox.OutboxCounts(sent=1)
