@@ -149,4 +149,4 @@ def _told(line: str, when: str) -> str:
         return f"{'plan':<10} {words}"
     if head == "Powerwall" or words.startswith(("the Powerwall", "midnight reset")):
         return f"{'battery':<10} {words.removeprefix('Powerwall ')}"
-    return f"{'note':<10} {head} {rest}".rstrip()
+    return f"{head:<10} {rest}" if head == "invite" else f"{'note':<10} {words}"

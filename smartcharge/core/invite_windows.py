@@ -1,6 +1,6 @@
 """The plan as the family's calendar sees it: contiguous windows in whole half hours, outside the cheap period."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -59,6 +59,13 @@ def day_windows(plan: Iterable[Planned], cheap: CheapPeriod) -> tuple[DayWindow,
         for whole, parts in _groups(plan)
         for span in outside(whole, cheap)
     )
+
+
+def joined(windows: Sequence[DayWindow]) -> DayWindow:
+    """Windows in the order of time, and the gaps between them, as one."""
+    first, last = windows[0], windows[-1]
+    parts = tuple(part for window in windows for part in window.parts)
+    return DayWindow(first.starts_at, last.ends_at, first.first_start, parts)
 
 
 def outside(span: Span, cheap: CheapPeriod) -> Iterator[Span]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from smartcharge.core.calendar import Evidence, Held, Method, Revision
-from smartcharge.core.invite_windows import DayWindow, day_windows, outside
+from smartcharge.core.invite_windows import DayWindow, day_windows, joined, outside
 from smartcharge.core.slots import Span
 
 SECOND = timedelta(seconds=1)
@@ -57,48 +57,49 @@ def due(seen: Evidence) -> tuple[Revision, ...]:
 def _events(seen: Evidence) -> Iterator[_Event]:
     """Each window with the event that it belongs to; then the events whose windows are planned no more.
 
-    An event keeps the window that it was charged in; else a window goes to the event that bears its name, else to
-    one that was charged beside it, or that shows the same time and was not charged at all.
+    An event that was charged in keeps every window that lies in its time, or one that follows at once. Any other
+    keeps the window that bears its name, or else one that lies where it is shown.
     """
     known = {revision.first_start: revision for revision in seen.known}
     free = list(day_windows(seen.plan, seen.cheap_period))
     taken: dict[datetime, DayWindow] = {}
-    for find in (_charged_window, _named_window, _near_window):
+    for find in (_charged_windows, _named_windows, _near_windows):
         for name, revision in known.items():
-            if name not in taken and (window := find(revision, free, seen.holds)):
-                taken[name] = window
-                free.remove(window)
+            if name not in taken and (found := find(revision, free, seen.holds)):
+                taken[name] = joined(found)
+                free = [window for window in free if window not in found]
     for window in free:
         taken[_new_name(window, {*taken, *known})] = window
     for name in sorted({*taken, *known}):
         yield _Event(name, taken.get(name), known.get(name))
 
 
-def _charged_window(told: Revision, free: Iterable[DayWindow], holds: Iterable[Held]) -> DayWindow | None:
+def _charged_windows(told: Revision, free: Iterable[DayWindow], holds: Iterable[Held]) -> list[DayWindow]:
     charged = _charged(told, holds)
-    found = [window for window in free if any(_overlap(window.span, span) for span in charged)]
-    return _named_window(told, found, holds) or next(iter(found), None)
+    if charged is None:
+        return []
+    inside = [window for window in free if _overlap(window.span, charged)]
+    return inside or [window for window in free if _touch(window.span, charged)][:1]
 
 
-def _named_window(told: Revision, free: Iterable[DayWindow], _holds: Iterable[Held]) -> DayWindow | None:
-    return next((window for window in free if window.first_start == told.first_start), None)
+def _named_windows(told: Revision, free: Iterable[DayWindow], holds: Iterable[Held]) -> list[DayWindow]:
+    if _charged(told, holds):
+        return []
+    return [window for window in free if window.first_start == told.first_start][:1]
 
 
-def _near_window(told: Revision, free: Iterable[DayWindow], holds: Iterable[Held]) -> DayWindow | None:
+def _near_windows(told: Revision, free: Iterable[DayWindow], holds: Iterable[Held]) -> list[DayWindow]:
+    if told.method is not Method.REQUEST or _charged(told, holds):
+        return []
+    return [window for window in free if _touch(window.span, told.span)][:1]
+
+
+def _charged(told: Revision, holds: Iterable[Held]) -> Span | None:
+    """From an event's start to the end of what was held of the time that it shows; None where nothing was."""
     if told.method is not Method.REQUEST:
         return None
-    home = _charged(told, holds) or [told.span]
-    return next((window for window in free if any(_touch(window.span, span) for span in home)), None)
-
-
-def _charged(told: Revision, holds: Iterable[Held]) -> list[Span]:
-    """What was held of the time that an event shows."""
-    spans = (hold.span for hold in holds if told.method is Method.REQUEST)
-    return [
-        Span(max(span.starts_at, told.starts_at), min(span.ends_at, told.ends_at))
-        for span in spans
-        if _overlap(span, told.span)
-    ]
+    ends = [min(hold.span.ends_at, told.ends_at) for hold in holds if _overlap(hold.span, told.span)]
+    return Span(told.starts_at, max(ends)) if ends else None
 
 
 def _new_name(window: DayWindow, used: set[datetime]) -> datetime:

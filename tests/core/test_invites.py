@@ -94,6 +94,11 @@ CHARGING = {
     "a car that starts again": (
         "15:05", "13:00-16:00", "13:05-14:00 closed 13:58:30, 15:05-15:30", "13:00-14:00 no 1",
         "REQUEST 2 13:00-16:00"),
+    "a window that moves on after the car has stopped is another one": (
+        "14:05", "14:00-16:00 from 13:00", "13:05-13:30 closed 13:28:30, 14:05-14:30", "13:00-13:30 no 1",
+        "REQUEST 0 14:00-16:00"),
+    "a window that falls into two where it is charged stays one": (
+        "13:50", "13:15-13:30, 13:45-14:00 from 13:00", "13:05-14:00", "13:00-14:00", ""),
     "an extension": ("15:59", "13:00-16:00", "13:05-16:30", "13:00-16:00", "REQUEST 1 13:00-16:30"),
     "an extension that ends at once": (
         "16:05", "13:00-16:00", "13:05-16:30 closed 16:05", "13:00-16:30 no 1", ""),

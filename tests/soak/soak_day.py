@@ -13,12 +13,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from house_case import House
+from house_case import SETTINGS, House
 from soak_fakes import Fuse, Killed, SoakBattery, SoakCharger, SoakTariff, hostile_store
 from soak_faults import FAULTS, Spell
 from soak_laws import Laws
 
 from smartcharge.act import conversation, reconcile, reset, tick
+from smartcharge.config import load_config
 from smartcharge.guard import attempt
 from smartcharge.store import owner, transaction
 from smartcharge.toolbox import Toolbox
@@ -34,7 +35,8 @@ DAYS = (
 )
 NIGHT_BEGINS, NIGHT_ENDS = 2, 4
 """Hours (UTC) in which little happens and cron comes every seven minutes."""
-PLACES_IN_A_RUN = 40
+PLACES = 60
+"""A kill comes within so many places, which may lie several runs ahead; a run that has work passes twenty or more."""
 
 
 @dataclass
@@ -50,6 +52,16 @@ class Tally:
     broken: list[str] = field(default_factory=list)
 
 
+class SoakHouse(House):
+    """A house whose owner can correct his charger's key."""
+
+    def change_key(self, key: str) -> None:
+        """Write another key into the configuration, and load it."""
+        path = self.folder / "config.yaml"
+        path.write_text(SETTINGS.replace("abcdef12", key), encoding="utf-8")
+        self.config = load_config(path, {})
+
+
 class Day:
     """A day; `now` is the true time, `clock` what the machine believes."""
 
@@ -60,7 +72,7 @@ class Day:
         self.ends_at = self.now + LENGTH
         self.jump = timedelta(0)
         self.fuse = Fuse()
-        self.house = House(folder)
+        self.house = SoakHouse(folder)
         self.laws = Laws(self)
         self.battery = SoakBattery(self.fuse, self.laws.on_write, self.now)
         self.charger, self.tariff = SoakCharger(self.fuse), SoakTariff(self.fuse)
@@ -112,7 +124,7 @@ class Day:
     def _plan(self) -> None:
         """The supplier plans, moves, lengthens and takes back."""
         self.tariff.plans = [(start, end) for start, end in self.tariff.plans if end > self.now]
-        if self._happens(0.02):
+        if self._happens(0.02 if self.tariff.plans else 0.08):
             offset = self.chance.choice((-20, -5, 0, 5, 10, 30, 60, 90, 240)) * MINUTE
             start = self.now.replace(minute=self.chance.choice((0, 30)), second=0) + offset
             self.tariff.plans.append((start, start + self.chance.choice((10, 30, 60, 90, 150)) * MINUTE))
@@ -152,8 +164,8 @@ class Day:
 
     def run(self, act: Callable[[Toolbox], None], *, is_healthy: bool = True) -> None:
         """One run; it may be killed at any of its places."""
-        kill = self._happens(0.01 * self.busy)
-        self.fuse.left = self.chance.randrange(PLACES_IN_A_RUN) if kill else None
+        if self.fuse.left is None and self._happens(0.05 * self.busy):
+            self.fuse.left = self.chance.randrange(PLACES)
         self.laws.before_run()
         said, killed = io.StringIO(), False
         tools = self.house.tools(self.clock)
@@ -167,7 +179,6 @@ class Day:
         except BaseException:  # noqa: BLE001  # a bug of the program is a broken law like any other
             said.write(traceback.format_exc())
             tools.exit_codes.append(1)
-        self.fuse.left = None
         self.tally.runs += 1
         self.laws.after_run(tools.exit_codes, said.getvalue(), is_healthy=is_healthy and not killed, act=act)
 

@@ -50,6 +50,20 @@ def _tesla(trouble: Trouble, patience: timedelta = timedelta(0)) -> tuple[Change
     return begin, end
 
 
+def _refused(part: str, trouble: SignInRefused) -> tuple[Change, Change]:
+    """Refused until the owner has signed in anew, or corrected his key."""
+
+    def begin(day: "Day") -> None:
+        getattr(day, part).fault = trouble
+
+    def end(day: "Day") -> None:
+        getattr(day, part).fault = None
+        (day.house.folder / ".kraken.json").write_text(f'{{"at": "{day.now}"}}')
+        day.house.change_key(f"key{day.now:%d%H%M}")
+
+    return begin, end
+
+
 def _set(part: str, name: str, value: object, otherwise: object) -> tuple[Change, Change]:
     def begin(day: "Day") -> None:
         setattr(getattr(day, part) if part else day, name, value)
@@ -92,11 +106,11 @@ FAULTS = (
     Fault("powers unknown", "powers", *_set("battery", "powers", None, frozenset())),
     Fault(*_both("zappi", "charger", Unreachable("down", service="zappi"))),
     Fault(*_both("zappi", "charger", Throttled("429", service="zappi"))),
-    Fault(*_both("zappi", "charger", SignInRefused("401", service="zappi"))),
+    Fault("zappi sign-in", "zappi", *_refused("charger", SignInRefused("401", service="zappi"))),
     Fault("zappi unknown", "zappi", *_set("charger", "fault", ChargerState.UNKNOWN, None)),
     Fault(*_both("kraken", "tariff", Unreachable("down", service="kraken"))),
     Fault(*_both("kraken", "tariff", Throttled("429", service="kraken"))),
-    Fault(*_both("kraken", "tariff", SignInRefused("KT-CT-1138", service="kraken")), longest_minutes=8),
+    Fault("kraken sign-in", "kraken", *_refused("tariff", SignInRefused("KT-CT-1138", service="kraken"))),
     Fault("boost", "boost", *_set("tariff", "boosting", value=True, otherwise=False)),
     Fault("disk full", "disk", *_set("", "disk_is_full", value=True, otherwise=False)),
     Fault("cron asleep", "cron", *_set("", "cron_sleeps", value=True, otherwise=False)),

@@ -30,6 +30,7 @@ def stopped_before(path: Path, step: str) -> None:
     if step == steps()[0]:
         return
     with closing(sqlite3.connect(path)) as db:
+        db.row_factory = sqlite3.Row
         migrations.STEPS.apply(Database(db), stop_before=step)
 
 
