@@ -4,14 +4,19 @@ An episode is one kind of trouble in one command. What the owner must mend is to
 pass is told at the fifth failure running, or at once when a release is due.
 """
 
+import uuid
 from datetime import timedelta
 
+from smartcharge import wiring
 from smartcharge.errors import ConfigurationRefused, DatabaseRefused, SignInRefused, Trouble
-from smartcharge.store import episodes, journal, transaction
+from smartcharge.store import episodes, journal, outbox, transaction
 from smartcharge.toolbox import Toolbox
 
 PATIENCE = 5
 WAITING = "waiting"
+MAIL = "mail"
+NAMES = uuid.UUID("5b9f7a5e-6d0c-4f53-9d35-3a1f0d1f3b44")
+"""The same line of the same moment gives the same mail."""
 
 
 def failed(tools: Toolbox, command: str, kind: str, trouble: Trouble, *, urgent: bool = False) -> None:
@@ -24,10 +29,12 @@ def failed(tools: Toolbox, command: str, kind: str, trouble: Trouble, *, urgent:
         episode = episodes.count_failure(tools.db, command, kind, tools.now)
         at_once = urgent or isinstance(trouble, (ConfigurationRefused, DatabaseRefused, SignInRefused))
         due = episode.told_at is None and (at_once or episode.count >= PATIENCE)
+        line = f"smartcharge {command}: {trouble}{_tally(episode.count)}"
         if due:
             episodes.mark_told(tools.db, command, kind, tools.now)
+            _mail(tools, kind, line)
     if due:
-        tools.warn(f"smartcharge {command}: {trouble}{_tally(episode.count)}")
+        tools.warn(line)
 
 
 def went_well(tools: Toolbox, command: str, kind: str) -> None:
@@ -36,8 +43,11 @@ def went_well(tools: Toolbox, command: str, kind: str) -> None:
         return
     with transaction(tools.db):
         episode = episodes.end(tools.db, command, kind)
-    if episode and episode.told_at:
-        tools.warn(f"smartcharge {command}: {kind} is well again after {_span(tools.now - episode.since)}.")
+        if episode is None or episode.told_at is None:
+            return
+        line = f"smartcharge {command}: {kind} is well again after {_span(tools.now - episode.since)}."
+        _mail(tools, kind, line)
+    tools.warn(line)
 
 
 def waiting(tools: Toolbox, command: str, line: str) -> None:
@@ -49,6 +59,7 @@ def waiting(tools: Toolbox, command: str, line: str) -> None:
         episodes.count_failure(tools.db, command, WAITING, tools.now)
         episodes.mark_told(tools.db, command, WAITING, tools.now)
         journal.append(tools.db, at=tools.now, command=command, outcome=WAITING, detail=line)
+        _mail(tools, WAITING, f"smartcharge {command}: {line}.")
     tools.warn(f"smartcharge {command}: {line}.")
 
 
@@ -60,6 +71,19 @@ def waited(tools: Toolbox, command: str) -> None:
         episodes.end(tools.db, command, WAITING)
         journal.append(tools.db, at=tools.now, command=command, outcome="waited")
     tools.warn(f"smartcharge {command}: the battery is free again.")
+
+
+def _mail(tools: Toolbox, kind: str, line: str) -> None:
+    """Let a line wait in the outbox for the address that wants to hear of trouble; in the change's transaction.
+
+    Trouble with the mail itself is not told by mail.
+    """
+    account, recipient = tools.config.invites, tools.config.alerts.email
+    if account is None or recipient is None or kind == MAIL:
+        return
+    key = str(uuid.uuid5(NAMES, f"{tools.now.isoformat()} {line}"))
+    message = wiring.alert_message(sender=account.smtp_user, recipient=recipient, line=line, at=tools.now, key=key)
+    outbox.queue_message(tools.db, key, message, recipient, tools.now)
 
 
 def _tally(count: int) -> str:

@@ -81,6 +81,20 @@ def invite_writer(config: Config) -> InviteWriter:
     )
 
 
+def alert_message(*, sender: str, recipient: str, line: str, at: datetime, key: str) -> bytes:
+    """A mail that tells of trouble."""
+    from smartcharge.adapters import alert_mail
+
+    return alert_mail.alert_message(sender=sender, recipient=recipient, line=line, at=at, key=key)
+
+
+def ping(url: str, stage: str) -> bool:
+    """A sign of life for a watchdog; whether it was heard."""
+    from smartcharge.adapters import watchdog_ping
+
+    return watchdog_ping.ping(url, stage)
+
+
 def kraken_account(config: Config) -> "KrakenAccount":
     """The account at the supplier, and where its sign-in is kept."""
     from smartcharge.adapters._kraken_account import KrakenAccount

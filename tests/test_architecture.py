@@ -44,7 +44,7 @@ ROOMS = {
     # the composition root, and noise
     "wiring": Room("config errors ports secret settings", later="adapters.*"),
     "toolbox": Room("budget config core.* errors files log ports store store.* wiring"),
-    "episodes": Room("errors store store.* toolbox"),
+    "episodes": Room("errors store store.* toolbox wiring"),
     # core decides
     "core": Room(),
     "core.slots": Room(),
@@ -67,6 +67,8 @@ ROOMS = {
     "adapters._powerwall_*": Room("adapters._powerwall_* core.* errors files", later_libraries="pypowerwall"),
     "adapters.invite_ics": Room("adapters._invite_* core.* errors ports", later_libraries="icalendar"),
     "adapters._invite_*": Room("adapters._invite_* core.*"),
+    "adapters.alert_mail": Room(),
+    "adapters.watchdog_ping": Room(later_libraries="requests"),
     "adapters.mailer_smtp": Room("core.* errors ports"),
     # acts: what commands run
     "act": Room(),

@@ -4,7 +4,7 @@ import sqlite3
 
 from smartcharge import budget, episodes, wiring
 from smartcharge.act.words import span
-from smartcharge.core.calendar import Invite, Method
+from smartcharge.core.calendar import Method
 from smartcharge.core.politeness import is_blocked
 from smartcharge.core.posting import DAILY_CAP, Fate, Receipt, day_start, retry_at
 from smartcharge.errors import ConfigurationRefused, SignInRefused, Throttled, Trouble, Unreachable
@@ -50,10 +50,9 @@ def post_all(tools: Toolbox) -> None:
 
 def _post(tools: Toolbox, letter: Letter) -> None:
     """Freeze, commit, then speak to the mail server: a run that dies here leaves the same mail to the next one."""
-    invite = invites.revision(tools.db, letter.uid, letter.sequence)
     account = tools.config.invites
     recipient = letter.recipient if letter.message or account is None else account.invite_to
-    message = letter.message or tools.invite_writer.message(invite, is_update=not letter.is_first)
+    message = letter.message or _written(tools, letter)
     with transaction(tools.db):
         outbox.claim(tools.db, letter, message, recipient, tools.now)
     try:
@@ -62,13 +61,18 @@ def _post(tools: Toolbox, letter: Letter) -> None:
         with transaction(tools.db):
             outbox.not_taken(tools.db, letter, str(trouble))
         raise
-    _conclude(tools, letter, invite, receipt)
+    _conclude(tools, letter, receipt)
 
 
-def _conclude(tools: Toolbox, letter: Letter, invite: Invite, receipt: Receipt) -> None:
+def _written(tools: Toolbox, letter: Letter) -> bytes:
+    invite = invites.revision(tools.db, letter.uid, letter.sequence)
+    return tools.invite_writer.message(invite, is_update=not letter.is_first)
+
+
+def _conclude(tools: Toolbox, letter: Letter, receipt: Receipt) -> None:
     if receipt.fate is Fate.UNKNOWN:
         raise Unreachable("the mail server was lost while it took a mail, which is posted again", service=MAIL)
-    told = _told(tools, letter, invite)
+    told = _told(tools, letter)
     if receipt.fate is Fate.ACCEPTED:
         with transaction(tools.db):
             outbox.sent(tools.db, letter, tools.now)
@@ -77,19 +81,20 @@ def _conclude(tools: Toolbox, letter: Letter, invite: Invite, receipt: Receipt) 
         episodes.went_well(tools, COMMAND, MAIL)
         tools.say(told)
         return
-    trouble = _refusal(tools, receipt)
+    trouble = _refusal(tools, letter, receipt)
     with transaction(tools.db):
         outbox.gave_up(tools.db, letter, str(trouble))
         journal.append(tools.db, at=tools.now, command=COMMAND, outcome="failed", error=str(trouble), detail=told)
     episodes.failed(tools, COMMAND, MAIL, trouble, urgent=True)
 
 
-def _refusal(tools: Toolbox, receipt: Receipt) -> Trouble:
+def _refusal(tools: Toolbox, letter: Letter, receipt: Receipt) -> Trouble:
     if receipt.fate is Fate.NO_SUCH_ADDRESS:
+        key = "alerts.email" if letter.method == outbox.ALERT else "gcal.invite_to"
         return ConfigurationRefused(
             f"is refused by the mail server ({receipt.code})",
             place=str(tools.config.path),
-            key="gcal.invite_to",
+            key=key,
             right="Give an address that takes mail.",
         )
     return Unreachable(f"the mail server refused an invite ({receipt.code})", service=MAIL)
@@ -108,8 +113,10 @@ def _failed(tools: Toolbox, trouble: Trouble) -> None:
     episodes.failed(tools, COMMAND, MAIL, trouble)
 
 
-def _told(tools: Toolbox, letter: Letter, invite: Invite) -> str:
-    revision = invite.revision
+def _told(tools: Toolbox, letter: Letter) -> str:
+    if letter.method == outbox.ALERT:
+        return "told of trouble by mail"
+    revision = invites.revision(tools.db, letter.uid, letter.sequence).revision
     when = span(revision.starts_at, revision.ends_at, tools.policy.cheap_period.zone)
     if revision.method is Method.CANCEL:
         return f"invite cancelled: {when}"

@@ -66,16 +66,21 @@ def rehearse(tools: Toolbox) -> None:
     db, account = tools.peek, tools.config.invites
     new = {invites.uid(db, revision.first_start): revision for revision in _due(tools, db)}
     if account:
-        for letter in outbox.waiting(db):
-            if letter.uid not in new:
-                _rehearse(
-                    tools, letter.recipient, letter.uid, invites.revision(db, letter.uid, letter.sequence).revision
-                )
+        _rehearse_waiting(tools, set(new))
         for uid, revision in new.items():
             if revision.method is Method.REQUEST or outbox.is_known_outside(db, uid):
                 _rehearse(tools, account.invite_to, uid, revision)
     if new and tools.config.gcal and tools.config.gcal.feed_path:
         tools.say(f"would write {tools.config.gcal.feed_path}")
+
+
+def _rehearse_waiting(tools: Toolbox, overtaken: set[str]) -> None:
+    for letter in outbox.waiting(tools.peek):
+        if letter.method == outbox.ALERT:
+            tools.say(f"would tell {letter.recipient} of trouble")
+        elif letter.uid not in overtaken:
+            revision = invites.revision(tools.peek, letter.uid, letter.sequence).revision
+            _rehearse(tools, letter.recipient, letter.uid, revision)
 
 
 def _rehearse(tools: Toolbox, recipient: str, uid: str, revision: Revision) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from smartcharge.act import invites, plan, reconcile, reset
+from smartcharge.act import invites, plan, reconcile, reset, watchdog
 from smartcharge.guard import attempt
 from smartcharge.toolbox import Toolbox
 
@@ -18,5 +18,7 @@ PARTS: tuple[Callable[[Toolbox], None], ...] = (
 
 def run(tools: Toolbox) -> None:
     """One failing part does not stop the others; their exit codes are collected."""
+    watchdog.started(tools)
     for part in PARTS:
         tools.exit_codes.append(attempt(partial(part, tools)))
+    watchdog.ended(tools)

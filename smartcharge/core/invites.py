@@ -57,8 +57,8 @@ def due(seen: Evidence) -> tuple[Revision, ...]:
 def _events(seen: Evidence) -> Iterator[_Event]:
     """Each window with the event that it belongs to; then the events whose windows are planned no more.
 
-    An event that was charged in keeps every window that lies in its time, or one that follows at once. Any other
-    keeps the window that bears its name, or else one that lies where it is shown.
+    An event that was charged in keeps every window that lies in its time. Any other keeps the window that bears
+    its name. Where there is none, one that lies close by will do.
     """
     known = {revision.first_start: revision for revision in seen.known}
     free = list(day_windows(seen.plan, seen.cheap_period))
@@ -76,10 +76,7 @@ def _events(seen: Evidence) -> Iterator[_Event]:
 
 def _charged_windows(told: Revision, free: Iterable[DayWindow], holds: Iterable[Held]) -> list[DayWindow]:
     charged = _charged(told, holds)
-    if charged is None:
-        return []
-    inside = [window for window in free if _overlap(window.span, charged)]
-    return inside or [window for window in free if _touch(window.span, charged)][:1]
+    return [window for window in free if charged and _overlap(window.span, charged)]
 
 
 def _named_windows(told: Revision, free: Iterable[DayWindow], holds: Iterable[Held]) -> list[DayWindow]:
@@ -89,9 +86,8 @@ def _named_windows(told: Revision, free: Iterable[DayWindow], holds: Iterable[He
 
 
 def _near_windows(told: Revision, free: Iterable[DayWindow], holds: Iterable[Held]) -> list[DayWindow]:
-    if told.method is not Method.REQUEST or _charged(told, holds):
-        return []
-    return [window for window in free if _touch(window.span, told.span)][:1]
+    home = _charged(told, holds) or told.span
+    return [window for window in free if told.method is Method.REQUEST and _touch(window.span, home)][:1]
 
 
 def _charged(told: Revision, holds: Iterable[Held]) -> Span | None:
@@ -111,13 +107,9 @@ def _new_name(window: DayWindow, used: set[datetime]) -> datetime:
 
 
 def _allotted(held: Span, events: Iterable[_Event]) -> Iterator[tuple[_Event, Span]]:
-    """Share what was held among the events: up to the next window's start it belongs to the one before.
-
-    A window that is no longer planned keeps only what no planned one claims.
-    """
+    """Share what was held among the events: up to the next one's start it belongs to the one before."""
     touched = [event for event in events if event.is_touched_by(held)]
-    planned = [event for event in touched if event.window]
-    heirs = sorted(planned or touched, key=lambda event: event.starts_at)
+    heirs = sorted((e for e in touched if not _is_swallowed(e, touched)), key=lambda event: event.starts_at)
     for place, event in enumerate(heirs):
         begin = held.starts_at if place == 0 else max(held.starts_at, event.starts_at)
         end = min([held.ends_at, *(later.starts_at for later in heirs[place + 1 :])])
@@ -125,10 +117,18 @@ def _allotted(held: Span, events: Iterable[_Event]) -> Iterator[tuple[_Event, Sp
             yield event, Span(begin, end)
 
 
+def _is_swallowed(event: _Event, others: Iterable[_Event]) -> bool:
+    """Whether an event shows a time that the window of another has grown into, and has none of its own any more."""
+    shown = event.shown
+    if event.window or shown is None:
+        return False
+    return any(_overlap(other.window.span, shown) for other in others if other.window)
+
+
 def _revision(seen: Evidence, event: _Event, charged: list[tuple[Span, bool]]) -> Revision | None:
     known, wanted = event.known, _wanted(seen, event, charged)
     span = wanted or event.shown
-    if span is None or not _is_news(seen, event, wanted):
+    if span is None or not _is_news(seen, event, wanted, charged):
         return None
     now = seen.now.replace(microsecond=0)
     return Revision(
@@ -142,12 +142,12 @@ def _revision(seen: Evidence, event: _Event, charged: list[tuple[Span, bool]]) -
     )
 
 
-def _is_news(seen: Evidence, event: _Event, wanted: Span | None) -> bool:
+def _is_news(seen: Evidence, event: _Event, wanted: Span | None, charged: list[tuple[Span, bool]]) -> bool:
     """Whether the calendar says otherwise; what was over before it ever heard of it, it need not hear."""
     if event.known and event.known.starts_at < seen.since:
         return False
-    is_late = event.shown is None and wanted is not None and wanted.ends_at <= seen.now
-    return wanted != event.shown and not is_late
+    is_over = wanted is not None and wanted.ends_at <= seen.now and not any(is_open for _, is_open in charged)
+    return wanted != event.shown and not (is_over and event.shown is None)
 
 
 def _wanted(seen: Evidence, event: _Event, charged: list[tuple[Span, bool]]) -> Span | None:

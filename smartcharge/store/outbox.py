@@ -17,6 +17,8 @@ BETWEEN_MAILS = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=25)
 """No honest wait is longer; a stamp further ahead means that the clock has jumped back."""
 
+ALERT = "ALERT"
+"""In place of a calendar's method: a message of trouble, finished when it was queued."""
 NO_LIMIT = 2**63 - 1
 """No sequence is higher: SQLite's largest integer."""
 
@@ -80,6 +82,17 @@ def queue(db: sqlite3.Connection, uid: str, sequence: int, method: str, recipien
     )
 
 
+def queue_message(db: sqlite3.Connection, uid: str, message: bytes, recipient: str, now: datetime) -> None:
+    """Let a finished message wait that belongs to no event; the same one once."""
+    db.execute(
+        """
+        INSERT INTO outbox (uid, sequence, method, message, recipient, state, created_at)
+        VALUES (?, 0, ?, ?, ?, 'queued', ?) ON CONFLICT DO NOTHING
+        """,
+        (uid, ALERT, message, recipient, to_text(now)),
+    )
+
+
 def next_due(db: sqlite3.Connection, now: datetime) -> Letter | None:
     """Give the message that has waited longest of those that may be posted now."""
     row = db.execute(
@@ -138,8 +151,9 @@ def not_taken(db: sqlite3.Connection, letter: Letter, error: str) -> None:
     """
     db.execute(
         """
-        UPDATE outbox
-        SET state = 'queued', last_error = ?, message = CASE WHEN may_have_arrived THEN message ELSE x'' END
+        UPDATE outbox SET
+            state = 'queued', last_error = ?,
+            message = CASE WHEN may_have_arrived OR method = 'ALERT' THEN message ELSE x'' END
         WHERE id = ?
         """,
         (error, letter.id),

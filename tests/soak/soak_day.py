@@ -118,7 +118,7 @@ class Day:
             spell.fault.end(self)
         if self._happens(0.008 * self.busy):
             self._trouble()
-        if self._happens(0.004):
+        if self._happens(0.1 if self.battery.pending else 0.004):  # most of all while a command is on its way
             self._owner()
 
     def _plan(self) -> None:
