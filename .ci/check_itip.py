@@ -3,6 +3,7 @@
 Run with the system's Python: /usr/bin/python3 .ci/check_itip.py FOLDER
 It needs the Debian packages python3-gi and gir1.2-ical-3.0.
 """
+# ruff: noqa: INP001, T201 - a script that prints
 
 import sys
 from email import message_from_bytes
