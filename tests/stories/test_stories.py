@@ -1,7 +1,9 @@
 """Every story that comes with the program, played through the real commands and the unmodified libraries."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import ics_linter
 import pytest
 from story_case import perform, spoken_secrets, stored_secrets, tracebacks
 from story_laws import broken_laws
@@ -37,9 +39,21 @@ def test_a_story_ends_as_it_should(name: str, tmp_path: Path) -> None:
         *spoken_secrets(performance.words),
         *tracebacks(performance.words),
         *stored_secrets(tmp_path),
+        *faults_of_mails([mail.raw for mail in performance.played.mails]),
     ]
 
     assert not wrong, f"{name}: {story.about}\n- " + "\n- ".join(wrong[:MOST_TOLD])
+
+
+def faults_of_mails(mails: list[bytes]) -> Iterator[str]:
+    """What a strict reader has against the story's mails, one by one and in their order."""
+    newest: dict[str, int] = {}
+    for raw in mails:
+        yield from ics_linter.complaints(raw)
+        told = ics_linter.told(raw)
+        if told.sequence <= newest.get(told.uid, -1):
+            yield f"{told.uid} goes back from {newest[told.uid]} to {told.sequence}"
+        newest[told.uid] = told.sequence
 
 
 @pytest.mark.parametrize("name", TALKATIVE)
