@@ -15,6 +15,8 @@ from smartcharge.toolbox import Toolbox
 PATIENCE = 5
 WAITING = "waiting"
 MAIL = "mail"
+SIGN_IN = " sign-in"
+"""A refused sign-in needs the owner: it is an episode of its own, and does not hide in an outage that may pass."""
 NAMES = uuid.UUID("5b9f7a5e-6d0c-4f53-9d35-3a1f0d1f3b44")
 """The same line of the same moment gives the same mail."""
 
@@ -25,6 +27,7 @@ def failed(tools: Toolbox, command: str, kind: str, trouble: Trouble, *, urgent:
     tools.detail(f"{command}: {trouble}")
     if tools.dry_run:
         return
+    kind = f"{kind}{SIGN_IN}" if isinstance(trouble, SignInRefused) else kind
     with transaction(tools.db):
         episode = episodes.count_failure(tools.db, command, kind, tools.now)
         at_once = urgent or isinstance(trouble, (ConfigurationRefused, DatabaseRefused, SignInRefused))
@@ -32,13 +35,19 @@ def failed(tools: Toolbox, command: str, kind: str, trouble: Trouble, *, urgent:
         line = f"smartcharge {command}: {trouble}{_tally(episode.count)}"
         if due:
             episodes.mark_told(tools.db, command, kind, tools.now)
+            journal.append(tools.db, at=tools.now, command=command, outcome="trouble", error=str(trouble))
             _mail(tools, kind, line)
     if due:
         tools.warn(line)
 
 
 def went_well(tools: Toolbox, command: str, kind: str) -> None:
-    """A real success ends an episode; it is told where its beginning was."""
+    """A real success ends an episode, and one of a refused sign-in; it is told where its beginning was."""
+    _end(tools, command, kind)
+    _end(tools, command, f"{kind}{SIGN_IN}")
+
+
+def _end(tools: Toolbox, command: str, kind: str) -> None:
     if tools.dry_run or not episodes.is_open(tools.peek, command, kind):
         return
     with transaction(tools.db):
@@ -46,6 +55,7 @@ def went_well(tools: Toolbox, command: str, kind: str) -> None:
         if episode is None or episode.told_at is None:
             return
         line = f"smartcharge {command}: {kind} is well again after {_span(tools.now - episode.since)}."
+        journal.append(tools.db, at=tools.now, command=command, outcome="well again", detail=kind)
         _mail(tools, kind, line)
     tools.warn(line)
 
@@ -63,14 +73,14 @@ def waiting(tools: Toolbox, command: str, line: str) -> None:
     tools.warn(f"smartcharge {command}: {line}.")
 
 
-def waited(tools: Toolbox, command: str) -> None:
-    """The outside power has let go: told once."""
+def waited(tools: Toolbox, command: str, line: str = "the battery is free again") -> None:
+    """The outside power has let go, or nothing is wanted of the battery any more: told once."""
     if not episodes.is_open(tools.peek, command, WAITING):
         return
     with transaction(tools.db):
         episodes.end(tools.db, command, WAITING)
         journal.append(tools.db, at=tools.now, command=command, outcome="waited")
-    tools.warn(f"smartcharge {command}: the battery is free again.")
+    tools.warn(f"smartcharge {command}: {line}.")
 
 
 def _mail(tools: Toolbox, kind: str, line: str) -> None:
@@ -79,7 +89,7 @@ def _mail(tools: Toolbox, kind: str, line: str) -> None:
     Trouble with the mail itself is not told by mail.
     """
     account, recipient = tools.config.invites, tools.config.alerts.email
-    if account is None or recipient is None or kind == MAIL:
+    if account is None or recipient is None or kind.startswith(MAIL):
         return
     key = str(uuid.uuid5(NAMES, f"{tools.now.isoformat()} {line}"))
     message = wiring.alert_message(sender=account.smtp_user, recipient=recipient, line=line, at=tools.now, key=key)
@@ -87,7 +97,7 @@ def _mail(tools: Toolbox, kind: str, line: str) -> None:
 
 
 def _tally(count: int) -> str:
-    return f" ({count} times running; it is tried again every minute or so.)" if count > 1 else ""
+    return f" ({count} times running.)" if count > 1 else ""
 
 
 def _span(elapsed: timedelta) -> str:

@@ -10,10 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from smartcharge.errors import DatabaseRefused
+
 PRIVATE = 0o600
 LOCK_POLL_SECONDS = 0.1
 UNFINISHED = ".new"
 """How files end that are still being written."""
+UNWRITABLE = (
+    "Free some space, or give the folder to the user who runs smartcharge; "
+    "a memory card that turns read-only by itself is usually worn out"
+)
 LEFT_BEHIND_SECONDS = 600
 
 
@@ -65,7 +71,11 @@ def locked(path: Path, *, wait_seconds: float) -> Iterator[bool]:
     The kernel frees it when the process ends, however it ends. The wait is counted in naps, not by a
     clock, so that a clock that jumps does no harm.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+    except OSError as odd:
+        raise DatabaseRefused(f"{path.parent} cannot be written ({odd.strerror})", hint=UNWRITABLE) from odd
     try:
         yield _lock(handle, round(wait_seconds / LOCK_POLL_SECONDS))
     finally:

@@ -12,7 +12,7 @@ from smartcharge.errors import Busy, Trouble
 UNFORESEEN = 1
 
 
-def attempt(run: Callable[[], None]) -> int:
+def attempt(run: Callable[[], None], tell: Callable[[str], None] = log.warn) -> int:
     """Run one part to its end or to its trouble; what is foreseen is told in a line, the rest with a traceback.
 
     `budget.OutOfTime` passes: when the whole run's time is up there is no next part.
@@ -22,7 +22,7 @@ def attempt(run: Callable[[], None]) -> int:
     except Busy as busy:
         return busy.exit_code
     except Trouble as trouble:
-        log.warn(f"smartcharge: {trouble}")
+        tell(f"smartcharge: {trouble}")
         return trouble.exit_code
     except click.ClickException:
         raise

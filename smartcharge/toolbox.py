@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from threading import Timer
 
 from smartcharge import budget, log, wiring
@@ -24,8 +25,8 @@ class Toolbox:
     """One run's tools. Naming an adapter imports its library, so an idle run imports none.
 
     now: the run's one instant (UTC). dry_run: nothing is changed, inside or outside. exit_codes: what
-    went wrong so far; the most serious becomes the exit code. tesla_failed: one failed conversation a run
-    is enough.
+    went wrong so far; the most serious becomes the exit code. tesla_done: a conversation that failed, or found
+    the battery in other hands, is enough for one run.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class Toolbox:
         self.looking = looking or dry_run
         self.verbose = verbose
         self.exit_codes: list[int] = []
-        self.tesla_failed = False
+        self.tesla_done = False
+        self._was_busy = False
+        self._warned: set[str] = set()
 
     @cached_property
     def peek(self) -> sqlite3.Connection:
@@ -101,6 +104,11 @@ class Toolbox:
         self.prepare_to_ask()
         return wiring.battery(self.config, self.now)
 
+    def battery_signed_in_from(self, folder: Path) -> Battery:
+        """The same battery with the tokens of another folder, where a new sign-in is to be proven."""
+        self.prepare_to_ask()
+        return wiring.battery(self.config, self.now, folder)
+
     @cached_property
     def mailer(self) -> Mailer:
         """The account that invites go out from."""
@@ -115,8 +123,10 @@ class Toolbox:
     @contextmanager
     def alone(self, *, wait_seconds: float = LOCK_SECONDS) -> Iterator[None]:
         """Hold the one lock around everything that could touch the battery; raises `Busy` after 20 s."""
-        with locked(self.config.folder / "smartcharge.lock", wait_seconds=wait_seconds) as had:
+        wait = 0.0 if self._was_busy else wait_seconds
+        with locked(self.config.folder / "smartcharge.lock", wait_seconds=wait) as had:
             if not had:
+                self._was_busy = True
                 raise Busy("another run holds the lock")
             yield
 
@@ -125,8 +135,10 @@ class Toolbox:
         log.say(line)
 
     def warn(self, line: str) -> None:
-        """Trouble that begins or ends."""
-        log.warn(line)
+        """Trouble that begins or ends; the same line once a run."""
+        if line not in self._warned:
+            self._warned.add(line)
+            log.warn(line)
 
     def detail(self, line: str) -> None:
         """What only -v shows."""

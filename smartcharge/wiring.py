@@ -1,6 +1,7 @@
 """Which adapter serves which port, from the configuration; importing an adapter waits until it is wanted."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smartcharge.config import TESLA_TOKENS, Config
@@ -36,8 +37,8 @@ def charger(config: Config, *, host: str | None) -> Charger:
     )
 
 
-def battery(config: Config, now: datetime) -> Battery:
-    """The Powerwall, through Tesla's cloud."""
+def battery(config: Config, now: datetime, folder: Path | None = None) -> Battery:
+    """The Powerwall, through Tesla's cloud; with the tokens of another folder where a new sign-in is to be proven."""
     from smartcharge.adapters.battery_powerwall import PowerwallBattery
 
     tesla = config.tesla
@@ -46,7 +47,7 @@ def battery(config: Config, now: datetime) -> Battery:
     return PowerwallBattery(
         email=tesla.account_email,
         site_id=tesla.energy_site_id,
-        auth_folder=config.auth_folder,
+        auth_folder=folder or config.auth_folder,
         now=now,
         place=str(config.path),
     )

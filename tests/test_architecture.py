@@ -31,7 +31,7 @@ ROOMS = {
     # values and tools that know nothing of the house
     "errors": Room(),
     "log": Room(),
-    "files": Room(),
+    "files": Room("errors"),
     "budget": Room(),
     "ports": Room("core.*"),
     # the configuration
@@ -77,7 +77,7 @@ ROOMS = {
     # commands run; none knows another, only what is in _options
     "commands": Room(),
     "commands.login": Room(
-        "act.* commands._options core.* errors session store store.* toolbox wiring", "click", later="adapters.*"
+        "act.* commands._options core.* errors session store store.* toolbox wiring budget", "click", later="adapters.*"
     ),
     "commands.demo": Room("act.words commands._options errors log session", "click", later="world.* cli"),
     "commands._options": Room("budget errors guard session", "click", later="toolbox"),

@@ -1,5 +1,6 @@
 """What is known of the car: asked only where the answer could change the decision, and no more often than is polite."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -63,9 +64,17 @@ def ask(tools: Toolbox, seen: Situation) -> ChargerState:
         return _failed(tools, trouble)
     tools.detail(f"the Zappi says {reading.state}: {reading.why}")
     if not tools.dry_run:
-        _keep(tools, reading)
-        episodes.went_well(tools, COMMAND, ZAPPI)
+        _written_if_possible(tools, lambda: _keep(tools, reading))
     return reading.state
+
+
+def _written_if_possible(tools: Toolbox, write: Callable[[], None]) -> None:
+    """A full disk loses the note of a reading, not the reading: a release may hang on it."""
+    try:
+        write()
+    except DatabaseRefused as refused:
+        tools.exit_codes.append(refused.exit_code)
+        tools.warn(f"smartcharge: {refused}")
 
 
 def _read(tools: Toolbox, *, questions: int) -> ChargerReading:
@@ -89,6 +98,7 @@ def _keep(tools: Toolbox, reading: ChargerReading) -> None:
         if row.failures or row.refused_for:
             services.succeeded(tools.db, ZAPPI, tools.now)
         services.remember_host(tools.db, ZAPPI, tools.charger.host)
+    episodes.went_well(tools, COMMAND, ZAPPI)
 
 
 def _failed(tools: Toolbox, trouble: Trouble) -> ChargerState:
@@ -96,6 +106,11 @@ def _failed(tools: Toolbox, trouble: Trouble) -> ChargerState:
         tools.warn(f"smartcharge {COMMAND}: {trouble}")
         tools.exit_codes.append(trouble.exit_code)
         return ChargerState.UNKNOWN
+    _written_if_possible(tools, lambda: _note_failure(tools, trouble))
+    return ChargerState.UNKNOWN
+
+
+def _note_failure(tools: Toolbox, trouble: Trouble) -> None:
     row = services.service(tools.db, ZAPPI)
     with transaction(tools.db):
         readings.record_charger(
@@ -110,7 +125,6 @@ def _failed(tools: Toolbox, trouble: Trouble) -> ChargerState:
             services.failed(tools.db, ZAPPI, tools.now, str(trouble), tools.now + wait)
         services.remember_host(tools.db, ZAPPI, tools.charger.host)
     episodes.failed(tools, COMMAND, ZAPPI, trouble)
-    return ChargerState.UNKNOWN
 
 
 def _refused(tools: Toolbox, trouble: SignInRefused, refused_for: str | None) -> Trouble:

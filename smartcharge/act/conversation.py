@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from smartcharge import budget, wiring
+from smartcharge.core.clock import is_behind
 from smartcharge.core.politeness import SKIPS, has_passed, is_blocked, step
 from smartcharge.core.stance import (
     SELF_CONSUMPTION,
@@ -19,6 +20,7 @@ from smartcharge.core.stance import (
     BatteryReading,
     Stance,
     Write,
+    writable_pct,
     writes,
 )
 from smartcharge.errors import (
@@ -31,15 +33,24 @@ from smartcharge.errors import (
     Unreachable,
 )
 from smartcharge.ports import Battery
-from smartcharge.store import battery, readings, services, transaction
+from smartcharge.store import battery, episodes, readings, services, transaction
+from smartcharge.store.services import ServiceRow
 from smartcharge.toolbox import Toolbox
 
 TESLA = "tesla"
+WAITING = ("reconcile", "waiting")
+"""The episode of a battery in other hands."""
 NAPS_SECONDS = (0.0, 1.0, 2.0, 2.0, 3.0)
 """Waits before each read-back of one value: together the 8 s it may take, the rest is the next tick's."""
 THROTTLED_WAIT = timedelta(seconds=90)
 """Where Tesla does not say for how long: one tick is left out."""
 LENIENT_FAILURES = 2
+RELEASE_PATIENCE = timedelta(minutes=3)
+"""No wait that Tesla asks for holds a release back for longer: the battery always comes back."""
+REFUSED_SOON, REFUSED_SOON_TIMES = timedelta(minutes=2), 3
+"""A refusal in the middle of a release is asked about again soon, at first: one may be a server in trouble."""
+WAITING_WAIT = timedelta(minutes=5)
+"""How often a battery in other hands is looked at while nothing of it is ours."""
 REFUSED_WAIT = timedelta(minutes=15)
 """A refused sign-in is tried again so seldom: with a dead token every attempt costs four token requests."""
 RATE_PLAN_MEND = (
@@ -90,13 +101,14 @@ class Conversation:
 
         A value that is ours already keeps what it was before.
         """
-        memory, found = self.memory, Stance(self.seen.mode or "", round(self.seen.reserve_pct or 0))
+        memory, reserve_pct = self.memory, self.seen.reserve_pct or 0
+        found = Stance(self.seen.mode or "", writable_pct(reserve_pct))
         before = memory.before or found
         if not memory.owns_mode:
             memory = replace(memory, owns_mode=True, confirmed_mode=found.mode)
             before = replace(before, mode=found.mode)
         if not memory.owns_reserve:
-            memory = replace(memory, owns_reserve=True, confirmed_reserve_pct=found.reserve_pct)
+            memory = replace(memory, owns_reserve=True, confirmed_reserve_pct=round(reserve_pct))
             before = replace(before, reserve_pct=found.reserve_pct)
         self.remember(replace(memory, owned_since=memory.owned_since or self.tools.now, before=before))
 
@@ -129,7 +141,6 @@ class Conversation:
 
     def _write(self, write: Write) -> None:
         self.remember(self._doubting(write))
-        self.written.append(write)
         if write.mode is not None:
             self.powerwall.set_mode(write.mode)
         elif write.reserve_pct is not None:
@@ -152,6 +163,7 @@ class Conversation:
             seen = self.powerwall.read_stance()
             if write.is_seen_in(seen):
                 self.seen = replace(self.seen, mode=seen.mode, reserve_pct=seen.reserve_pct)
+                self.written.append(write)
                 return
         wanted = write.mode or f"a reserve of {write.reserve_pct} %"
         raise NotConfirmed(f"the Powerwall was asked for {wanted} and does not show it", service=TESLA)
@@ -165,7 +177,9 @@ def conversation(tools: Toolbox, *, releasing: bool) -> Iterator[Conversation]:
             talk = Conversation(tools, powerwall, releasing=releasing)
             yield talk
     except budget.OutOfTime:
-        trouble = NotConfirmed("Tesla took longer than a run may last", service=TESLA)
+        late = "Tesla took longer than a run may last"
+        in_doubt = battery.memory(tools.db).in_doubt_since is not None
+        trouble = NotConfirmed(late, service=TESLA) if in_doubt else Unreachable(late, service=TESLA)
         _account(tools, trouble)
         raise trouble from None
     except Trouble as trouble:
@@ -181,25 +195,37 @@ def conversation(tools: Toolbox, *, releasing: bool) -> Iterator[Conversation]:
 def may_converse(tools: Toolbox, *, releasing: bool) -> bool:
     """Whether Tesla may be asked now.
 
-    It minds an explicit "wait", and a refused sign-in until the token file changes (then at least every
-    quarter of an hour all the same). A release minds nothing else; other acts skip minutes after failures.
+    It minds an explicit "wait" (but none that was written down by a clock ahead of its time), and a refused
+    sign-in until the token file changes (then at least every quarter of an hour all the same). A release minds
+    nothing else; other acts skip minutes after failures.
     """
-    if tools.tesla_failed:
+    if tools.tesla_done:
         return False
     row = services.service(tools.peek, TESLA)
-    if row.refused_for == wiring.tesla_fingerprint(tools.config) and not has_passed(
-        tools.now, row.refused_at, REFUSED_WAIT
-    ):
+    if _is_refused(tools, row, releasing=releasing):
         tools.exit_codes.append(SignInRefused.exit_code)
         return False
-    skip = timedelta(0) if releasing else step(SKIPS, max(row.failures - LENIENT_FAILURES, 0))
-    return not is_blocked(tools.now, row.not_before) and has_passed(tools.now, row.asked_at, skip)
+    if releasing:
+        return not is_blocked(tools.now, row.not_before) or has_passed(tools.now, row.asked_at, RELEASE_PATIENCE)
+    skip = step(SKIPS, max(row.failures - LENIENT_FAILURES, 0))
+    if episodes.is_open(tools.peek, *WAITING):
+        skip = max(skip, WAITING_WAIT)
+    was_asked_to_wait = not is_behind(tools.now, row.asked_at) and is_blocked(tools.now, row.not_before)
+    return not was_asked_to_wait and has_passed(tools.now, row.asked_at, skip)
+
+
+def _is_refused(tools: Toolbox, row: ServiceRow, *, releasing: bool) -> bool:
+    """Whether a refused sign-in stands, and it is not yet time to ask once more all the same."""
+    if row.refused_for is None or row.refused_for != wiring.tesla_fingerprint(tools.config):
+        return False
+    soon = releasing and row.failures <= REFUSED_SOON_TIMES
+    return not has_passed(tools.now, row.refused_at, REFUSED_SOON if soon else REFUSED_WAIT)
 
 
 def _account(tools: Toolbox, trouble: Trouble) -> None:
     if isinstance(trouble, DatabaseRefused):
         return
-    tools.tesla_failed = True
+    tools.tesla_done = True
     with transaction(tools.db):
         if isinstance(trouble, SignInRefused):
             services.refused(tools.db, TESLA, tools.now, wiring.tesla_fingerprint(tools.config), str(trouble))

@@ -22,11 +22,16 @@ def intend(tools: Toolbox) -> None:
 
     What cannot be worked out is left to `run`, which looks again; the change itself stands.
     """
-    revisions: list[Revision] = []
-    if code := attempt(lambda: revisions.extend(_due(tools, tools.db))):
+    tools.db.execute("SAVEPOINT invites")
+    if code := attempt(lambda: _intend(tools)):
         tools.exit_codes.append(code)
+        tools.db.execute("ROLLBACK TO invites")
+    tools.db.execute("RELEASE invites")
+
+
+def _intend(tools: Toolbox) -> None:
     account = tools.config.invites
-    for revision in revisions:
+    for revision in _due(tools, tools.db):
         invite = invites.record(tools.db, revision)
         if account:
             outbox.queue(tools.db, invite.uid, revision.sequence, revision.method, account.invite_to, tools.now)

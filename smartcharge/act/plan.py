@@ -8,11 +8,12 @@ from smartcharge.core.dispatches import Changes, Remembered, reconcile
 from smartcharge.core.politeness import plan_is_due, plan_retry
 from smartcharge.errors import ConfigurationRefused, SignInRefused, Throttled, Trouble, Unreachable
 from smartcharge.files import locked
-from smartcharge.store import dispatches, fetches, journal, services, situation, transaction
+from smartcharge.store import dispatches, fetches, journal, owner, services, situation, transaction
 from smartcharge.toolbox import Toolbox
 
 COMMAND = "fetch-dispatches"
 KRAKEN = "kraken"
+DEVICE = "device"
 
 
 def run(tools: Toolbox, *, at_once: bool = False) -> None:
@@ -30,7 +31,8 @@ def run(tools: Toolbox, *, at_once: bool = False) -> None:
 def is_due(tools: Toolbox) -> bool:
     """Whether the supplier is to be asked now."""
     seen = situation.load(tools.peek, tools.now, tools.policy)
-    return plan_is_due(seen, fetches.last_asked_at(tools.peek), services.service(tools.peek, KRAKEN).not_before)
+    asked_at = fetches.last_asked_at(tools.peek, until=tools.now)
+    return plan_is_due(seen, asked_at, services.service(tools.peek, KRAKEN).not_before)
 
 
 def is_refused(tools: Toolbox) -> bool:
@@ -84,8 +86,16 @@ def _remember(tools: Toolbox, plan: Plan) -> list[str]:
     if not plan.planned:
         services.asked(tools.db, KRAKEN, tools.now)
     if lines:
+        _move_stand_down(tools)
         invites.intend(tools)
     return lines
+
+
+def _move_stand_down(tools: Toolbox) -> None:
+    """A window that was left to somebody else takes the stand-down along when it moves."""
+    seen = situation.load(tools.db, tools.now, tools.policy)
+    if seen.stand_down and seen.stood_down_until:
+        owner.stand_down(tools.db, seen.stand_down.at, seen.stood_down_until)
 
 
 def _note_once(tools: Toolbox, outcome: str, detail: str) -> None:
@@ -129,6 +139,7 @@ def _succeeded(tools: Toolbox) -> None:
         with transaction(tools.db):
             services.succeeded(tools.db, KRAKEN, tools.now)
     episodes.went_well(tools, COMMAND, KRAKEN)
+    episodes.went_well(tools, COMMAND, DEVICE)
 
 
 def _failed(tools: Toolbox, trouble: Trouble) -> None:
@@ -141,5 +152,5 @@ def _failed(tools: Toolbox, trouble: Trouble) -> None:
             services.refused(tools.db, KRAKEN, tools.now, wiring.kraken_fingerprint(tools.config), str(trouble))
         else:
             services.failed(tools.db, KRAKEN, tools.now, str(trouble), not_before)
-    kind = "device" if isinstance(trouble, ConfigurationRefused) else KRAKEN
+    kind = DEVICE if isinstance(trouble, ConfigurationRefused) else KRAKEN
     episodes.failed(tools, COMMAND, kind, trouble)

@@ -19,6 +19,8 @@ from smartcharge.toolbox import Toolbox
 
 COMMAND = "reconcile"
 CLOCK = "clock"
+RESET = "midnight-reset"
+"""Its trouble with Tesla is over, too, when Tesla serves again."""
 
 
 def run(tools: Toolbox) -> None:
@@ -29,6 +31,8 @@ def run(tools: Toolbox) -> None:
     if has_work(tools):
         with tools.alone():
             settle(tools)
+    elif not battery.memory(tools.peek).owned and situation.load(tools.peek, tools.now, tools.policy).hold is None:
+        episodes.waited(tools, COMMAND, "the battery is no longer waited for")
     _tell_of_the_clock(tools)
 
 
@@ -63,6 +67,7 @@ def settle(tools: Toolbox) -> None:
         episodes.failed(tools, COMMAND, TESLA, trouble, urgent=decision.hold is None)
     else:
         episodes.went_well(tools, COMMAND, TESLA)
+        episodes.went_well(tools, RESET, TESLA)
         _conclude(tools, seen, decision, result)
 
 
@@ -85,7 +90,7 @@ def record(tools: Toolbox, seen: Situation, decision: Decision) -> None:
         if decision.hold is not None:
             raise
         tools.exit_codes.append(refused.exit_code)
-        tools.warn(f"smartcharge {COMMAND}: {refused}")
+        tools.warn(f"smartcharge: {refused}")
     if tools.config.tesla is None and decision.hold is not None:
         _say_intent(tools, decision.hold.until, decision.because)
 
@@ -117,7 +122,7 @@ def rehearse(tools: Toolbox) -> None:
 def _is_pending(tools: Toolbox, seen: Situation, decision: Decision) -> bool:
     """Whether the battery is to be talked to: a confirmed hold is read back only when it is renewed."""
     memory, releasing = battery.memory(tools.peek), decision.hold is None
-    new_or_unconfirmed = decision.hold != seen.hold or not memory.confirms(tools.holding)
+    new_or_unconfirmed = decision.hold != seen.hold or not (memory.owned and memory.confirms(tools.holding))
     pending = memory.owned if releasing else new_or_unconfirmed
     return pending and tools.config.tesla is not None and may_converse(tools, releasing=releasing)
 

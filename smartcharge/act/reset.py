@@ -2,14 +2,15 @@
 
 from smartcharge import episodes
 from smartcharge.act import stance
-from smartcharge.act.conversation import TESLA, may_converse
+from smartcharge.act.conversation import TESLA, WAITING, WAITING_WAIT, may_converse
 from smartcharge.act.stance import Ending
 from smartcharge.act.words import clock
 from smartcharge.act.words import stance as in_words
+from smartcharge.core.politeness import has_passed
 from smartcharge.core.slots import Span
 from smartcharge.core.stance import Stance
 from smartcharge.errors import Trouble
-from smartcharge.store import battery, journal, owner, situation, transaction
+from smartcharge.store import battery, journal, owner, services, situation, transaction
 from smartcharge.toolbox import Toolbox
 
 COMMAND = "midnight-reset"
@@ -34,12 +35,17 @@ def due_in(tools: Toolbox) -> Span | None:
     night = tools.policy.cheap_period.holding(tools.now)
     if night is None or tools.config.tesla is None or situation.clock_is_doubtful(tools.peek, tools.now):
         return None
-    memory = battery.memory(tools.peek)
-    done = memory.rested_at is not None and night.starts_at <= memory.rested_at <= tools.now
-    nothing_ours = tools.config.control.restore == "previous" and not memory.owned
-    if done or nothing_ours or _is_paused(tools, night) or not may_converse(tools, releasing=memory.owned):
+    owned = battery.memory(tools.peek).owned
+    if _is_done(tools, night) or _is_paused(tools, night) or not may_converse(tools, releasing=owned):
         return None
-    return night
+    return night if owned or _may_look_again(tools, night) else None
+
+
+def _is_done(tools: Toolbox, night: Span) -> bool:
+    """Whether the battery was seen at rest this night, or nothing is ours and only what is ours is to be ended."""
+    memory = battery.memory(tools.peek)
+    rested = memory.rested_at is not None and night.starts_at <= memory.rested_at <= tools.now
+    return rested or (tools.config.control.restore == "previous" and not memory.owned)
 
 
 def assert_rest(tools: Toolbox, night: Span) -> None:
@@ -52,7 +58,10 @@ def assert_rest(tools: Toolbox, night: Span) -> None:
     episodes.went_well(tools, COMMAND, TESLA)
     if result.ending is Ending.WAITING:
         _postpone(tools, night, f"{result.power} has the battery")
+        with transaction(tools.db):
+            services.asked(tools.db, TESLA, tools.now)
         return
+    episodes.waited(tools, WAITING[0])
     if result.ending is Ending.SETTLING:
         return
     reads = in_words(Stance(result.reading.mode or "", round(result.reading.reserve_pct or 0)))
@@ -70,6 +79,13 @@ def _is_paused(tools: Toolbox, night: Span) -> bool:
     if paused and not tools.dry_run:
         _postpone(tools, night, "paused by the owner")
     return paused
+
+
+def _may_look_again(tools: Toolbox, night: Span) -> bool:
+    """A battery in other hands is looked at every few minutes, not every minute."""
+    last = journal.last(tools.peek, COMMAND)
+    postponed = last is not None and last.outcome == POSTPONED and last.at >= night.starts_at
+    return not postponed or has_passed(tools.now, services.service(tools.peek, TESLA).asked_at, WAITING_WAIT)
 
 
 def _postpone(tools: Toolbox, night: Span, why: str) -> None:

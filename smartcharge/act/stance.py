@@ -1,10 +1,10 @@
 """The three things ever done to the Powerwall: hold it, release it, and assert its rest at midnight."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from smartcharge.act.conversation import Conversation, conversation
+from smartcharge.act.conversation import TESLA, Conversation, conversation
 from smartcharge.core.stance import (
     AUTONOMOUS,
     SELF_CONSUMPTION,
@@ -17,6 +17,7 @@ from smartcharge.core.stance import (
     changed_by_hand,
     is_already_holding,
 )
+from smartcharge.errors import Unreachable
 from smartcharge.toolbox import Toolbox
 
 RESTS = {AUTONOMOUS, SELF_CONSUMPTION}
@@ -81,6 +82,8 @@ def reset(tools: Toolbox) -> Result:
         if waiting := _in_other_hands(talk):
             return waiting
         memory = talk.memory
+        if talk.seen.powers is None and not memory.owned:
+            raise Unreachable("Tesla does not say whether Storm Watch or a power cut has the battery", service=TESLA)
         everything = tools.config.control.restore == "resting"
         target = rest(tools, replace(memory, rate_plan_missing=False))
         talk.bring_to(target, mode=everything or memory.owns_mode, reserve=everything or memory.owns_reserve)
@@ -96,29 +99,32 @@ def rest(tools: Toolbox, memory: BatteryMemory) -> Stance:
 
 def _in_other_hands(talk: Conversation) -> Result | None:
     powers = sorted(talk.read().powers or ())
-    return Result(Ending.WAITING, talk.seen, power=powers[0]) if powers else None
+    if not powers:
+        return None
+    talk.tools.tesla_done = True
+    return Result(Ending.WAITING, talk.seen, power=powers[0])
 
 
 def _disown_changed(talk: Conversation, wanted: Stance) -> bool:
     """Give up the values that the owner changed; whether there were any."""
     mode, reserve = changed_by_hand(talk.memory, talk.seen, wanted)
-    talk.remember(
-        replace(
-            talk.memory,
-            owns_mode=talk.memory.owns_mode and not mode,
-            owns_reserve=talk.memory.owns_reserve and not reserve,
-        )
-    )
+    memory, seen = talk.memory, talk.seen
+    if mode:
+        memory = replace(memory, owns_mode=False, confirmed_mode=seen.mode)
+    if reserve:
+        memory = replace(memory, owns_reserve=False, confirmed_reserve_pct=round(seen.reserve_pct or 0))
+    talk.remember(memory if memory.owned else replace(memory, owned_since=None, before=None))
     return mode or reserve
 
 
 def _let_go(talk: Conversation, *, by_hand: bool, rested_at: datetime | None) -> Result:
     """End ownership, once no earlier command can still take effect behind our back."""
     memory, now = talk.memory, talk.tools.now
-    if memory.unproven_until and now < memory.unproven_until:
-        latest = min(memory.unproven_until, now + SETTLING)  # stored before the clock went back, it may be far off
-        talk.remember(replace(memory, in_doubt_since=memory.in_doubt_since or now, unproven_until=latest))
-        return Result(Ending.SETTLING, talk.seen, tuple(talk.written))
+    if memory.unproven_until and not _has_settled(memory.unproven_until, now):
+        until = min(memory.unproven_until, now + SETTLING) if now < memory.unproven_until else now + SETTLING
+        talk.remember(replace(memory, in_doubt_since=memory.in_doubt_since or now, unproven_until=until))
+        talk.tools.tesla_done = True
+        return Result(Ending.BY_HAND if by_hand else Ending.SETTLING, talk.seen, tuple(talk.written))
     talk.remember(
         BatteryMemory(
             confirmed_mode=memory.confirmed_mode,
@@ -128,3 +134,8 @@ def _let_go(talk: Conversation, *, by_hand: bool, rested_at: datetime | None) ->
         )
     )
     return Result(Ending.BY_HAND if by_hand else Ending.CONFIRMED, talk.seen, tuple(talk.written))
+
+
+def _has_settled(unproven_until: datetime, now: datetime) -> bool:
+    """Whether it has been looked at around the end of its time; one that ended long ago may be a clock that jumped."""
+    return timedelta(0) <= now - unproven_until < SETTLING

@@ -15,6 +15,15 @@ def clock(moment: datetime, zone: str) -> str:
     return f"{local:%H:%M %Z}" if twice else f"{local:%H:%M}"
 
 
+def when(moment: datetime, now: datetime, zone: str) -> str:
+    """Local time, with the day where it is not today's: 13:30, or Mon 23 Nov 13:30; the year where it is another."""
+    there, today = moment.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone))
+    if there.date() == today.date():
+        return clock(moment, zone)
+    year = f" {there.year}" if there.year != today.year else ""
+    return f"{there:%a %d %b}{year} {clock(moment, zone)}"
+
+
 def span(starts_at: datetime, ends_at: datetime, zone: str) -> str:
     """A stretch of local time such as "Sun 13:00-14:30"."""
     return f"{starts_at.astimezone(ZoneInfo(zone)):%a} {clock(starts_at, zone)}-{clock(ends_at, zone)}"

@@ -103,6 +103,16 @@ def write_tokens(folder: Path, email: str, *, refresh_token: str, access_token: 
         _copy_if_good(folder, email)
 
 
+def adopt_tokens(proven: Path, folder: Path, email: str) -> None:
+    """Take over a sign-in that was proven in another folder; those of other addresses stay."""
+    entry = (_accounts(proven / AUTH_FILE) or {}).get(email)
+    if not isinstance(entry, dict):
+        raise SignInRefused("the new sign-in was lost while it was proven", hint=SIGN_IN, service=SERVICE)
+    with _storing(folder):
+        _write(folder, email, entry)
+        _copy_if_good(folder, email)
+
+
 def explain_paste(text: str) -> str | None:
     """What was pasted in place of a refresh token, as one clause; None where it may well be one."""
     pasted = text.strip()

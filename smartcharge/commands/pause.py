@@ -3,10 +3,10 @@
 import click
 
 from smartcharge.act import reconcile
-from smartcharge.act.words import clock
+from smartcharge.act.words import when
 from smartcharge.commands import _options
 from smartcharge.session import Session
-from smartcharge.store import owner, transaction
+from smartcharge.store import battery, owner, transaction
 from smartcharge.toolbox import Toolbox
 
 
@@ -25,6 +25,8 @@ def command(session: Session, *, until: str | None) -> int:
                 owner.pause(tools.db, tools.now, end)
             reconcile.settle(tools)
         zone = tools.policy.cheap_period.zone
-        tools.say(f"paused{f' until {clock(end, zone)}' if end else ''}; `smartcharge resume` ends it")
+        tools.say(f"paused{f' until {when(end, tools.now, zone)}' if end else ''}; `smartcharge resume` ends it")
+        if battery.memory(tools.db).owned:
+            tools.warn("the Powerwall is not back at rest yet: every tick goes on trying; `smartcharge status` tells")
 
-    return _options.act(session, run, dry_run=False, at=None)
+    return _options.act(session, run, typed=True)

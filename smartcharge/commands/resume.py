@@ -21,4 +21,4 @@ def command(session: Session) -> int:
         stopped = seen.paused or seen.stood_down_until is not None
         tools.say("resumed" if stopped else "nothing was paused")
 
-    return _options.act(session, run, dry_run=False, at=None)
+    return _options.act(session, run, typed=True)

@@ -2,15 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-from smartcharge.core.politeness import LONGEST_WAIT
-
 WRITTEN_AT = datetime(2026, 11, 22, tzinfo=UTC)
 """This program is no older than that; whoever reads an earlier time has no clock yet (a host without a battery)."""
 SLACK = timedelta(minutes=2)
 """Clocks that are kept by NTP step a little, and a run may wait behind one that began later."""
 NEVER_BEFORE = datetime(2020, 1, 1, tzinfo=UTC)
 """Older than any dispatch of this kind, so that days of the past can be played, and 1970 is seen for what it is."""
-BELIEVED = LONGEST_WAIT
+BELIEVED = timedelta(hours=2)
 """A stamp further ahead is itself the odd one: written while the clock ran ahead, it must not stop us for ever."""
 
 

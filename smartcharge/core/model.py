@@ -144,8 +144,9 @@ class Situation:
         """When the window that was left to somebody else is over; it moves with the window."""
         if self.stand_down is None:
             return None
-        around = next((s for s in contiguous(self.windows) if s.covers(self.stand_down.at)), None)
-        until = self.stand_down.until if around is None else last_slot_end(around.ends_at) + SLOT
+        at, end = self.stand_down.at, self.stand_down.until - SLOT
+        ends = [s.ends_at for s in contiguous(self.windows) if s.starts_at < max(at + SLOT, end) and at < s.ends_at]
+        until = last_slot_end(max(ends)) + SLOT if ends else self.stand_down.until
         return until if self.now < until else None
 
     @property

@@ -118,6 +118,11 @@ def agrees(seen_pct: float | None, wanted_pct: int, *, clamped: bool) -> bool:
     return near or (clamped and wanted_pct == FULL_PCT and abs(seen_pct - CLAMPED_PCT) <= RESERVE_TOLERANCE_PCT)
 
 
+def writable_pct(found_pct: float) -> int:
+    """A reserve found, as it can be written again: Tesla takes 0-80 and 100, and makes 80 of what lies between."""
+    return CLAMPED_PCT if CLAMPED_PCT < round(found_pct) < FULL_PCT else round(found_pct)
+
+
 def is_already_holding(reading: BatteryReading) -> bool:
     """Whether somebody holds the battery before we came: then it is not ours to touch."""
     return reading.mode == BACKUP or agrees(reading.reserve_pct, FULL_PCT, clamped=False)

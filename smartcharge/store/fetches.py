@@ -7,7 +7,7 @@ from datetime import datetime
 
 from smartcharge.core.answers import Device
 from smartcharge.store import transaction
-from smartcharge.store.times import from_text_or_none, to_text
+from smartcharge.store.times import from_text_or_none, to_text, to_text_or_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,18 @@ def devices(db: sqlite3.Connection) -> tuple[DeviceRow, ...]:
     )
 
 
-def last_asked_at(db: sqlite3.Connection) -> datetime | None:
-    """Give the moment the supplier was last asked for anything, whatever came of it."""
+def last_asked_at(db: sqlite3.Connection, until: datetime | None = None) -> datetime | None:
+    """Give the moment the supplier was last asked for anything, whatever came of it.
+
+    until: stamps beyond it are passed over: a clock that ran ahead leaves some that stay for long.
+    """
     row = db.execute(
         """
         SELECT MAX(asked_at) AS at
         FROM (SELECT asked_at FROM fetches UNION ALL SELECT asked_at FROM services WHERE service = 'kraken')
-        """
+        WHERE :until IS NULL OR asked_at <= :until
+        """,
+        {"until": to_text_or_none(until)},
     ).fetchone()
     return from_text_or_none(row["at"])
 

@@ -75,8 +75,9 @@ def rows(
 
 
 def newest_at(db: sqlite3.Connection, before: datetime) -> datetime | None:
-    """Give the newest stamp up to a moment, whatever wrote it."""
-    row = db.execute("SELECT MAX(at) AS at FROM journal WHERE at <= ?", (to_text(before),)).fetchone()
+    """Give the newest stamp up to a moment, whichever run wrote it; a migration dates its row by what it found."""
+    query = "SELECT MAX(at) AS at FROM journal WHERE at <= ? AND command <> 'migration'"
+    row = db.execute(query, (to_text(before),)).fetchone()
     return None if row is None else from_text_or_none(row["at"])
 
 

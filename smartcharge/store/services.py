@@ -75,7 +75,7 @@ def failed(db: sqlite3.Connection, name: str, now: datetime, error: str, not_bef
         """
         INSERT INTO services (service, asked_at, failures, not_before, last_error) VALUES (?, ?, 1, ?, ?)
         ON CONFLICT (service) DO UPDATE SET
-            asked_at = excluded.asked_at, failures = failures + 1,
+            asked_at = excluded.asked_at, failures = failures + 1, refused_for = NULL, refused_at = NULL,
             not_before = excluded.not_before, last_error = excluded.last_error
         """,
         (name, to_text(now), to_text_or_none(not_before), error),

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from house_case import SETTINGS, House, at
 
-from smartcharge.act import plan, reconcile, tick
+from smartcharge.act import plan, reconcile, reset, tick
 from smartcharge.core.model import ChargerState
 from smartcharge.core.stance import Power
 from smartcharge.errors import (
@@ -304,8 +304,6 @@ def test_without_a_rate_plan_it_rests_self_powered_and_says_so_once(house: House
 
 
 def test_a_request_for_patience_is_kept_and_the_release_comes_first_afterwards(house: House) -> None:
-    from datetime import timedelta  # noqa: PLC0415
-
     hold_from_1305(house)
     house.charger.answers = [IDLE]
     house.battery.trouble = {"read": Throttled("429", retry_after=timedelta(seconds=150), service="tesla")}
@@ -319,7 +317,7 @@ def test_a_request_for_patience_is_kept_and_the_release_comes_first_afterwards(h
     assert rests(house)
 
 
-def test_a_refused_sign_in_is_told_once_and_tried_every_quarter_of_an_hour(house: House) -> None:
+def test_a_refused_sign_in_in_a_release_is_told_once_and_tried_soon_then_seldom(house: House) -> None:
     hold_from_1305(house)
     house.charger.answers = [IDLE]
     house.battery.trouble = {"enter": SignInRefused("refused", service="tesla")}
@@ -328,7 +326,7 @@ def test_a_refused_sign_in_is_told_once_and_tried_every_quarter_of_an_hour(house
     codes = [run(house, minute) for minute in house.minutes("13:29", "13:58")]
 
     assert set(codes) == {5}
-    assert house.battery.calls.count("enter") == 2  # 13:29 and 13:44
+    assert house.battery.calls.count("enter") == 5  # three times soon, then seldom
     assert len(house.warned) == 1
 
 
@@ -407,3 +405,88 @@ def test_a_database_that_cannot_be_written_stops_a_beginning_but_no_release(hous
 
     assert rests(house)
     assert code == DatabaseRefused.exit_code
+
+
+def test_a_refused_sign_in_does_not_hide_in_an_outage_that_was_told(house: House) -> None:
+    house.tariff.spans = Unreachable("down", service="kraken")
+    for minute in house.minutes("12:00", "12:20"):
+        run(house, minute, plan.run)
+    house.tariff.spans = SignInRefused("wrong password", service="kraken")
+
+    for minute in house.minutes("12:21", "12:40"):
+        run(house, minute, plan.run)
+    house.tariff.spans = []
+    (house.folder / ".kraken.json").write_text("{}")
+    run(house, "12:45", plan.run)
+
+    assert [line.split(":")[1].split(".")[0] for line in house.warned[:2]] == [" down", " wrong password"]
+    assert len(house.warned) == 4  # two begun, two over
+
+
+def test_a_wait_that_tesla_asks_for_holds_a_release_back_for_minutes_only(house: House) -> None:
+    hold_from_1305(house)
+    house.charger.answers = [IDLE]
+    house.battery.trouble = {"read": Throttled("429", retry_after=timedelta(hours=9), service="tesla")}
+    run(house, "13:29")
+    house.battery.trouble = {}
+
+    for minute in house.minutes("13:30", "13:32"):
+        run(house, minute)
+
+    assert rests(house)
+
+
+def test_a_stand_down_goes_along_when_its_window_moves_on(house: House) -> None:
+    hold_from_1305(house)
+    house.battery.mode = "self_consumption"
+    run(house, "13:28", plan.run)
+    run(house, "13:29")
+    writes = list(house.battery.writes)
+    house.tariff.spans = ["13:30-17:00"]
+
+    for minute in house.minutes("13:31", "17:20"):
+        run(house, minute, tick.run)
+
+    assert house.battery.writes == writes
+
+
+def test_the_reset_does_not_write_where_outside_powers_cannot_be_learnt_and_nothing_is_ours(house: House) -> None:
+    house.battery.mode, house.battery.powers = "backup", None
+
+    assert run(house, "00:05", reset.run) == Unreachable.exit_code
+
+    assert house.battery.writes == []
+
+
+def test_a_storm_is_asked_about_once_a_run_and_every_few_minutes_at_night(house: House) -> None:
+    house.battery.powers = frozenset({Power.STORM_WATCH})
+
+    for minute in house.minutes("00:01", "05:59"):
+        run(house, minute, tick.run)
+
+    assert house.battery.calls.count("enter") <= 75  # 360 minutes, every fifth
+
+
+def test_a_change_of_both_values_by_hand_leaves_nothing_that_looks_confirmed(house: House) -> None:
+    hold_from_1305(house)
+    house.battery.mode, house.battery.reserve_pct = "self_consumption", 50
+    run(house, "13:28", plan.run)
+
+    run(house, "13:29")
+
+    with closing(house.tools("13:30")) as tools:
+        memory = battery.memory(tools.peek)
+    assert (memory.owned, memory.before, memory.confirmed_mode, memory.confirmed_reserve_pct) == (
+        False, None, "self_consumption", 50,
+    )  # fmt: skip
+
+
+def test_a_reading_that_cannot_be_written_down_still_releases(house: House) -> None:
+    hold_from_1305(house)
+    run(house, "13:28", plan.run)
+    house.charger.answers = [IDLE]
+    with closing(house.tools("13:29")) as tools:
+        tools.db.execute("PRAGMA query_only = ON")
+        attempt(lambda: reconcile.settle(tools))
+
+    assert rests(house)

@@ -57,7 +57,8 @@ STAND_DOWNS = {
     "joined by another car's": ("13:00-14:00, 13:50-15:00 van", "15:30"),
     "followed by another": ("13:00-14:00, 14:01-16:00", "14:30"),
     "taken back": ("13:00-14:00 withdrawn", "14:30"),
-    "moved away": ("13:00-14:00 superseded, 13:10-16:00", "14:30"),
+    "moved on": ("13:00-14:00 superseded, 13:10-16:00", "16:30"),
+    "moved away": ("13:00-14:00 superseded, 15:00-16:00", "14:30"),
     "unknown, because Kraken is silent": ("13:00-15:00 stale", "15:30"),
 }
 

@@ -4,15 +4,14 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from faults_case import Ended, Scene, Zygote, held_with_token_until
 
 BUSY = 75
-KRAKEN, THREADS, POWERWALL, MAIL = (
-    "smartcharge.adapters._kraken", "threads", "smartcharge.adapters._powerwall", "smartcharge.adapters.mailer",
+KRAKEN, THREADS, POWERWALL = (
+    "smartcharge.adapters._kraken", "threads", "smartcharge.adapters._powerwall",
 )  # fmt: skip
 
 
@@ -55,12 +54,7 @@ class Played:
     stance_later: str
 
 
-def begin(pool: Executor, zygote: Zygote) -> "dict[str, Future[Played]]":
-    """Let all cases go on."""
-    return {name: pool.submit(_play, zygote, case) for name, case in CASES.items()}
-
-
-def _play(zygote: Zygote, case: Case) -> Played:
+def play(zygote: Zygote, case: Case) -> Played:
     """A hold with a fresh plan is due and the car has stopped; only the Zappi could tell, or time."""
     with ExitStack() as trouble:
         silent = trouble.enter_context(closing(socket.create_server(("127.0.0.1", 0))))

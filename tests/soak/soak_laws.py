@@ -105,7 +105,7 @@ class Laws:
         known, before = self._look(), self.known
         self.known = known
         self._hear()
-        self._judge_hold(before.hold if before else None, known.hold)
+        self._judge_hold(before.hold if before else None, known.hold, was_whole=is_healthy)
         wrote = day.battery.writes - self.writes_before
         day.tally.writes += wrote
         if wrote > MOST_WRITES:
@@ -124,11 +124,11 @@ class Laws:
         if stuck:
             self.broken(f"two healthy runs, nothing held, and the battery still is at {stuck}; {known}")
 
-    def _judge_hold(self, was: OpenHold | None, is_now: OpenHold | None) -> None:
+    def _judge_hold(self, was: OpenHold | None, is_now: OpenHold | None, *, was_whole: bool) -> None:
         if is_now is None:
             return
         day, hold = self.day, is_now.hold
-        if hold.until - day.clock > LONGEST and not day.disk_is_full and self.healthy_runs >= 1 and self.was_well:
+        if was_whole and hold.until - day.clock > LONGEST and not day.disk_is_full:
             self.broken(f"a hold to {hold.until}")
         if was is not None and was.id == is_now.id and was.hold == hold:
             return

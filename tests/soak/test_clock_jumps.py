@@ -1,0 +1,119 @@
+"""A clock that jumps does no harm: nothing is begun by it, what is held ends, and it passes."""
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from house_case import House, at
+
+from smartcharge.act import conversation, tick
+from smartcharge.core.model import ChargerState
+from smartcharge.errors import Throttled, Unreachable, most_serious
+
+HOUR, YEAR = timedelta(hours=1), timedelta(days=365)
+EPOCH = datetime(1970, 1, 1, 12, 0, tzinfo=UTC)
+REST, HOLD = ("autonomous", 20), ("backup", 100)
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    monkeypatch.setattr(conversation, "NAPS_SECONDS", (0.0,) * len(conversation.NAPS_SECONDS))
+    house = House(tmp_path)
+    house.tariff.spans = ["13:00-14:30"]
+    return house
+
+
+def run(house: House, moment: datetime) -> int:
+    with closing(house.tools(moment)) as tools:
+        tick.run(tools)
+        return most_serious(tools.exit_codes)
+
+
+def stance(house: House) -> tuple[str | None, float | None]:
+    return house.battery.mode, house.battery.reserve_pct
+
+
+def held(house: House) -> None:
+    for minute in house.minutes("13:00", "13:05"):
+        run(house, minute)
+    assert stance(house) == HOLD
+
+
+@pytest.mark.parametrize(
+    "wrong", [at("13:10") - HOUR, at("13:10") + YEAR, EPOCH], ids=["an hour back", "a year ahead", "1970"]
+)
+def test_a_jump_ends_the_hold(house: House, wrong: datetime) -> None:
+    held(house)
+
+    run(house, wrong)
+
+    assert stance(house) == REST
+
+
+@pytest.mark.parametrize("wrong", [at("13:10") - HOUR, EPOCH], ids=["an hour back", "1970"])
+def test_nothing_is_begun_by_a_clock_that_cannot_be_right_and_it_is_told_once(house: House, wrong: datetime) -> None:
+    held(house)
+    house.tariff.spans = ["11:00-14:30"]
+
+    codes = [run(house, wrong + timedelta(minutes=n)) for n in range(5)]
+    told = list(house.warned)
+    assert stance(house) == REST
+    run(house, at("13:15"))
+    run(house, at("13:16"))
+
+    assert set(codes) == {Unreachable.exit_code}
+    assert [line.split(":")[0] for line in told] == ["smartcharge reconcile"]
+    assert "clock reads" in told[0]
+    assert len(house.warned) == 2  # begun and over
+    assert stance(house) == HOLD
+
+
+def test_a_clock_in_1970_resets_nothing_at_its_midnight(house: House) -> None:
+    house.battery.mode = "self_consumption"
+
+    run(house, EPOCH.replace(hour=1))
+
+    assert house.battery.calls == []
+
+
+def test_after_a_clock_that_ran_a_year_ahead_holds_begin_and_the_supplier_is_asked_as_seldom_as_ever(
+    house: House,
+) -> None:
+    run(house, at("12:50"))
+    house.tariff.spans = Unreachable("down", service="kraken")
+    run(house, at("12:53") + YEAR)
+    house.tariff.spans = ["13:00-14:30"]
+    run(house, at("12:56") + YEAR)
+    house.tariff.asked.clear()
+
+    for minute in house.minutes("13:00", "13:20"):
+        run(house, minute)
+
+    assert stance(house) == HOLD
+    assert len(house.tariff.asked) <= 11
+
+
+def test_a_wait_that_a_clock_ahead_wrote_down_is_not_kept(house: House) -> None:
+    held(house)
+    house.charger.answers = [ChargerState.IDLE]
+    house.battery.trouble = {"read": Throttled("429", retry_after=timedelta(seconds=120), service="tesla")}
+    run(house, at("13:29") + HOUR)
+    house.battery.trouble = {}
+
+    run(house, at("13:30"))
+
+    assert stance(house) == REST
+
+
+def test_a_command_on_its_way_while_the_clock_jumps_ahead_is_still_waited_for(house: House) -> None:
+    house.battery.lag = 9999
+    run(house, at("13:00"))
+    assert house.battery.writes == ["backup"]
+    run(house, at("13:01") + YEAR)
+    house.battery.settle()
+    house.battery.lag = 0
+
+    run(house, at("13:02") + YEAR)
+
+    assert stance(house) == REST

@@ -1,0 +1,34 @@
+"""Private files: whole or not at all, and what kills left of them goes."""
+
+import os
+from pathlib import Path
+
+from smartcharge.files import LEFT_BEHIND_SECONDS, write_private
+
+
+def left_by_a_kill(folder: Path, name: str, *, seconds_ago: float) -> Path:
+    path = folder / name
+    path.write_text("half a file")
+    then = path.stat().st_mtime - seconds_ago
+    os.utime(path, (then, then))
+    return path
+
+
+def test_a_file_is_private_and_whole(tmp_path: Path) -> None:
+    write_private(tmp_path / "tokens.json", b"{}")
+
+    assert (tmp_path / "tokens.json").read_bytes() == b"{}"
+    assert (tmp_path / "tokens.json").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["tokens.json"]
+
+
+def test_what_kills_left_is_removed_once_it_is_old(tmp_path: Path) -> None:
+    old = left_by_a_kill(tmp_path, ".tokens.json.abcd1234.new", seconds_ago=LEFT_BEHIND_SECONDS + 60)
+    young = left_by_a_kill(tmp_path, ".tokens.json.efgh5678.new", seconds_ago=1)
+    foreign = left_by_a_kill(tmp_path, ".tokens.json.swp", seconds_ago=LEFT_BEHIND_SECONDS + 60)
+
+    write_private(tmp_path / "tokens.json", b"{}")
+
+    assert not old.exists()
+    assert young.exists()  # another run may be writing it
+    assert foreign.exists()
