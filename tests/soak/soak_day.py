@@ -164,9 +164,9 @@ class Day:
 
     def run(self, act: Callable[[Toolbox], None], *, is_healthy: bool = True) -> None:
         """One run; it may be killed at any of its places."""
+        self.laws.before_run()
         if self.fuse.left is None and self._happens(0.05 * self.busy):
             self.fuse.left = self.chance.randrange(PLACES)
-        self.laws.before_run()
         said, killed = io.StringIO(), False
         tools = self.house.tools(self.clock)
         tools.__dict__.update(battery=self.battery, charger=self.charger, tariff=self.tariff)
