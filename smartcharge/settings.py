@@ -19,7 +19,7 @@ Word = Annotated[str, Meta(pattern=r"\A[^\s\x00-\x1f\x7f]+\Z", description="one 
 Email = Annotated[
     str,
     Meta(
-        pattern=r"\A[^@\s,;:<>()\"\\\x00-\x1f\x7f]+@[^@\s,;:<>()\"\\\x00-\x1f\x7f]+\Z",
+        pattern=r"\A[^@\s,;:<>()\"\\\x00-\x1f\x7f-\U0010ffff]+@[^@\s,;:<>()\"\\\x00-\x1f\x7f-\U0010ffff]+\Z",
         max_length=254,
         description="one plain address such as you@example.com",
     ),

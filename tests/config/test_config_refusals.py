@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from config_case import NEEDED, Refusal, section
 
+from smartcharge.config import load_config
+from smartcharge.errors import ConfigurationRefused
+
 REFUSED_VALUES = {
     "a reserve that Tesla clamps": ("control.default_reserve_pct", "85", "Tesla clamps 81-99"),
     "the holding stance as reserve": ("control.default_reserve_pct", "100", "100 is the holding stance"),
@@ -82,3 +85,14 @@ def test_a_refusal_names_the_line(refusal: Refusal, tmp_path: Path) -> None:
         f"{tmp_path / 'config.yaml'}, line 6: control.default_reserve_pct is 85. "
         "It should be a whole number 0 to 80: Tesla clamps 81-99, and 100 is the holding stance."
     )
+
+
+def test_an_address_with_letters_that_mail_cannot_carry_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "eon_next: {import_account: A-1}\nmyenergi: {hub_serial: 1, api_key: a}\n"
+        "gcal: {smtp_user: jürgen@example.com}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(ConfigurationRefused, match=r"gcal\.smtp_user"):
+        load_config(path, {})
