@@ -34,22 +34,11 @@ def evidence(tools: Toolbox, seen: Situation) -> Situation:
     if not depends_on_charger(seen):
         return seen
     if needs_question(tools, seen):
-        return replace(seen, charger=_asked(tools, seen))
+        return replace(seen, charger=ask(tools, seen))
     last = readings.last_charger(tools.peek)
     if last is None or has_passed(seen.now, last.reading.at, CHARGER_CALM):
         return seen
     return replace(seen, charger=last.reading.state)
-
-
-def _asked(tools: Toolbox, seen: Situation) -> ChargerState:
-    """What cannot be written down is not known; where a release is due, a full disk does not stand in its way."""
-    try:
-        return ask(tools, seen)
-    except DatabaseRefused as refused:
-        if not seen.due:
-            raise
-        tools.exit_codes.append(refused.exit_code)
-        return ChargerState.UNKNOWN
 
 
 def ask(tools: Toolbox, seen: Situation) -> ChargerState:

@@ -1,5 +1,6 @@
 """Bring the Powerwall to the stance the policy wants: what is due is released before anything else is asked."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from smartcharge import episodes
@@ -10,7 +11,7 @@ from smartcharge.act.stance import Ending, Result
 from smartcharge.act.words import clock
 from smartcharge.act.words import stance as in_words
 from smartcharge.core.decide import decide, release_is_due
-from smartcharge.core.model import Because, Decision, Situation, contiguous
+from smartcharge.core.model import Because, ChargerState, Decision, Situation, contiguous
 from smartcharge.core.slots import SLOT, last_slot_end
 from smartcharge.core.stance import Stance
 from smartcharge.errors import DatabaseRefused, Trouble, Unreachable
@@ -56,8 +57,7 @@ def has_work(tools: Toolbox) -> bool:
 def settle(tools: Toolbox) -> None:
     """Load, decide, ask only what could matter, decide, record, act, verify. The caller holds the lock."""
     seen = evidence(tools, situation.load(tools.db, tools.now, tools.policy))
-    decision = decide(seen)
-    record(tools, seen, decision)
+    decision = _recorded(tools, seen, decide(seen))
     if not _is_pending(tools, seen, decision):
         return
     try:
@@ -69,6 +69,18 @@ def settle(tools: Toolbox) -> None:
         episodes.went_well(tools, COMMAND, TESLA)
         episodes.went_well(tools, RESET, TESLA)
         _conclude(tools, seen, decision, result)
+
+
+def _recorded(tools: Toolbox, seen: Situation, decision: Decision) -> Decision:
+    """What could be written down: a hold that cannot be prolonged on a full disk ends when it is due."""
+    try:
+        record(tools, seen, decision)
+    except DatabaseRefused:
+        if not seen.due or decision.hold is None:
+            raise
+        decision = decide(replace(seen, charger=ChargerState.UNKNOWN))
+        record(tools, seen, decision)
+    return decision
 
 
 def record(tools: Toolbox, seen: Situation, decision: Decision) -> None:

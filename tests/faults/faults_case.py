@@ -241,21 +241,22 @@ day: 2026-12-09
 start: 11:00
 minutes: 1000
 plan: {11:00: [13:00-14:30]}
-car: {11:00: B2, 13:04: 7200, 13:20: B2}
 """
+STOPS = "{11:00: B2, 13:04: 7200, 13:20: B2}"
 TESLA_LIFE = timedelta(hours=8)
 
 
 @contextmanager
 def held_with_token_until(
-    zygote: Zygote, ends: str, *, last: str = "13:04", mail_port: int | None = None
+    zygote: Zygote, ends: str, *, last: str = "13:04", car: str = STOPS, mail_port: int | None = None
 ) -> Iterator[Scene]:
     """A house in which ticks have run up to `last`: from 13:04 on the battery is held until 13:30.
 
-    ends: when Tesla's access token does. mail_port: of another mail server than the street's.
+    ends: when Tesla's access token does. car: what the Zappi sees of it; it stops at 13:20 unless told otherwise.
+    mail_port: of another mail server than the street's.
     """
-    config = f"config: {{gcal: {{smtp_port: {mail_port}}}}}" if mail_port else ""
-    with scene(zygote, HELD + config) as made:
+    config = f"config: {{gcal: {{smtp_port: {mail_port}}}}}\n" if mail_port else ""
+    with scene(zygote, f"{HELD}car: {car}\n{config}") as made:
         now, made.street.now = made.street.now, made.at(ends) - TESLA_LIFE
         made.sign_in_to_tesla()
         made.street.now = now

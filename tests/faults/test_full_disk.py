@@ -33,6 +33,16 @@ def test_a_due_release_goes_through(zygote: Zygote, command: str, *, fetched: bo
         assert made.row("SELECT COUNT(*) FROM holds WHERE closed_at IS NULL") == (0,)
 
 
+def test_a_hold_that_cannot_be_prolonged_ends(zygote: Zygote) -> None:
+    """The car still charges and the plan is fresh, but the promise could not be written down."""
+    with held_with_token_until(zygote, "19:00", last="13:04", car="{11:00: B2, 13:04: 7200}") as made:
+        made.run("13:28")
+
+        ended = made.run("13:29", file_bytes=SMALL)
+
+        assert (ended.code, made.stance) == (DATABASE_REFUSED, "autonomous/20")
+
+
 def test_nothing_is_begun(zygote: Zygote) -> None:
     with held_with_token_until(zygote, "19:00", last="13:00") as made:
         ended = made.run("13:04", file_bytes=SMALL)
