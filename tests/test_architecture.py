@@ -54,7 +54,8 @@ ROOMS = {
     # store remembers
     "store": Room("errors store.border", later="store.migrations"),
     "store.border": Room("errors"),
-    "store.migrations": Room("store store.legacy", "sqlite_utils"),
+    "store.schema": Room(),
+    "store.migrations": Room("store store.legacy store.schema", "sqlite_utils"),
     "store.*": Room("core.* store store.*", later_libraries="msgspec"),
     # adapters talk; their private parts are nobody else's
     "adapters": Room(),
