@@ -1,13 +1,14 @@
-"""The command line: a table of commands that are imported when they run, and the one reading of the clock."""
+"""The command line: a table of commands that are imported when they run."""
 
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import import_module
 
 import click
 
 from smartcharge import __version__
+from smartcharge.clock import read_clock
 from smartcharge.guard import attempt
 from smartcharge.session import Session
 
@@ -46,11 +47,6 @@ class LazyGroup(click.Group):
         """Print the table itself."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-
-
-def read_clock() -> datetime:
-    """The one place that reads the wall clock."""
-    return datetime.now(UTC)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

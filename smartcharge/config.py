@@ -10,12 +10,12 @@ import msgspec
 
 from smartcharge.config_sources import Sources, gather, strange_variables
 from smartcharge.errors import ConfigurationRefused
+from smartcharge.places import SYSTEM_FOLDER, config_places
 from smartcharge.secret import Secret
 from smartcharge.settings import CHEAP_PERIODS, Alerts, Control, Database, EonNext, Gcal, Myenergi, Tesla
 from smartcharge.typed import is_secret, right, typed, without_none
 
 TESLA_TOKENS: Final = ".pypowerwall.auth"
-SYSTEM_FOLDER: Final = Path("/etc/smartcharge")
 OTHERS: Final = 0o077
 """The mode bits that let group and others at a file."""
 
@@ -35,7 +35,8 @@ class Invites(msgspec.Struct, frozen=True, kw_only=True):
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one installation has decided; tesla and gcal are None where they are not set up.
 
-    path: the file it was read from; warnings: sentences for `doctor`, each with its mend.
+    path: the file it was read from; files: that and all that it names; in_environment: whether any value is there.
+    warnings: sentences for `doctor`, each with its mend.
     """
 
     path: Path
@@ -46,6 +47,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     control: Control
     alerts: Alerts
+    files: tuple[Path, ...] = ()
+    in_environment: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
@@ -96,18 +99,13 @@ def find_config(
     environment: Mapping[str, str],
     cwd: Path,
     home: Path,
-    system: Path = SYSTEM_FOLDER,
+    system: Path = Path(SYSTEM_FOLDER),
 ) -> Path:
     """Find the configuration file; what is named, by option or by $SMARTCHARGE_CONFIG, is not searched for elsewhere.
 
     ConfigurationRefused names the places that were looked at.
     """
-    named = explicit or environment.get("SMARTCHARGE_CONFIG")
-    places: tuple[Path, ...]
-    if named:
-        places = (home / named[2:] if named.startswith("~/") else cwd / named,)
-    else:
-        places = (cwd / "config.yaml", home / ".config" / "smartcharge" / "config.yaml", system / "config.yaml")
+    places = [Path(place) for place in config_places(explicit, environment, str(cwd), str(home), str(system))]
     for place in places:
         if _is_there(place):
             return place
@@ -137,6 +135,8 @@ def load_config(path: Path, environment: Mapping[str, str]) -> Config:
         database=Database(**{"path": sources.resolve(str(Database().path))} | _values(sources, "database", Database)),
         control=Control(**{"cheap_period": CHEAP_PERIODS[eon_next.supplier]} | _values(sources, "control", Control)),
         alerts=Alerts(**_values(sources, "alerts", Alerts)),
+        files=sources.files,
+        in_environment=sources.in_environment,
     )
     warnings = (*_warnings(config, unused_tesla=bool(tesla)), *strange_variables(environment))
     return msgspec.structs.replace(config, warnings=warnings)

@@ -15,7 +15,7 @@ from smartcharge.core.slots import CheapPeriod
 from smartcharge.core.stance import BACKUP, FULL_PCT, Stance
 from smartcharge.errors import Busy, Unreachable
 from smartcharge.files import locked
-from smartcharge.ports import Battery, Charger, InviteWriter, Mailer, Tariff
+from smartcharge.ports import Battery, Charger, InviteWriter, Mailer, PageWriter, Tariff
 from smartcharge.store import is_lasting, open_store, services
 
 LOCK_SECONDS = 20.0
@@ -62,6 +62,12 @@ class Toolbox:
         if self.looking:
             raise AssertionError("who only looks may not write")
         return open_store(self.config.database_path)
+
+    def foreseen(self, moment: datetime) -> "Toolbox":
+        """The tools of a later moment, for looking only, with what this run has written so far."""
+        later = Toolbox(self.config, moment, looking=True)
+        later.peek = self.db
+        return later
 
     @cached_property
     def policy(self) -> Policy:
@@ -119,6 +125,11 @@ class Toolbox:
     def invite_writer(self) -> InviteWriter:
         """Who puts invites into the words of calendars and people."""
         return wiring.invite_writer(self.config)
+
+    @cached_property
+    def page_writer(self) -> PageWriter:
+        """Who puts reports on pages."""
+        return wiring.page_writer()
 
     @contextmanager
     def alone(self, *, wait_seconds: float = LOCK_SECONDS) -> Iterator[None]:

@@ -24,10 +24,14 @@ class Room:
 
 ROOMS = {
     "__init__": Room(),
-    "__main__": Room("cli"),
-    "cli": Room("__init__ guard session", "click"),
+    "__main__": Room("clock quiet", later="cli"),
+    "cli": Room("__init__ clock guard session", "click"),
     "session": Room(later="config toolbox"),
     "guard": Room("errors log", "click"),
+    # before anything heavy is loaded
+    "clock": Room(),
+    "places": Room(),
+    "quiet": Room("__init__ places"),
     # values and tools that know nothing of the house
     "errors": Room(),
     "log": Room(),
@@ -40,7 +44,7 @@ ROOMS = {
     "typed": Room("secret settings", "msgspec"),
     "yaml_text": Room("errors", "yaml"),
     "config_sources": Room("errors secret settings yaml_text", "msgspec"),
-    "config": Room("config_sources errors secret settings typed", "msgspec"),
+    "config": Room("config_sources errors places secret settings typed", "msgspec"),
     # the composition root, and noise
     "wiring": Room("config errors ports secret settings", later="adapters.*"),
     "toolbox": Room("budget config core.* errors files log ports store store.* wiring"),
@@ -74,6 +78,7 @@ ROOMS = {
     # acts: what commands run
     "act": Room(),
     "act.doctor.files": Room("act.* config core.* files store store.* toolbox wiring"),
+    "act.foresight": Room("act.* files quiet store.* toolbox"),
     "act.*": Room("act.* budget core.* episodes errors files guard log ports store store.* toolbox wiring"),
     # commands run; none knows another, only what is in _options
     "commands": Room(),

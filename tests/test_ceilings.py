@@ -39,7 +39,7 @@ BROAD = {
 def test_the_clock_is_read_in_one_place() -> None:
     reads = [read for module in modules().values() for read in clock_reads(module)]
     assert [read.split(":")[0] + read[read.index(" ") :] for read in reads] == [
-        "smartcharge/cli.py datetime.datetime.now"
+        "smartcharge/clock.py datetime.datetime.now"
     ], reads
 
 

@@ -1,18 +1,18 @@
 """Ask the supplier for its plan where an answer is due, and hold it against what is remembered."""
 
 from smartcharge import budget, episodes, wiring
-from smartcharge.act import invites
+from smartcharge.act import foresight, invites
+from smartcharge.act.plan_due import KRAKEN, is_due, is_refused
 from smartcharge.act.words import span
 from smartcharge.core.answers import Dispatch, Plan
 from smartcharge.core.dispatches import Changes, Remembered, reconcile
-from smartcharge.core.politeness import plan_is_due, plan_retry
+from smartcharge.core.politeness import plan_retry
 from smartcharge.errors import ConfigurationRefused, SignInRefused, Throttled, Trouble, Unreachable
 from smartcharge.files import locked
 from smartcharge.store import dispatches, fetches, journal, owner, services, situation, transaction
 from smartcharge.toolbox import Toolbox
 
 COMMAND = "fetch-dispatches"
-KRAKEN = "kraken"
 DEVICE = "device"
 
 
@@ -26,22 +26,6 @@ def run(tools: Toolbox, *, at_once: bool = False) -> None:
     with locked(tools.config.folder / "fetch.lock", wait_seconds=0) as had:
         if had and (at_once or is_due(tools)):
             fetch(tools)
-
-
-def is_due(tools: Toolbox) -> bool:
-    """Whether the supplier is to be asked now."""
-    seen = situation.load(tools.peek, tools.now, tools.policy)
-    asked_at = fetches.last_asked_at(tools.peek, until=tools.now)
-    return plan_is_due(seen, asked_at, services.service(tools.peek, KRAKEN).not_before)
-
-
-def is_refused(tools: Toolbox) -> bool:
-    """Whether the sign-in was refused and nothing has changed since: then silence, and exit 5."""
-    refused_for = services.service(tools.peek, KRAKEN).refused_for
-    refused = refused_for is not None and refused_for == wiring.kraken_fingerprint(tools.config)
-    if refused:
-        tools.exit_codes.append(SignInRefused.exit_code)
-    return refused
 
 
 def fetch(tools: Toolbox) -> None:
@@ -62,6 +46,7 @@ def _keep(tools: Toolbox, plan: Plan) -> None:
         lines = _remember(tools, plan)
         if lines or plan.remarks:
             _note_once(tools, "changed" if lines else "remarked", "; ".join((*lines, *plan.remarks)))
+        foresight.renew(tools)
     for line in lines:
         tools.say(line)
     for remark in plan.remarks:

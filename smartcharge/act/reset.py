@@ -30,6 +30,12 @@ def run(tools: Toolbox) -> None:
             assert_rest(tools, night)
 
 
+def has_work(tools: Toolbox) -> bool:
+    """Whether this night's reset is still to be done, or to be postponed."""
+    night = tools.policy.cheap_period.holding(tools.now)
+    return night is not None and tools.config.tesla is not None and not _is_done(tools, night)
+
+
 def due_in(tools: Toolbox) -> Span | None:
     """The cheap period whose reset is still to be done, and may be tried now."""
     night = tools.policy.cheap_period.holding(tools.now)

@@ -10,7 +10,7 @@ import click
 
 from smartcharge import budget, wiring
 from smartcharge.act.conversation import TESLA
-from smartcharge.act.plan import KRAKEN
+from smartcharge.act.plan_due import KRAKEN
 from smartcharge.act.words import stance as in_words
 from smartcharge.core.stance import Stance
 from smartcharge.errors import ConfigurationRefused, SignInRefused, Unreachable

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 SLOT = timedelta(minutes=30)
@@ -50,11 +51,7 @@ class CheapPeriod:
 
     def on(self, day: date) -> Span:
         """The cheap period that begins on a local day; an end that the clocks repeat or skip is read the later way."""
-        zone = ZoneInfo(self.zone)
-        last_day = day if self.starts < self.ends else day + DAY
-        begin = datetime.combine(day, self.starts, zone)
-        end = datetime.combine(last_day, self.ends, zone)
-        return Span(begin.astimezone(UTC), max(end.replace(fold=fold).astimezone(UTC) for fold in (0, 1)))
+        return _cheap_span(self.starts, self.ends, self.zone, day)
 
     def holding(self, moment: datetime) -> Span | None:
         """The cheap period that `moment` lies in, if any."""
@@ -65,6 +62,15 @@ class CheapPeriod:
         """When the next cheap period begins, strictly after `moment`."""
         today = local_day(moment, self.zone)
         return next(start for n in range(-1, 4) if (start := self.on(today + n * DAY).starts_at) > moment)
+
+
+@lru_cache(maxsize=64)  # a decision looks at the same few days again and again
+def _cheap_span(starts: time, ends: time, zone_name: str, day: date) -> Span:
+    zone = ZoneInfo(zone_name)
+    last_day = day if starts < ends else day + DAY
+    begin = datetime.combine(day, starts, zone)
+    end = datetime.combine(last_day, ends, zone)
+    return Span(begin.astimezone(UTC), max(end.replace(fold=fold).astimezone(UTC) for fold in (0, 1)))
 
 
 def local_day(moment: datetime, zone: str) -> date:

@@ -193,11 +193,15 @@ LEDGER_AND_QUIET = (
     "ALTER TABLE readings ADD COLUMN capacity_kwh REAL CHECK (capacity_kwh IS NULL OR kind = 'battery')",  # when full
     "ALTER TABLE services ADD COLUMN requests INTEGER NOT NULL DEFAULT 0",  # ever sent there
     """
-    CREATE TABLE quiet (                -- until when a command has nothing to do, as long as nothing else changes
-        command TEXT PRIMARY KEY,
-        of TEXT NOT NULL,               -- what that was worked out from, besides this database
+    CREATE TABLE quiet (                -- one row; until when each command has nothing to do
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        of TEXT NOT NULL,               -- the database, program and configuration that this was worked out from
         since TEXT NOT NULL,
-        until TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID
+        fetch_dispatches TEXT NOT NULL, -- up to and including this time, as all that follow
+        reconcile TEXT NOT NULL,
+        midnight_reset TEXT NOT NULL,
+        send_invites TEXT NOT NULL,
+        tick TEXT NOT NULL
+    ) STRICT
     """,
 )

@@ -58,6 +58,12 @@ def service(db: sqlite3.Connection, name: str) -> ServiceRow:
     )
 
 
+def any_troubled(db: sqlite3.Connection) -> bool:
+    """Whether any service is in trouble."""
+    rows = db.execute("SELECT service FROM services").fetchall()
+    return any(service(db, row["service"]).troubled for row in rows)
+
+
 def asked(db: sqlite3.Connection, name: str, now: datetime) -> None:
     """Note an attempt that leaves no trace elsewhere, such as a supplier's answer without any device."""
     db.execute(

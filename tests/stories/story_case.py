@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from smartcharge.commands.demo import street
+from smartcharge.quiet import change_count, is_quiet
 from smartcharge.world.house import HOUSE
 from smartcharge.world.player import Minute, Outcome, Played, Run, play
 from smartcharge.world.story import Story
@@ -24,16 +25,47 @@ MAIL_DUMP = "SMARTCHARGE_MAIL_DUMP"
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """What came of a story.  words: everything any of its commands printed, each with the command line."""
+    """What came of a story.
+
+    words: everything any of its commands printed, each with the command line. quiet: how many of its commands would
+    have been passed over as idle; wronged: those of them that did something all the same.
+    """
 
     played: Played
     words: tuple[tuple[str, str], ...]
+    quiet: int = 0
+    wronged: tuple[str, ...] = ()
 
 
 def perform(story: Story, folder: Path, *, verbose: bool = False) -> Performance:
     """Play a story in this process."""
     with street(folder, story) as (town, run):
-        return perform_in(story, town, run, verbose=verbose)
+        watched = Watched(folder, town, run)
+        performance = perform_in(story, town, watched, verbose=verbose)
+        return replace(performance, quiet=watched.quiet, wronged=tuple(watched.wronged))
+
+
+class Watched:
+    """Runs every command in full, also where it would be passed over as idle, and sees whether that was right."""
+
+    def __init__(self, folder: Path, town: Street, run: Run) -> None:
+        self._config, self._database = folder / "config.yaml", folder / "smartcharge.db"
+        self._town, self._run = town, run
+        self.quiet = 0
+        self.wronged: list[str] = []
+
+    def __call__(self, arguments: list[str], at: datetime) -> Outcome:
+        if not is_quiet(["--config", str(self._config), *arguments], os.environ, at):
+            return self._run(arguments, at)
+        self.quiet += 1
+        before = self._state()
+        outcome = self._run(arguments, at)
+        if outcome != Outcome(0) or self._state() != before:
+            self.wronged.append(f"{at:%H:%M} {' '.join(arguments)}: {outcome}")
+        return outcome
+
+    def _state(self) -> tuple[int, int]:
+        return change_count(str(self._database)), len(self._town.requests) + len(self._town.mails)
 
 
 def perform_in(story: Story, town: Street, run: Run, *, verbose: bool = False) -> Performance:

@@ -27,6 +27,13 @@ def test_an_idle_day_signs_in_at_most_once(idle_day: Performance) -> None:
     assert idle_day.played.counts["sign_ins"] <= 1
 
 
+def test_an_idle_day_s_minutes_are_passed_over_but_for_the_fetches(idle_day: Performance) -> None:
+    fetches = len({request.at for request in idle_day.played.requests})
+
+    assert idle_day.wronged == ()
+    assert idle_day.quiet >= DAY_MINUTES - fetches - 3
+
+
 def test_an_idle_day_asks_tesla_for_the_midnight_reset_only(idle_day: Performance) -> None:
     asked = {request.at for request in idle_day.played.requests if request.service == "tesla"}
 

@@ -38,6 +38,7 @@ def test_a_story_ends_as_it_should(name: str, tmp_path: Path) -> None:
         *broken_laws(performance.played, story),
         *spoken_secrets(performance.words),
         *tracebacks(performance.words),
+        *performance.wronged,
         *stored_secrets(tmp_path),
         *faults_of_mails([mail.raw for mail in performance.played.mails]),
     ]

@@ -1,0 +1,74 @@
+"""Until when there will be nothing to do: worked out ahead with the rules themselves, and kept for `smartcharge.quiet`.
+
+It is kept with a supplier's answer, in the same transaction; any other change of the database, the configuration or
+the program makes it void. While there is trouble nothing is foreseen: then every minute counts.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from smartcharge.act import invites, plan_due, reconcile, reset
+from smartcharge.files import write_private
+from smartcharge.quiet import COMMANDS, change_count, make_note, note_path
+from smartcharge.store import episodes, services
+from smartcharge.store import quiet as kept
+from smartcharge.toolbox import Toolbox
+
+STEP = timedelta(minutes=1)
+"""Cron's. No rule depends on a run that comes between two others which both find nothing to do."""
+STEPS = 15
+"""The supplier is never asked less often than so many minutes, and then it is looked ahead again."""
+WORK: dict[str, Callable[[Toolbox], bool]] = {
+    "fetch-dispatches": plan_due.is_due,
+    "reconcile": reconcile.has_work,
+    "midnight-reset": reset.has_work,
+    "send-invites": lambda tools: invites.has_work(tools, tools.peek),
+}
+
+
+def renew(tools: Toolbox) -> None:
+    """Look ahead, inside the transaction that keeps an answer; its commit counts the database's changes on by one."""
+    if tools.config.in_environment or _is_in_trouble(tools):
+        return
+    try:
+        note = _noted(tools)
+        count = change_count(str(tools.config.database_path)) + 1
+    except OSError:
+        return  # a folder that may not be written costs the short way, no more
+    kept.renew(tools.db, f"{count} {note}", tools.now, quiet_until(tools))
+
+
+def quiet_until(tools: Toolbox) -> dict[str, datetime | None]:
+    """The last minute, of those ahead without a gap, in which a command has nothing to do; None: it has at once."""
+    until: dict[str, datetime | None] = dict.fromkeys(COMMANDS)
+    idle = set(COMMANDS)
+    for step in range(STEPS + 1):
+        later = tools.foreseen(tools.now + step * STEP)
+        idle -= _busy(later)
+        until |= dict.fromkeys(idle, later.now)
+    return until
+
+
+def _busy(tools: Toolbox) -> set[str]:
+    busy = {command for command, has_work in WORK.items() if has_work(tools)}
+    if tools.exit_codes:
+        return set(COMMANDS)
+    return {*busy, "tick"} if busy or tools.config.alerts.healthchecks_url else busy
+
+
+def _is_in_trouble(tools: Toolbox) -> bool:
+    return bool(episodes.open_episodes(tools.db)) or services.any_troubled(tools.db)
+
+
+def _noted(tools: Toolbox) -> str:
+    """What the runs of this installation depend on, written beside its configuration when it changes."""
+    config = tools.config
+    feed = config.gcal.feed_path if config.gcal else None
+    files = (*config.files, feed) if feed and feed.exists() else config.files
+    note = make_note(str(config.database_path), map(str, files), os.environ)
+    path = Path(note_path(str(config.path)))
+    if not path.exists() or path.read_text(encoding="utf-8") != note:
+        write_private(path, note.encode())
+    return note
