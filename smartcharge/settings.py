@@ -85,9 +85,10 @@ class Gcal(Struct, frozen=True, kw_only=True):
 
 
 class Database(Struct, frozen=True, kw_only=True):
-    """Where the program remembers; tokens and locks live in the same folder."""
+    """Where the program remembers, and for how long; tokens and locks live in the same folder."""
 
     path: Folder = Path("data/smartcharge.db")
+    keep_days: Annotated[int, Meta(ge=40, le=36500, description="a whole number of days, 40 or more")] = 730
 
 
 class Control(Struct, frozen=True, kw_only=True):

@@ -1,5 +1,7 @@
 """Ask the supplier for its plan where an answer is due, and hold it against what is remembered."""
 
+from datetime import timedelta
+
 from smartcharge import budget, episodes, wiring
 from smartcharge.act import foresight, invites
 from smartcharge.act.plan_due import KRAKEN, is_due, is_refused
@@ -9,7 +11,7 @@ from smartcharge.core.dispatches import Changes, Remembered, reconcile
 from smartcharge.core.politeness import plan_retry
 from smartcharge.errors import ConfigurationRefused, SignInRefused, Throttled, Trouble, Unreachable
 from smartcharge.files import locked
-from smartcharge.store import dispatches, fetches, journal, owner, services, situation, transaction
+from smartcharge.store import dispatches, fetches, journal, owner, pruning, services, situation, transaction
 from smartcharge.toolbox import Toolbox
 
 COMMAND = "fetch-dispatches"
@@ -46,6 +48,8 @@ def _keep(tools: Toolbox, plan: Plan) -> None:
         lines = _remember(tools, plan)
         if lines or plan.remarks:
             _note_once(tools, "changed" if lines else "remarked", "; ".join((*lines, *plan.remarks)))
+        if tools.policy.cheap_period.holding(tools.now):
+            pruning.prune(tools.db, tools.now - timedelta(days=tools.config.database.keep_days))
         foresight.renew(tools)
     for line in lines:
         tools.say(line)

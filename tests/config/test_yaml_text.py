@@ -21,7 +21,7 @@ STRANGERS = {
     ),
     "a slip in an empty key": ("gcal: {smtp_passs: ''}\n", "gcal.smtp_passs is not a key. Did you mean smtp_pass?"),
     "a hyphen": ("gcal: {smtp-user: a@example.com}\n", "Did you mean smtp_user?"),
-    "a key from nowhere": ("database: {colour: red}\n", "It should be one of path."),
+    "a key from nowhere": ("database: {colour: red}\n", "It should be one of path, keep_days."),
     "a key in another's section": (
         "control: {invite_to: a@example.com}\n",
         "invite_to is not a key. It belongs under gcal",

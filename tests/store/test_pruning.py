@@ -1,0 +1,67 @@
+"""The journal and the readings are forgotten by age, a little at a time; everything else stays."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from smartcharge.core.answers import ChargerReading
+from smartcharge.core.model import ChargerState
+from smartcharge.quiet import change_count
+from smartcharge.store import journal, open_store, pruning, readings, transaction
+
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+DAYS = 300
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "smartcharge.db"
+
+
+@pytest.fixture
+def db(path: Path) -> Iterator[sqlite3.Connection]:
+    """A row a day in both tables, for three hundred days."""
+    with closing(open_store(path)) as db:
+        with transaction(db):
+            for days in range(DAYS):
+                at = NOW - timedelta(days=days)
+                journal.append(db, at=at, command="reconcile", outcome="decided")
+                readings.record_charger(db, ChargerReading(ChargerState.IDLE, at))
+        yield db
+
+
+def counts(db: sqlite3.Connection) -> list[int]:
+    return [db.execute(f"SELECT COUNT(*) AS n FROM {table}").fetchone()["n"] for table in ("journal", "readings")]  # noqa: S608
+
+
+def test_what_is_older_goes_and_the_rest_stays(db: sqlite3.Connection) -> None:
+    pruning.prune(db, NOW - timedelta(days=200))
+    assert counts(db) == [201, 201]
+    assert journal.rows(db)[0].at == NOW - timedelta(days=200)
+
+
+def test_so_many_go_at_once_and_the_next_time_the_others(db: sqlite3.Connection) -> None:
+    pruning.prune(db, NOW - timedelta(days=10))
+    assert counts(db) == [DAYS - pruning.AT_ONCE] * 2
+    assert journal.rows(db)[0].at == NOW - timedelta(days=DAYS - pruning.AT_ONCE - 1)
+    pruning.prune(db, NOW - timedelta(days=10))
+    assert counts(db) == [11, 11]
+
+
+def test_where_nothing_is_old_nothing_is_written(db: sqlite3.Connection, path: Path) -> None:
+    before = change_count(str(path))
+    with transaction(db):
+        pruning.prune(db, NOW - timedelta(days=DAYS))
+    assert change_count(str(path)) == before
+
+
+def test_the_file_is_not_rewritten_but_its_pages_are_used_again(db: sqlite3.Connection, path: Path) -> None:
+    size = path.stat().st_size
+    pruning.prune(db, NOW)
+    assert path.stat().st_size == size
+    free = db.execute("SELECT freelist_count AS n FROM pragma_freelist_count").fetchone()["n"]
+    assert free > 0
