@@ -1,0 +1,57 @@
+"""What lets an installation run every minute: crontab lines, or a systemd service with its timer."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+FOUR = ("fetch-dispatches", "reconcile", "midnight-reset", "send-invites")
+ONE = ("tick",)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """How this program is started here.
+
+    program: the words that start it, the first an absolute path. config: the configuration, absolute.
+    folders: where it writes. user: who runs it.
+    """
+
+    program: tuple[str, ...]
+    config: Path
+    folders: tuple[Path, ...]
+    user: str
+
+    def line(self, command: str) -> tuple[str, ...]:
+        """The words that run one command, from any folder and with any PATH."""
+        return (*self.program, "--config", str(self.config), command)
+
+
+def crontab(here: Installation, commands: Sequence[str]) -> Iterator[str]:
+    """Lines for `crontab -e`, every minute; cron itself takes an unescaped % for the end of the line."""
+    yield f"# smartcharge: paste with `crontab -e` as {here.user}. Cron mails whatever a run prints to MAILTO."
+    for command in commands:
+        yield f"* * * * * {shlex.join(here.line(command))}".replace("%", r"\%")
+
+
+def systemd(here: Installation) -> Iterator[str]:
+    """A service that ticks once and a timer that starts it every minute, one file after the other."""
+    yield "# /etc/systemd/system/smartcharge.service"
+    yield from ("[Unit]", "Description=smartcharge: one tick", "Wants=network-online.target")
+    yield from ("After=network-online.target time-sync.target", "", "[Service]", "Type=oneshot")
+    yield f"User={here.user}"
+    yield f"ExecStart={' '.join(map(_unit_word, here.line('tick')))}"
+    yield "# 3, 6 and 75 pass by themselves: the next minute tries again."
+    yield from ("SuccessExitStatus=3 6 75", "TimeoutStartSec=60", "NoNewPrivileges=yes", "PrivateTmp=yes")
+    yield from ("ProtectSystem=strict", f"ReadWritePaths={' '.join(map(_unit_word, map(str, here.folders)))}", "")
+    yield "# /etc/systemd/system/smartcharge.timer"
+    yield from ("[Unit]", "Description=smartcharge: every minute", "", "[Timer]", "OnCalendar=*-*-* *:*:00")
+    yield from ("AccuracySec=1s", "", "[Install]", "WantedBy=timers.target", "")
+    yield "# then: sudo systemctl daemon-reload && sudo systemctl enable --now smartcharge.timer"
+    yield "# what a run says: journalctl -u smartcharge.service"
+
+
+def _unit_word(word: str) -> str:
+    """A word of a command line as systemd reads it: % and $ are its own signs, blanks need quotes."""
+    plain = word.replace("\\", "\\\\").replace("%", "%%").replace("$", "$$").replace('"', '\\"')
+    return f'"{plain}"' if plain != word or " " in word or "'" in word else word
