@@ -16,10 +16,12 @@ from msgspec import Meta, Struct, field
 from smartcharge.secret import HTTPS, AppPassword, Key, Secret, SecretUrl
 
 Word = Annotated[str, Meta(pattern=r"\A[^\s\x00-\x1f\x7f]+\Z", description="one word without blanks")]
+_OF_ADDRESSES: Final = r"[!#-'*+\-./0-9=?A-Z\[\]^-~]"
+"""What plain addresses are made of. Naming what they are not, up to the end of Unicode, takes 4 ms to compile."""
 Email = Annotated[
     str,
     Meta(
-        pattern=r"\A[^@\s,;:<>()\"\\\x00-\x1f\x7f-\U0010ffff]+@[^@\s,;:<>()\"\\\x00-\x1f\x7f-\U0010ffff]+\Z",
+        pattern=rf"\A{_OF_ADDRESSES}+@{_OF_ADDRESSES}+\Z",
         max_length=254,
         description="one plain address such as you@example.com",
     ),
