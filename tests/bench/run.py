@@ -1,0 +1,84 @@
+"""What a run costs: `python tests/bench/run.py` prints medians, and their ratios to what is measured beside them."""
+# ruff: noqa: T201  # tells by printing
+
+import argparse
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
+
+from houses import BenchHouse, bench_street  # noqa: E402  # the paths come first
+from measured import Case, Cost, measured  # noqa: E402
+
+FLOOR = "the floor: click, yaml, sqlite3, zoneinfo, msgspec"
+LIBRARIES = {
+    "fetch-dispatches, due": "requests",
+    "reconcile, Zappi asked": "pymyenergi.client, pymyenergi.connection",
+    "reconcile, Powerwall set": "pypowerwall",
+}
+"""What the case's library alone takes to import, for comparison."""
+NAIVE = (
+    "import sys, requests, pypowerwall, pymyenergi.client, icalendar, sqlite_utils, jinja2, smtplib\n"
+    "from smartcharge.cli import main\n"
+    "sys.exit(main(sys.argv[1:]))"
+)
+IDLE = ("reconcile", "midnight-reset", "send-invites", "fetch-dispatches", "tick")
+
+
+def cases(houses: dict[str, BenchHouse], environment: dict[str, str]) -> Iterator[Case]:
+    """Everything that is measured, in the order of the table."""
+    idle, full, busy = houses["idle"], houses["full"], houses["busy"]
+    case = partial(Case, environment={**environment, "PYTHONPATH": str(HERE.parent.parent)})
+    yield case("bare python", ["-c", "pass"], idle.folder)
+    yield case(FLOOR, ["-c", "import click, yaml, sqlite3, zoneinfo, msgspec"], idle.folder)
+    for library in LIBRARIES.values():
+        yield case(f"import {library}", ["-c", f"import {library}"], idle.folder)
+    for command in IDLE:
+        yield case(f"{command}, idle", idle.line(command), idle.folder, prepare=idle.answered)
+    for command in IDLE:
+        yield case(f"{command}, idle, in full", full.line(command), full.folder, prepare=full.without_the_shortcut)
+    yield case("status", idle.line("status"), idle.folder)
+    asked = partial(busy.answered, charging=False)
+    charging = partial(busy.answered, charging=True)
+    yield case("fetch-dispatches, due", busy.line("fetch-dispatches", "--now"), busy.folder, prepare=asked)
+    yield case("reconcile, Zappi asked", busy.line("reconcile"), busy.folder, prepare=asked)
+    yield case("reconcile, Powerwall set", busy.line("reconcile"), busy.folder, prepare=busy.seen_charging)
+    yield case("tick, active", busy.line("tick"), busy.folder, prepare=charging)
+    naive = ["-c", NAIVE, *full.line("reconcile")[2:]]
+    yield case("reconcile, idle, everything imported up front", naive, full.folder, prepare=full.without_the_shortcut)
+
+
+def table(costs: dict[str, Cost]) -> Iterator[str]:
+    """The medians, and each as a multiple of the floor."""
+    yield "| run | CPU ms | x floor | MiB |"
+    yield "|---|---|---|---|"
+    floor = costs[FLOOR].median_ms
+    for name, cost in costs.items():
+        yield f"| {name} | {cost.median_ms:.0f} | {cost.median_ms / floor:.2f} | {cost.median_mib:.0f} |"
+    for name, library in LIBRARIES.items():
+        beyond = costs[name].median_ms - costs[f"import {library}"].median_ms
+        yield f"| {name}: beyond its library's import | {beyond:.0f} | {beyond / floor:.2f} | |"
+
+
+def main() -> int:
+    """Measure and tell."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    given = parser.parse_args()
+    print(f"{platform.platform()}, {platform.machine()}, Python {platform.python_version()}, {given.rounds} rounds\n")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        bench_street(Path(folder), ["idle", "full", "busy"]) as (houses, environment),
+    ):
+        costs = measured(list(cases(houses, environment)), given.rounds)
+    print("\n".join(table(costs)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
