@@ -12,7 +12,7 @@ PLAN_NEAR, PLAN_QUIET, PLAN_NIGHT = timedelta(seconds=120), timedelta(seconds=18
 PLAN_TOLERANCE = timedelta(seconds=15)
 PLAN_WAKES = timedelta(minutes=15)
 PLAN_THROTTLED = (2, 4, 8, 15)
-PLAN_UNREACHABLE = (0, 0, 0, 0, 6, 10)
+PLAN_UNREACHABLE = (0, 0, 0, 0, 6, 10, 15)
 CHARGER_KEEN, CHARGER_CALM = timedelta(seconds=60), timedelta(seconds=120)
 CHARGER_TOLERANCE = timedelta(seconds=10)
 WINDOW_BEGINS, SLOT_BEGINS = timedelta(minutes=15), timedelta(minutes=5)

@@ -82,7 +82,8 @@ RETRIES = {
     "a lost packet costs nothing": (1, False, None, 0),
     "nor do four": (4, False, None, 0),
     "the fifth does": (5, False, None, 345),
-    "more do not wait for ever": (60, False, None, 585),
+    "the sixth more": (6, False, None, 585),
+    "more do not wait for ever": (60, False, None, 885),
 }
 
 

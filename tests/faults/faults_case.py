@@ -162,7 +162,7 @@ class Scene:
         street = self.street
         return {
             "account": street.account,
-            "tesla tokens": street.tesla_auth._rotation,  # noqa: SLF001  # what only the vendor knows
+            "tesla tokens": street.tesla_auth._rotations,  # noqa: SLF001  # what only the vendor knows
             "eon tokens": street.kraken_auth._rotation,  # noqa: SLF001
             "battery": street.powerwall,
         }
@@ -207,7 +207,8 @@ def scene(zygote: Zygote, text: str, folder: Path | None = None) -> Iterator[Sce
 def known_refresh_token(made: Scene) -> bool:
     """Whether the kept Tesla refresh token can still be spent."""
     sso = made.stored(TESLA_FILE)[made.street.house.tesla_email]["sso"]
-    return sso["refresh_token"] in made.street.tesla_auth._rotation._good  # noqa: SLF001
+    rotations = made.street.tesla_auth._rotations.values()  # noqa: SLF001
+    return any(sso["refresh_token"] in rotation._good for rotation in rotations)  # noqa: SLF001
 
 
 def half_states(made: Scene) -> list[str]:
