@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 
-from smartcharge import budget, wiring
-from smartcharge.core.clock import is_behind
-from smartcharge.core.politeness import SKIPS, has_passed, is_blocked, step
+from smartcharge import budget
+from smartcharge.act import levels
+from smartcharge.act.access import TESLA
+from smartcharge.act.setbacks import StillUnderWay, not_shown, note
 from smartcharge.core.stance import (
     SELF_CONSUMPTION,
     SETTLING,
@@ -20,6 +20,8 @@ from smartcharge.core.stance import (
     BatteryReading,
     Stance,
     Write,
+    in_one,
+    known_pct,
     writable_pct,
     writes,
 )
@@ -27,32 +29,15 @@ from smartcharge.errors import (
     DatabaseRefused,
     NotConfirmed,
     RatePlanMissing,
-    SignInRefused,
-    Throttled,
     Trouble,
     Unreachable,
 )
-from smartcharge.ports import Battery
-from smartcharge.store import battery, episodes, readings, services, transaction
-from smartcharge.store.services import ServiceRow
+from smartcharge.ports import Battery, DirectBattery
+from smartcharge.store import battery, services, transaction
 from smartcharge.toolbox import Toolbox
 
-TESLA = "tesla"
-WAITING = ("reconcile", "waiting")
-"""The episode of a battery in other hands."""
 NAPS_SECONDS = (0.0, 1.0, 2.0, 2.0, 3.0)
 """Waits before each read-back of one value: together the 8 s it may take, the rest is the next tick's."""
-THROTTLED_WAIT = timedelta(seconds=90)
-"""Where Tesla does not say for how long: one tick is left out."""
-LENIENT_FAILURES = 2
-RELEASE_PATIENCE = timedelta(minutes=3)
-"""No wait that Tesla asks for holds a release back for longer: the battery always comes back."""
-REFUSED_SOON, REFUSED_SOON_TIMES = timedelta(minutes=2), 3
-"""A refusal in the middle of a release is asked about again soon, at first: one may be a server in trouble."""
-WAITING_WAIT = timedelta(minutes=5)
-"""How often a battery in other hands is looked at while nothing of it is ours."""
-REFUSED_WAIT = timedelta(minutes=15)
-"""A refused sign-in is tried again so seldom: with a dead token every attempt costs four token requests."""
 RATE_PLAN_MEND = (
     "Tesla refuses time-based control because no rate plan is set, so the Powerwall rests in self-powered mode. "
     "Mend: set your tariff in the Tesla app; it is tried again at the next midnight reset."
@@ -91,18 +76,17 @@ class Conversation:
             raise Unreachable("Tesla's answer lacks the operation mode or the backup reserve", service=TESLA)
         if self.seen.powers is None and not self.releasing:
             raise Unreachable("Tesla does not say whether Storm Watch or a power cut has the battery", service=TESLA)
-        if self.seen.soe_pct is not None and not self.releasing:
-            with transaction(self.tools.db):
-                readings.record_battery(self.tools.db, self.tools.now, self.seen.soe_pct)
+        levels.keep(self.tools, self.seen, releasing=self.releasing)
         return self.seen
 
-    def own(self) -> None:
-        """Remember what the battery was, and that it is ours to bring back: before the first write.
+    def own(self, *, is_confirmed: bool) -> None:
+        """Remember what the battery was, and that it is ours to bring back: in doubt from here to the read-back.
 
         A value that is ours already keeps what it was before.
         """
         memory, reserve_pct = self.memory, self.seen.reserve_pct or 0
-        found = Stance(self.seen.mode or "", writable_pct(reserve_pct))
+        is_direct = isinstance(self.powerwall, DirectBattery)
+        found = Stance(self.seen.mode or "", round(reserve_pct) if is_direct else writable_pct(reserve_pct))
         before = memory.before or found
         if not memory.owns_mode:
             memory = replace(memory, owns_mode=True, confirmed_mode=found.mode)
@@ -110,23 +94,26 @@ class Conversation:
         if not memory.owns_reserve:
             memory = replace(memory, owns_reserve=True, confirmed_reserve_pct=round(reserve_pct))
             before = replace(before, reserve_pct=found.reserve_pct)
-        self.remember(replace(memory, owned_since=memory.owned_since or self.tools.now, before=before))
+        since, now = memory.in_doubt_since, self.tools.now
+        in_doubt_since = None if is_confirmed else since or now
+        owned_since = memory.owned_since or now
+        self.remember(replace(memory, owned_since=owned_since, before=before, in_doubt_since=in_doubt_since))
 
     def bring_to(self, wanted: Stance, *, mode: bool, reserve: bool) -> None:
         """Write what differs, one value after the other, each verified before the next."""
         known = self.memory.confirms(wanted)
-        for write in writes(self.seen, wanted, mode=mode, reserve=reserve, clamped=known):
+        differing = writes(self.seen, wanted, mode=mode, reserve=reserve, clamped=known)
+        for write in in_one(differing) if isinstance(self.powerwall, DirectBattery) else differing:
             try:
-                self._write(write)
+                self.write(write)
             except RatePlanMissing:
                 self._rest_without_rate_plan()
-        confirmed_pct = None if self.seen.reserve_pct is None else round(self.seen.reserve_pct)
         unproven_until = self.memory.unproven_until if self.releasing else None
         self.remember(
             replace(
                 self.memory,
                 confirmed_mode=self.seen.mode,
-                confirmed_reserve_pct=confirmed_pct,
+                confirmed_reserve_pct=known_pct(self.seen, wanted.reserve_pct),
                 in_doubt_since=self.memory.in_doubt_since if unproven_until else None,
                 unproven_until=unproven_until,
             )
@@ -137,15 +124,23 @@ class Conversation:
             self.tools.warn(f"smartcharge: {RATE_PLAN_MEND}")
         self.remember(replace(self.memory, rate_plan_missing=True))
         if self.seen.mode != SELF_CONSUMPTION:
-            self._write(Write(mode=SELF_CONSUMPTION))
+            self.write(Write(mode=SELF_CONSUMPTION))
 
-    def _write(self, write: Write) -> None:
-        self.remember(self._doubting(write))
-        if write.mode is not None:
+    def write(self, write: Write) -> None:
+        """Command and verify; what an earlier run commanded just now is only looked at."""
+        unseen = not_shown(self.tools, TESLA, write)
+        if not isinstance(unseen, StillUnderWay):
+            self.remember(self._doubting(write))
+            self._command(write)
+        self._verify(write, unseen)
+
+    def _command(self, write: Write) -> None:
+        if isinstance(self.powerwall, DirectBattery):
+            self.powerwall.write(write)
+        elif write.mode is not None:
             self.powerwall.set_mode(write.mode)
         elif write.reserve_pct is not None:
             self.powerwall.set_reserve_pct(write.reserve_pct)
-        self._verify(write)
 
     def _doubting(self, write: Write) -> BatteryMemory:
         now, memory = self.tools.now, self.memory
@@ -155,80 +150,39 @@ class Conversation:
             confirmed_reserve_pct=None if write.reserve_pct is not None else memory.confirmed_reserve_pct,
             in_doubt_since=memory.in_doubt_since or now,
             unproven_until=memory.unproven_until if self.releasing else now + SETTLING,
+            leased_until=write.until or memory.leased_until,
         )
 
-    def _verify(self, write: Write) -> None:
+    def _verify(self, write: Write, unseen: NotConfirmed) -> None:
         for nap in NAPS_SECONDS:
             time.sleep(nap)
             seen = self.powerwall.read_stance()
             if write.is_seen_in(seen):
-                self.seen = replace(self.seen, mode=seen.mode, reserve_pct=seen.reserve_pct)
+                first = self.seen
+                self.seen = replace(seen, soe_pct=first.soe_pct, powers=first.powers, capacity_kwh=first.capacity_kwh)
                 self.written.append(write)
                 return
-        wanted = write.mode or f"a reserve of {write.reserve_pct} %"
-        raise NotConfirmed(f"the Powerwall was asked for {wanted} and does not show it", service=TESLA)
+        raise unseen
 
 
 @contextmanager
 def conversation(tools: Toolbox, *, releasing: bool) -> Iterator[Conversation]:
     """Connect, converse within the battery's share of the budget, and keep account of how Tesla served."""
     try:
-        with budget.share(budget.BATTERY_SECONDS), tools.battery as powerwall:
+        with budget.share(budget.BATTERY_SECONDS), tools.counting_tesla(), tools.battery as powerwall:
             talk = Conversation(tools, powerwall, releasing=releasing)
             yield talk
     except budget.OutOfTime:
         late = "Tesla took longer than a run may last"
         in_doubt = battery.memory(tools.db).in_doubt_since is not None
         trouble = NotConfirmed(late, service=TESLA) if in_doubt else Unreachable(late, service=TESLA)
-        _account(tools, trouble)
+        note(tools, TESLA, trouble)
         raise trouble from None
     except Trouble as trouble:
-        _account(tools, trouble)
+        note(tools, TESLA, trouble)
         raise
     if talk.unrecorded:
         raise talk.unrecorded
     if services.service(tools.db, TESLA).failures:
         with transaction(tools.db):
             services.succeeded(tools.db, TESLA, tools.now)
-
-
-def may_converse(tools: Toolbox, *, releasing: bool) -> bool:
-    """Whether Tesla may be asked now.
-
-    It minds an explicit "wait" (but none that was written down by a clock ahead of its time), and a refused
-    sign-in until the token file changes (then at least every quarter of an hour all the same). A release minds
-    nothing else; other acts skip minutes after failures.
-    """
-    if tools.tesla_done:
-        return False
-    row = services.service(tools.peek, TESLA)
-    if _is_refused(tools, row, releasing=releasing):
-        tools.exit_codes.append(SignInRefused.exit_code)
-        return False
-    if releasing:
-        return not is_blocked(tools.now, row.not_before) or has_passed(tools.now, row.asked_at, RELEASE_PATIENCE)
-    skip = step(SKIPS, max(row.failures - LENIENT_FAILURES, 0))
-    if episodes.is_open(tools.peek, *WAITING):
-        skip = max(skip, WAITING_WAIT)
-    was_asked_to_wait = not is_behind(tools.now, row.asked_at) and is_blocked(tools.now, row.not_before)
-    return not was_asked_to_wait and has_passed(tools.now, row.asked_at, skip)
-
-
-def _is_refused(tools: Toolbox, row: ServiceRow, *, releasing: bool) -> bool:
-    """Whether a refused sign-in stands, and it is not yet time to ask once more all the same."""
-    if row.refused_for is None or row.refused_for != wiring.tesla_fingerprint(tools.config):
-        return False
-    soon = releasing and row.failures <= REFUSED_SOON_TIMES
-    return not has_passed(tools.now, row.refused_at, REFUSED_SOON if soon else REFUSED_WAIT)
-
-
-def _account(tools: Toolbox, trouble: Trouble) -> None:
-    if isinstance(trouble, DatabaseRefused):
-        return
-    tools.tesla_done = True
-    with transaction(tools.db):
-        if isinstance(trouble, SignInRefused):
-            services.refused(tools.db, TESLA, tools.now, wiring.tesla_fingerprint(tools.config), str(trouble))
-        else:
-            wait = (trouble.retry_after or THROTTLED_WAIT) if isinstance(trouble, Throttled) else timedelta(0)
-            services.failed(tools.db, TESLA, tools.now, str(trouble), tools.now + wait)

@@ -1,15 +1,10 @@
 """The midnight reset: the resting stance is asserted once per cheap period, by whichever tick finds it due."""
 
 from smartcharge import episodes
-from smartcharge.act import stance
-from smartcharge.act.conversation import TESLA, WAITING, WAITING_WAIT, may_converse
-from smartcharge.act.stance import Ending
-from smartcharge.act.words import clock
+from smartcharge.act.access import TESLA, WAITING_WAIT, may_converse
 from smartcharge.act.words import stance as in_words
 from smartcharge.core.politeness import has_passed
 from smartcharge.core.slots import Span
-from smartcharge.core.stance import Stance
-from smartcharge.errors import Trouble
 from smartcharge.store import battery, journal, owner, services, situation, transaction
 from smartcharge.toolbox import Toolbox
 
@@ -25,23 +20,26 @@ def run(tools: Toolbox) -> None:
     if tools.dry_run:
         tools.say(f"would bring the Powerwall to {in_words(tools.resting)}: midnight reset")
         return
-    with tools.alone():
+    with episodes.alone(tools, COMMAND):
         if due_in(tools) is not None:
+            from smartcharge.act.assert_rest import assert_rest  # noqa: PLC0415  # once a night
+
             assert_rest(tools, night)
 
 
 def has_work(tools: Toolbox) -> bool:
     """Whether this night's reset is still to be done, or to be postponed."""
     night = tools.policy.cheap_period.holding(tools.now)
-    return night is not None and tools.config.tesla is not None and not _is_done(tools, night)
+    is_ours_to_set = tools.sets_battery(owned=battery.memory(tools.peek).owned)
+    return night is not None and is_ours_to_set and not _is_done(tools, night)
 
 
 def due_in(tools: Toolbox) -> Span | None:
     """The cheap period whose reset is still to be done, and may be tried now."""
     night = tools.policy.cheap_period.holding(tools.now)
-    if night is None or tools.config.tesla is None or situation.clock_is_doubtful(tools.peek, tools.now):
-        return None
     owned = battery.memory(tools.peek).owned
+    if night is None or not tools.sets_battery(owned=owned) or situation.clock_is_doubtful(tools.peek, tools.now):
+        return None
     if _is_done(tools, night) or _is_paused(tools, night) or not may_converse(tools, releasing=owned):
         return None
     return night if owned or _may_look_again(tools, night) else None
@@ -54,36 +52,12 @@ def _is_done(tools: Toolbox, night: Span) -> bool:
     return rested or (tools.config.control.restore == "previous" and not memory.owned)
 
 
-def assert_rest(tools: Toolbox, night: Span) -> None:
-    """One conversation; the caller holds the lock."""
-    try:
-        result = stance.reset(tools)
-    except Trouble as trouble:
-        episodes.failed(tools, COMMAND, TESLA, trouble, urgent=battery.memory(tools.db).owned)
-        return
-    episodes.went_well(tools, COMMAND, TESLA)
-    if result.ending is Ending.WAITING:
-        _postpone(tools, night, f"{result.power} has the battery")
-        with transaction(tools.db):
-            services.asked(tools.db, TESLA, tools.now)
-        return
-    episodes.waited(tools, WAITING[0])
-    if result.ending is Ending.SETTLING:
-        return
-    reads = in_words(Stance(result.reading.mode or "", round(result.reading.reserve_pct or 0)))
-    with transaction(tools.db):
-        outcome = "written" if result.written else "already at rest"
-        journal.append(tools.db, at=tools.now, command=COMMAND, outcome=outcome, detail=reads)
-    if result.written:
-        tools.say(f"{clock(tools.now, tools.policy.cheap_period.zone)} midnight reset: Powerwall in {reads}")
-
-
 def _is_paused(tools: Toolbox, night: Span) -> bool:
     """A pause postpones the reset inside the same cheap period, with one row in the journal."""
     pause = owner.paused(tools.peek)
     paused = pause is not None and (pause.until is None or tools.now < pause.until)
     if paused and not tools.dry_run:
-        _postpone(tools, night, "paused by the owner")
+        postpone(tools, night, "paused by the owner")
     return paused
 
 
@@ -94,7 +68,8 @@ def _may_look_again(tools: Toolbox, night: Span) -> bool:
     return not postponed or has_passed(tools.now, services.service(tools.peek, TESLA).asked_at, WAITING_WAIT)
 
 
-def _postpone(tools: Toolbox, night: Span, why: str) -> None:
+def postpone(tools: Toolbox, night: Span, why: str) -> None:
+    """Write down once a night, and for each reason, why the reset has to wait."""
     last = journal.last(tools.peek, COMMAND)
     if last is None or last.at < night.starts_at or (last.outcome, last.detail) != (POSTPONED, why):
         with transaction(tools.db):

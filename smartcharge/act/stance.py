@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from smartcharge.act.conversation import TESLA, Conversation, conversation
+from smartcharge.act import holding, lease
+from smartcharge.act.access import TESLA
+from smartcharge.act.conversation import Conversation, conversation
 from smartcharge.core.stance import (
-    AUTONOMOUS,
     SELF_CONSUMPTION,
     SETTLING,
     BatteryMemory,
     BatteryReading,
+    Ending,
     Power,
     Stance,
     Write,
@@ -19,23 +20,6 @@ from smartcharge.core.stance import (
 )
 from smartcharge.errors import Unreachable
 from smartcharge.toolbox import Toolbox
-
-RESTS = {AUTONOMOUS, SELF_CONSUMPTION}
-"""Modes that may be returned to; whatever else was found before is not one that Tesla lets us ask for."""
-
-
-class Ending(StrEnum):
-    """How a conversation with the battery ended.
-
-    WAITING: an outside power has it. NOT_OURS: held by somebody before we came. BY_HAND: the owner changed
-    it meanwhile. SETTLING: it rests, but a command that was never seen to work may still take effect.
-    """
-
-    CONFIRMED = "confirmed"
-    WAITING = "waiting"
-    NOT_OURS = "not ours"
-    BY_HAND = "changed by hand"
-    SETTLING = "settling"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +32,25 @@ class Result:
     power: Power | None = None
 
 
-def hold(tools: Toolbox) -> Result:
-    """Fill the battery from the grid, unless it is somebody else's to command."""
+def hold(tools: Toolbox, until: datetime) -> Result:
+    """Fill the battery or keep it as it is, unless it is somebody else's to command. until: the end of the hold."""
     with conversation(tools, releasing=False) as talk:
         if waiting := _in_other_hands(talk):
             return waiting
         if not talk.memory.owned and is_already_holding(talk.seen):
             return Result(Ending.NOT_OURS, talk.seen)
-        if _disown_changed(talk, tools.holding):
+        leased = holding.lease(tools, until)
+        if lease.is_cut_short(talk):
+            _disown(talk, mode=True, reserve=True)
             return Result(Ending.BY_HAND, talk.seen)
-        talk.own()
-        talk.bring_to(tools.holding, mode=True, reserve=True)
+        if leased is None:
+            lease.end(talk)
+        wanted = holding.wanted(tools, talk.memory, talk.seen)
+        if _disown_changed(talk, wanted):
+            return Result(Ending.BY_HAND, talk.seen)
+        talk.own(is_confirmed=holding.is_confirmed(tools, talk.memory, until))
+        if leased is None or not lease.take(talk, leased):
+            talk.bring_to(wanted, mode=True, reserve=True)
         return Result(Ending.CONFIRMED, talk.seen, tuple(talk.written))
 
 
@@ -67,7 +59,8 @@ def release(tools: Toolbox) -> Result:
     with conversation(tools, releasing=True) as talk:
         if waiting := _in_other_hands(talk):
             return waiting
-        target = rest(tools, talk.memory)
+        lease.end(talk)
+        target = holding.rest(tools, talk.memory)
         by_hand = _disown_changed(talk, target)
         talk.bring_to(target, mode=talk.memory.owns_mode, reserve=talk.memory.owns_reserve)
         return _let_go(talk, by_hand=by_hand, rested_at=talk.memory.rested_at)
@@ -81,24 +74,20 @@ def reset(tools: Toolbox) -> Result:
     with conversation(tools, releasing=True) as talk:
         if waiting := _in_other_hands(talk):
             return waiting
+        lease.end(talk)
         memory = talk.memory
         if talk.seen.powers is None and not memory.owned:
             raise Unreachable("Tesla does not say whether Storm Watch or a power cut has the battery", service=TESLA)
         everything = tools.config.control.restore == "resting"
-        target = rest(tools, replace(memory, rate_plan_missing=False))
+        target = holding.rest(tools, replace(memory, rate_plan_missing=False))
         talk.bring_to(target, mode=everything or memory.owns_mode, reserve=everything or memory.owns_reserve)
         return _let_go(talk, by_hand=False, rested_at=tools.now)
 
 
-def rest(tools: Toolbox, memory: BatteryMemory) -> Stance:
-    """Where the battery belongs: the configured rest, or exactly what was there before."""
-    before = memory.before if tools.config.control.restore == "previous" else None
-    target = before if before and before.mode in RESTS else tools.resting
-    return replace(target, mode=SELF_CONSUMPTION) if memory.rate_plan_missing else target
-
-
 def _in_other_hands(talk: Conversation) -> Result | None:
     powers = sorted(talk.read().powers or ())
+    if talk.seen.leased_until and not lease.is_ours(talk):
+        powers.append(Power.MAX_BACKUP)
     if not powers:
         return None
     talk.tools.tesla_done = True
@@ -108,13 +97,17 @@ def _in_other_hands(talk: Conversation) -> Result | None:
 def _disown_changed(talk: Conversation, wanted: Stance) -> bool:
     """Give up the values that the owner changed; whether there were any."""
     mode, reserve = changed_by_hand(talk.memory, talk.seen, wanted)
+    _disown(talk, mode=mode, reserve=reserve)
+    return mode or reserve
+
+
+def _disown(talk: Conversation, *, mode: bool, reserve: bool) -> None:
     memory, seen = talk.memory, talk.seen
     if mode:
         memory = replace(memory, owns_mode=False, confirmed_mode=seen.mode)
     if reserve:
         memory = replace(memory, owns_reserve=False, confirmed_reserve_pct=round(seen.reserve_pct or 0))
     talk.remember(memory if memory.owned else replace(memory, owned_since=None, before=None))
-    return mode or reserve
 
 
 def _let_go(talk: Conversation, *, by_hand: bool, rested_at: datetime | None) -> Result:

@@ -14,6 +14,10 @@ ADDRESSES: Final[dict[str, str]] = {
 AUTH_URL: Final = "https://auth.eonnext.com"
 AUTH_CLIENT_ID: Final = "OrFeFacHUoXK2afczePYMLCRMXpwRxzW"
 """E.ON's web dashboard, as every browser shows it at sign-in; it is no secret."""
+AUTH_REDIRECT: Final = "https://www.eonnext.com/"
+"""Where E.ON's sign-in lets that client's browsers end up. Which others it would let them is not known."""
+AUTH_AUDIENCE: Final = "eonnext"
+AUTH_SCOPE: Final = "openid profile email offline_access"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,8 @@ class KrakenAccount:
     """One account at one supplier.
 
     number: the account number. token_file: where the sign-in is kept, its lock beside it. pinned_device: watch
-    this one only. auth_url, auth_client_id: E.ON's sign-in, None or empty for the ones known. place: where the
-    configuration came from, for people.
+    this one only. auth_url, auth_client_id: E.ON's sign-in, None or empty for the ones known. place: the file that
+    all this was configured in.
     """
 
     supplier: Literal["eon-next", "octopus", "edf"]
@@ -42,9 +46,18 @@ class KrakenAccount:
         return ADDRESSES[self.supplier]
 
     @property
+    def authorize_address(self) -> str:
+        """The page on which the owner signs in to E.ON."""
+        return f"{self._auth_url}/authorize"
+
+    @property
     def exchange_address(self) -> str:
-        """Where E.ON's sign-in exchanges a refresh token."""
-        return f"{(self.auth_url or AUTH_URL).rstrip('/')}/oauth/token"
+        """Where E.ON's sign-in exchanges a code, or a refresh token."""
+        return f"{self._auth_url}/oauth/token"
+
+    @property
+    def _auth_url(self) -> str:
+        return (self.auth_url or AUTH_URL).rstrip("/")
 
     @property
     def client_id(self) -> str:

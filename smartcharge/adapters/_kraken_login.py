@@ -1,49 +1,49 @@
-"""A pasted refresh token: recognised, exchanged once, kept, and proven on the configured account."""
+"""A sign-in of the owner's own hand: had once, kept, and proven on the configured account."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 
 from smartcharge.adapters._kraken_account import SERVICE, KrakenAccount
+from smartcharge.adapters._kraken_browser import Attempt
 from smartcharge.adapters._kraken_graphql import Answer, TokenRefused, ask
+from smartcharge.adapters._kraken_pastes import code_in, refresh_token_in
 from smartcharge.adapters._kraken_queries import VIEWER, own_accounts
 from smartcharge.adapters._kraken_signin import SignIn
 from smartcharge.adapters._kraken_wire import Wire
 from smartcharge.errors import ConfigurationRefused, SignInRefused, Unreachable
 
-COMMANDS: Final = r"(\$|#|sudo|curl|wget|echo|export|cat|python3?|smartcharge)\s"
-WRONG_PASTES: Final[tuple[tuple[str, str], ...]] = (
-    (r"", "nothing was pasted"),
-    (rf"{COMMANDS}.*", "that is a command, not a refresh token"),
-    (r"((bearer|jwt)\s+)?eyJ[\w-]+\..*", "that is an ID or access token (a JWT), which is over within the hour"),
-    (r"https?://.*", "that is the address of a page, not a refresh token"),
-    (r"[{\[].*", 'that is a whole answer: only the value after "refresh_token" is wanted'),
-    (r"[^@\s]+@[^@\s]+\.\w+", "that is an e-mail address"),
-    (r".*\s.*", "that has blanks or line breaks inside: a refresh token is one word"),
-    (r".{0,15}", "that is too short for a refresh token"),
-    (r".{4097,}", "that is too long for a refresh token"),
-    (r".*[^\x21-\x7e].*", "that has letters inside which no refresh token has"),
-)
-"""What people paste instead, by its look; the first that fits names it."""
+
+def login_as_configured(account: KrakenAccount, now: datetime) -> str:
+    """Sign in with e-mail and password, or with the API key; gives a sentence for people.
+
+    An older sign-in is kept where this one is refused. Raises `PasswordRefused` where E.ON takes no password,
+    `SignInRefused` for every other refusal, `ConfigurationRefused` where the account is another person's,
+    `Throttled`, `Unreachable`.
+    """
+    with Wire(now) as wire:
+        return _proven(account, wire, SignIn(account, wire).begin())
 
 
 def login_with_refresh_token(account: KrakenAccount, text: str, now: datetime) -> str:
-    """Sign in with a refresh token from elsewhere; gives a sentence for people.
-
-    An older sign-in is kept where the new token is refused. Raises `SignInRefused` where the text is no refresh
-    token or is refused, `ConfigurationRefused` where it is another person's, `Throttled`, `Unreachable`.
-    """
-    token = refresh_token_in(text)
+    """Sign in with a refresh token from elsewhere; raises as `login_as_configured` does, for a wrong paste too."""
+    token = refresh_token_in(text, now)
     with Wire(now) as wire:
-        authorization = SignIn(account, wire).adopt(token)
-        try:
-            answer = ask(wire, account.address, own_accounts(), authorization)
-        except TokenRefused as refused:
-            message = f"the sign-in worked, but {refused.message}"
-            raise SignInRefused(
-                message, hint="Sign in once more, and paste the newest token", service=SERVICE
-            ) from None
+        return _proven(account, wire, SignIn(account, wire).adopt(token))
+
+
+def login_by_browser(account: KrakenAccount, attempt: Attempt, text: str, now: datetime) -> str:
+    """Sign in with what the owner brought back from the browser; raises as `login_with_refresh_token` does."""
+    code = code_in(text, attempt.state, now)
+    with Wire(now) as wire:
+        return _proven(account, wire, SignIn(account, wire).adopt_code(code, attempt.verifier))
+
+
+def _proven(account: KrakenAccount, wire: Wire, authorization: str) -> str:
+    try:
+        answer = ask(wire, account.address, own_accounts(), authorization)
+    except TokenRefused as refused:
+        message = f"the sign-in worked, but {refused.message}"
+        raise SignInRefused(message, hint="Sign in once more", service=SERVICE) from None
     numbers = _numbers(answer)
     if account.number.strip().upper() not in numbers:
         raise ConfigurationRefused(
@@ -52,16 +52,7 @@ def login_with_refresh_token(account: KrakenAccount, text: str, now: datetime) -
             key="eon_next.import_account",
             right="Mend the number, or sign in as the person whose account it is.",
         )
-    return f"Signed in to Kraken; the sign-in is kept in {account.token_file}"
-
-
-def refresh_token_in(text: str) -> str:
-    """The token in a pasted text, without blanks and quotes around it; raises `SignInRefused` naming a wrong paste."""
-    pasted = text.strip().strip("\"'").strip()
-    for look, what in WRONG_PASTES:
-        if re.fullmatch(look, pasted, re.IGNORECASE | re.DOTALL):
-            raise SignInRefused(what, hint="Paste the refresh token alone", service=SERVICE)
-    return pasted
+    return f"Signed in to Kraken; the sign-in is kept in {account.token_file}."
 
 
 def _numbers(answer: Answer) -> frozenset[str]:

@@ -1,12 +1,13 @@
 """How a token is had: from the file, by a refresh token, or by one sign-in with what is configured."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smartcharge.adapters._kraken_account import SERVICE, KrakenAccount
-from smartcharge.adapters._kraken_token_requests import SIGN_IN_AGAIN, exchange, log_in
+from smartcharge.adapters._kraken_token_requests import SIGN_IN_AGAIN, exchange, exchange_code, log_in
 from smartcharge.adapters._kraken_tokens import Stored, TokenFile
-from smartcharge.errors import SignInRefused, Unreachable
+from smartcharge.errors import ConfigurationRefused, SignInRefused, Unreachable
 
 if TYPE_CHECKING:
     from smartcharge.adapters._kraken_wire import Wire
@@ -32,6 +33,14 @@ class SignIn:
         """
         return self._usable(self._file.read(), refused) or self._renewed(refused)
 
+    def begin(self) -> str:
+        """Sign in with what is configured, whatever is kept, and give the header; that stays where it is refused."""
+        credentials = self._account.credentials
+        if credentials is None:
+            raise SignInRefused("there is nothing configured to sign in with", hint=SIGN_IN_AGAIN, service=SERVICE)
+        with self._file.alone():
+            return self._keep(log_in(self._wire, self._account, credentials, Stored("kraken", self._account.supplier)))
+
     def adopt(self, refresh_token: str) -> str:
         """Begin anew from a refresh token, and give the header; what was kept stays where it is refused."""
         supplier = self._account.supplier
@@ -43,6 +52,12 @@ class SignIn:
         )
         with self._file.alone():
             return self._keep(self._refreshed(begun))
+
+    def adopt_code(self, code: str, verifier: str) -> str:
+        """Begin anew from the code of a browser's sign-in, and give the header; what was kept stays as in `adopt`."""
+        begun = Stored("auth0", self._account.supplier, self._account.owner)
+        with self._file.alone():
+            return self._keep(exchange_code(self._wire, self._account, code, verifier, begun))
 
     def note_in_vain(self) -> None:
         """Remember that even a new token was refused: no more of them for a while."""
@@ -73,9 +88,29 @@ class SignIn:
             if found is not None:
                 return found
             mine = kept if kept is not None and kept.belongs_to(self._account) else None
+            if kept is not None and mine is None:
+                self._refuse_if_in_use(kept)
             if refused is not None and mine is not None and mine.is_in_vain(self._wire.now):
                 raise Unreachable("Kraken has just refused new tokens too", service=SERVICE)
             return self._keep(self._renew(mine or Stored("kraken", self._account.supplier)))
+
+    def _refuse_if_in_use(self, others: Stored) -> None:
+        """Another account's sign-in that lasts, and is newer than our configuration, is a second house's.
+
+        Each would put its own in the other's place, and present its password every few minutes.
+        """
+        file, configuration = self._account.token_file, Path(self._account.place)
+        if (
+            others.is_good(self._wire.now)
+            and configuration.exists()
+            and file.stat().st_mtime > configuration.stat().st_mtime
+        ):
+            raise ConfigurationRefused(
+                "holds the sign-in of another account, which is in use",
+                place=str(file),
+                right="Give each house a database in a folder of its own (database.path). Where your account has "
+                "changed, run `smartcharge login kraken`.",
+            )
 
     def _renew(self, kept: Stored) -> Stored:
         credentials = self._account.credentials

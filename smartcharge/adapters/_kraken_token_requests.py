@@ -1,18 +1,16 @@
-"""The two ways to a token: Kraken's own mutation, and E.ON's sign-in, whose refresh tokens are good for one use.
+"""The ways to a token: Kraken's own mutation, and E.ON's sign-in, whose codes and refresh tokens are good for one use.
 
 No text of an answer is ever repeated; it may quote what was sent.
 """
 
-import base64
-import contextlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from smartcharge.adapters._kraken_account import SERVICE, KrakenAccount
+from smartcharge.adapters._kraken_account import AUTH_REDIRECT, SERVICE, KrakenAccount
+from smartcharge.adapters._kraken_claims import as_object, claims, instant
 from smartcharge.adapters._kraken_graphql import FORBIDDEN, Answer, answer_in
 from smartcharge.adapters._kraken_queries import SIGNED_IN, sign_in
 from smartcharge.adapters._kraken_tokens import LONGEST_LIFE, MARGIN, Stored
@@ -40,9 +38,21 @@ MEANINGS: Final = {
     "KT-CT-1160": "a captcha is wanted, which only a browser can answer",
 }
 MOVED: Final = "wrong password, or your account has moved to the new E.ON sign-in: run `smartcharge login kraken`"
+SPENT_TOKEN: Final = (
+    "E.ON's sign-in has expired, was ended, or its token was already used (invalid_grant)",
+    SIGN_IN_AGAIN,
+)
+SPENT_CODE: Final = (
+    "E.ON's sign-in does not take this code: it is good once, and for some minutes only (invalid_grant)",
+    "Run `smartcharge login kraken --browser` again, and paste without delay",
+)
 CLIENT_REFUSED: Final = frozenset(
     {"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_request"}
 )
+
+
+class PasswordRefused(SignInRefused):
+    """E.ON takes neither address nor password: they are wrong, or the account has moved to the new sign-in."""
 
 
 def log_in(wire: "Wire", account: KrakenAccount, credentials: Mapping[str, str], kept: Stored) -> Stored:
@@ -66,7 +76,7 @@ def log_in(wire: "Wire", account: KrakenAccount, credentials: Mapping[str, str],
         token=token,
         until=_end(given.get("payload"), token, wire.now),
         refresh_token=_word(given.get("refreshToken")) or credentials.get("refreshToken"),
-        refresh_until=_instant(given.get("refreshExpiresIn"), wire.now, LONGEST_REFRESH_LIFE),
+        refresh_until=instant(given.get("refreshExpiresIn"), wire.now, LONGEST_REFRESH_LIFE),
     )
 
 
@@ -75,19 +85,38 @@ def exchange(wire: "Wire", account: KrakenAccount, kept: Stored) -> Stored:
 
     Raises `SignInRefused`, `Throttled`, `Unreachable`. Source: RFC 6749, section 6.
     """
-    fields = {"grant_type": "refresh_token", "client_id": account.client_id, "refresh_token": kept.refresh_token or ""}
-    reply = wire.post_form(account.exchange_address, fields)
+    given = {"grant_type": "refresh_token", "refresh_token": kept.refresh_token or ""}
+    return _exchanged(wire, account, given, kept, SPENT_TOKEN)
+
+
+def exchange_code(wire: "Wire", account: KrakenAccount, code: str, verifier: str, begun: Stored) -> Stored:
+    """Exchange the code that a browser brought back for tokens; raises as `exchange` does.
+
+    Source: RFC 6749, section 4.1.3, and RFC 7636, section 4.5.
+    """
+    given = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
+    fresh = _exchanged(wire, account, {**given, "redirect_uri": AUTH_REDIRECT}, begun, SPENT_CODE)
+    if fresh.refresh_token is None:
+        told = "E.ON's sign-in gave no refresh token, without which it would end within the hour"
+        raise Unreachable(told, hint="Try again; if it stays so, please report it", service=SERVICE)
+    return fresh
+
+
+def _exchanged(
+    wire: "Wire", account: KrakenAccount, given: Mapping[str, str], before: Stored, spent: tuple[str, str]
+) -> Stored:
+    reply = wire.post_form(account.exchange_address, {**given, "client_id": account.client_id})
     reply.refuse_if_unwell()
     if reply.body is None:
         raise reply.blocked() if reply.status == FORBIDDEN else reply.nonsense()
     if reply.status != OK:
-        raise _exchange_refused(reply.body.get("error"), reply.status)
+        raise _exchange_refused(reply.body.get("error"), reply.status, spent)
     token = _word(reply.body.get("id_token"))
     return replace(
-        kept,
+        before,
         token=token,
         until=_end(None, token, wire.now) if token else None,
-        refresh_token=_word(reply.body.get("refresh_token")) or kept.refresh_token,
+        refresh_token=_word(reply.body.get("refresh_token")) or before.refresh_token,
     )
 
 
@@ -96,18 +125,15 @@ def _refused(answer: Answer, account: KrakenAccount) -> Trouble:
     if codes <= TEMPORARY:
         return Unreachable(f"Kraken could not sign us in ({answer.codes})", service=SERVICE)
     if NOT_LET_IN in codes and account.supplier == "eon-next":
-        return SignInRefused(f"Kraken refused the sign-in ({NOT_LET_IN}): {MOVED}", service=SERVICE)
+        return PasswordRefused(f"Kraken refused the sign-in ({NOT_LET_IN}): {MOVED}", service=SERVICE)
     meaning = next((text for code, text in MEANINGS.items() if code in codes), "it does not say why")
     return SignInRefused(f"Kraken refused the sign-in ({answer.codes}): {meaning}", hint=MEND, service=SERVICE)
 
 
-def _exchange_refused(error: object, status: int) -> Trouble:
+def _exchange_refused(error: object, status: int, spent: tuple[str, str]) -> Trouble:
     if error == "invalid_grant":
-        return SignInRefused(
-            "E.ON's sign-in has expired, was ended, or its token was already used (invalid_grant)",
-            hint=SIGN_IN_AGAIN,
-            service=SERVICE,
-        )
+        told, hint = spent
+        return SignInRefused(told, hint=hint, service=SERVICE)
     if isinstance(error, str) and error in CLIENT_REFUSED:
         return SignInRefused(
             f"E.ON's sign-in does not know this program any more ({error})",
@@ -124,34 +150,8 @@ def _word(value: object) -> str | None:
 
 def _end(payload: object, token: str, now: datetime) -> datetime:
     """When a token ends: as its payload says, else as the token itself says, else soon enough."""
-    for claims in (_object(payload), _object(_packed_claims(token))):
-        end = _instant(claims.get("exp"), now, LONGEST_LIFE)
+    for told in (as_object(payload), claims(token)):
+        end = instant(told.get("exp"), now, LONGEST_LIFE)
         if end is not None and end - now > MARGIN:
             return end
     return now + ASSUMED_LIFE
-
-
-def _packed_claims(token: str) -> str:
-    """The claims of a JWT (RFC 7519), unproven; empty where it is none."""
-    with contextlib.suppress(ValueError, IndexError):
-        packed = token.split(".")[1]
-        return base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)).decode()
-    return ""
-
-
-def _object(value: object) -> Mapping[str, object]:
-    """An object, or what a text holds as JSON; empty where it is neither."""
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError, RecursionError):
-            value = json.loads(value)
-    return value if isinstance(value, dict) else {}
-
-
-def _instant(stamp: object, now: datetime, longest: timedelta) -> datetime | None:
-    """A Unix timestamp as a believable end: after now and within the longest life; else None."""
-    if isinstance(stamp, bool) or not isinstance(stamp, int | float):
-        return None
-    with contextlib.suppress(ValueError, OverflowError, OSError):
-        at = datetime.fromtimestamp(stamp, now.tzinfo)
-        return at if now < at <= now + longest else None
-    return None

@@ -56,10 +56,14 @@ class Reply:
 
 
 class Wire:
-    """A context with one session. now: the run's instant (UTC), from which waits are counted."""
+    """A context with one session.
 
-    def __init__(self, now: datetime) -> None:
+    now: the run's instant (UTC), from which waits are counted. count: called for every request.
+    """
+
+    def __init__(self, now: datetime, count: Callable[[], None] = lambda: None) -> None:
         self.now = now
+        self._count = count
 
     def __enter__(self) -> Self:
         """Open; nothing is sent yet."""
@@ -91,6 +95,7 @@ class Wire:
         from urllib3.exceptions import HTTPError
 
         host = urlsplit(url).hostname or "the address"
+        self._count()
         try:
             with self._session.post(
                 url,
@@ -103,18 +108,22 @@ class Wire:
                 verify=trusted(),
             ) as response:
                 return self._read(host, response)
-        except (RequestException, HTTPError, OSError) as error:
+        except (RequestException, HTTPError, OSError, ValueError) as error:  # the last for chunks of odd lengths
             reason = type(error).__name__  # texts of these may quote headers and proxies' passwords
         raise Unreachable(f"{host} could not be reached ({reason})", service=SERVICE)
 
     def _read(self, host: str, response: "Response") -> Reply:
+        """Read the body as it comes: packed ones were not asked for, and unpacked they could fill the memory."""
+        wait = patience(response.headers.get("Retry-After"), self.now)
+        if response.headers.get("Content-Encoding", "identity").lower() not in {"", "identity"}:
+            return Reply(host, response.status_code, None, "packed", wait)
         raw = bytearray()
-        for chunk in response.iter_content(CHUNK_BYTES):
+        for chunk in response.raw.stream(CHUNK_BYTES, decode_content=False):
             raw += chunk
             if len(raw) > MOST_BYTES:
-                return Reply(host, response.status_code, None, "over 2 MiB long")
+                return Reply(host, response.status_code, None, "over 2 MiB long", wait)
         body, shape = parsed(bytes(raw))
-        return Reply(host, response.status_code, body, shape, patience(response.headers.get("Retry-After"), self.now))
+        return Reply(host, response.status_code, body, shape, wait)
 
 
 def _signed(authorization: str | None) -> "Callable[[PreparedRequest], PreparedRequest]":

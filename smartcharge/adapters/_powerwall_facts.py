@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from smartcharge.core.stance import BatteryFacts
 
 MOST_LETTERS = 60
+PACKS_WH = (1_000, 1_000_000)
+"""From less than one Powerwall to more than any house has; beyond this a figure is no pack of batteries."""
 
 
 def facts_in(site: Mapping[str, object], *, sites: int) -> BatteryFacts:
@@ -23,6 +25,15 @@ def facts_in(site: Mapping[str, object], *, sites: int) -> BatteryFacts:
         rate_plan=bool(tariff) if isinstance(tariff, Mapping) else None,
         storm_watch=_flag(settings.get("storm_mode_enabled")),
     )
+
+
+def capacity_in(live: Mapping[str, object]) -> float | None:
+    """What the batteries hold when full (kWh), of the live state; it shrinks a little every year."""
+    pack_wh = live.get("total_pack_energy")
+    if isinstance(pack_wh, bool) or not isinstance(pack_wh, int | float):
+        return None
+    smallest_wh, largest_wh = PACKS_WH
+    return pack_wh / 1000 if smallest_wh <= pack_wh <= largest_wh else None
 
 
 def _section(site: Mapping[str, object], name: str) -> Mapping[str, object]:

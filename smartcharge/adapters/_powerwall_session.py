@@ -1,17 +1,19 @@
 """One conversation with pypowerwall: opened, listened to, and left without logging out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from smartcharge.adapters._powerwall_hearing import Hearing, listening, unattended
+from smartcharge.adapters._powerwall_hearing import HINTS, Hearing, listening, unattended
 from smartcharge.adapters._powerwall_tokens import check, keep_good
 from smartcharge.errors import Trouble, Unreachable
 
 NO_SITE, WRONG_SITE = "No sites found", "not found for"
 """Why it did not connect, in the library's words, which stand in its log alone."""
+InWords = Callable[[Hearing, str], Trouble]
+"""What it comes to, that something was heard and an exception told this."""
 
 
 @contextmanager
@@ -66,15 +68,15 @@ def _tesla(powerwall: Any) -> Any:  # noqa: ANN401
 
 
 @contextmanager
-def asking() -> Iterator[Hearing]:
-    """Listen to the library, and put whatever it raises into our words."""
-    with unattended(), listening() as heard:
+def asking(hints: Mapping[int, str] = HINTS, in_words: InWords = Hearing.trouble) -> Iterator[Hearing]:
+    """Listen to the library, and put whatever it raises into our words. hints: as in `Hearing`."""
+    with unattended(), listening(hints) as heard:
         try:
             yield heard
         except Trouble:
             raise
         except Exception as odd:
-            raise heard.trouble(repr(odd)) from odd
+            raise in_words(heard, repr(odd)) from odd
 
 
 def connected_site(powerwall: Any) -> Mapping[str, object] | None:  # noqa: ANN401

@@ -11,11 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from smartcharge.adapters._powerwall_answers import reading, response
 from smartcharge.adapters._powerwall_facts import facts_in
 from smartcharge.adapters._powerwall_hearing import Hearing
+from smartcharge.adapters._powerwall_keeping import SERVICE
 from smartcharge.adapters._powerwall_session import NO_SITE, WRONG_SITE, asking, connected_site, session, sites
-from smartcharge.adapters._powerwall_tokens import SERVICE
-from smartcharge.core.stance import AUTONOMOUS, BACKUP, FULL_PCT, SELF_CONSUMPTION, BatteryFacts, BatteryReading, Power
+from smartcharge.core.stance import AUTONOMOUS, BACKUP, FULL_PCT, SELF_CONSUMPTION, BatteryFacts, BatteryReading
 from smartcharge.errors import ConfigurationRefused, NotConfirmed, RatePlanMissing
 
 SITE_FILE = ".pypowerwall.site"
@@ -51,9 +52,13 @@ class PowerwallBattery:
         self._place = place
         self._session = ExitStack()
         self._powerwall: Any = None
+        self._gateway: object = None
+        self._site_named: bytes | None = None
 
     def __enter__(self) -> Self:
         """Connect: 2 requests, or 3 where no site is named anywhere."""
+        file = self._folder / SITE_FILE
+        self._site_named = file.read_bytes() if file.exists() else None
         with ExitStack() as opened:
             talk = session(self._email, self._site_id, self._folder, self._timeout_seconds, self._now)
             self._powerwall, heard = opened.enter_context(talk)
@@ -72,23 +77,18 @@ class PowerwallBattery:
         """2 requests: the settings, and the live state with the outside powers.
 
         Raises `Unreachable`, `Throttled` or `SignInRefused` where the settings cannot be had. Without the
-        live state, powers and state of energy are None.
+        live state, powers, state of energy and capacity are None.
         """
         with asking() as heard:
             site = self._settings(heard)
-            live = _response(self._powerwall.client.get_site_power(force=True))
-        return BatteryReading(
-            mode=_mode(site),
-            reserve_pct=_pct(site.get("backup_reserve_percent")),
-            soe_pct=None if live is None else _pct(live.get("percentage_charged")),
-            powers=None if live is None else _powers(live),
-        )
+            live = response(self._powerwall.client.get_site_power(force=True))
+            self._require_same_site()
+        return reading(site, live)
 
     def read_stance(self) -> BatteryReading:
         """1 request: the settings alone; raises as `read` does. What was not asked for is None."""
         with asking() as heard:
-            site = self._settings(heard)
-        return BatteryReading(_mode(site), _pct(site.get("backup_reserve_percent")), powers=None)
+            return reading(self._settings(heard), None)
 
     def facts(self) -> BatteryFacts:
         """2 requests: the settings, and the account's sites; raises as `read` does."""
@@ -108,7 +108,8 @@ class PowerwallBattery:
         self._command(lambda powerwall: powerwall.set_reserve(reserve_pct))
 
     def _settings(self, heard: Hearing) -> Mapping[str, object]:
-        site = _response(self._powerwall.client.get_site_config(force=True))
+        site = response(self._powerwall.client.get_site_config(force=True))
+        self._require_same_site()
         if site is None:
             raise heard.trouble()
         return site
@@ -118,6 +119,7 @@ class PowerwallBattery:
             # Without the gateway's number the library would write to the first battery of the account.
             if not self._powerwall.din():
                 raise heard.trouble(otherwise="Tesla does not say which gateway this is, so nothing was written")
+            self._require_same_site()
             result = command(self._powerwall)
             if "BatteryNotFound" in str(result):
                 raise self._misfit("has no battery with this gateway")
@@ -136,6 +138,23 @@ class PowerwallBattery:
         is_named = self._site_id is not None or (self._folder / SITE_FILE).exists()
         if not is_named and len(sites(self._powerwall)) > 1:
             raise self._misfit("has more than one site")
+        self._gateway = site.get("gateway_id")
+
+    def _require_same_site(self) -> None:
+        """Refuse another house's site than the one connected to, and undo that the library wrote it down for good.
+
+        Where a site's address answers 404, the library goes over to its successor, which is right where it has the
+        same gateway, and else to the one other site of the account.
+        """
+        site = connected_site(self._powerwall)
+        if site is None or site.get("gateway_id") == self._gateway:
+            return
+        file = self._folder / SITE_FILE
+        if self._site_named is None:
+            file.unlink(missing_ok=True)
+        else:
+            file.write_bytes(self._site_named)
+        raise self._misfit("no longer shows the site that it had a moment ago")
 
     def _misfit(self, problem: str) -> ConfigurationRefused:
         """Tell the owner which sites there are; 1 request."""
@@ -170,31 +189,3 @@ def _require_taken(result: object, heard: Hearing, *, needs_rate_plan: bool) -> 
     if needs_rate_plan and heard.status(told) == GONE:
         raise RatePlanMissing("Tesla refuses time-based control: the Tesla app holds no rate plan", service=SERVICE)
     raise heard.trouble(told, otherwise="Tesla did not take the command")
-
-
-def _response(answer: object) -> Mapping[str, object] | None:
-    inner = answer.get("response") if isinstance(answer, Mapping) else None
-    return inner if isinstance(inner, Mapping) else None
-
-
-def _mode(site: Mapping[str, object]) -> str | None:
-    mode = site.get("default_real_mode")
-    return mode if isinstance(mode, str) and mode else None
-
-
-def _pct(value: object) -> float | None:
-    """A percentage as it should be; None for anything else, so that a gap is never taken for an empty battery."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value <= FULL_PCT else None
-
-
-def _powers(live: Mapping[str, object]) -> frozenset[Power]:
-    """The outside powers at work; a key that is missing tells of none."""
-    island = live.get("island_status")
-    active = {
-        Power.STORM_WATCH: live.get("storm_mode_active") is True,
-        Power.GRID_SERVICES: live.get("grid_services_active") is True,
-        Power.OFF_GRID: isinstance(island, str) and island.startswith("off_grid"),
-    }
-    return frozenset(power for power, is_active in active.items() if is_active)

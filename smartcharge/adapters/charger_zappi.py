@@ -8,11 +8,12 @@ client, which is ours, and the words are made from those.
 import asyncio
 import contextlib
 import re
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from smartcharge.adapters._zappi_body import take_beginning
 from smartcharge.core.answers import ChargerReading
 from smartcharge.core.charging import error_status, judge, judge_each
 from smartcharge.core.model import ChargerState
@@ -32,6 +33,7 @@ REFUSALS = frozenset({-1, -12, -13, -15, -19})
 """Wrong id, not authorised, unknown serial, wrong key, not registered. Source: https://github.com/ashleypittman/mec"""
 BUSY = -26
 HTTP_OK, HTTP_UNAUTHORISED, HTTP_TOO_MANY = 200, 401, 429
+LONGEST_PATIENCE = timedelta(hours=1)
 
 
 class ZappiCharger:
@@ -39,7 +41,8 @@ class ZappiCharger:
 
     threshold_w: from here on power counts as charging. host: the server that answered last, to be
     remembered by the caller: it spares two of four requests; None where the director should be asked.
-    patience_seconds: for the whole conversation; half of it for each step of a connection.
+    patience_seconds: for the whole conversation; half of it for each step of a connection. count: called for every
+    request.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class ZappiCharger:
         threshold_w: float,
         host: str | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
+        count: Callable[[], None] = lambda: None,
     ) -> None:
         self.host = host if host and HOST.fullmatch(host) else None
         self._hub_serial = hub_serial
@@ -58,6 +62,7 @@ class ZappiCharger:
         self._zappi_serial = zappi_serial
         self._threshold_w = threshold_w
         self._patience_seconds = patience_seconds
+        self._count = count
 
     def prepare(self) -> None:
         """Import the library. One that cannot be imported is told by the question, in words."""
@@ -94,7 +99,7 @@ class ZappiCharger:
 
     async def _converse(self, now: datetime) -> object:
         heard: list[httpx.Response] = []
-        async with _client(heard) as client:
+        async with _client(heard, self._count) as client:
             try:
                 return await asyncio.wait_for(self._ask(client), self._patience_seconds)
             except Exception as odd:
@@ -121,16 +126,21 @@ class ZappiCharger:
         return answer
 
 
-def _client(heard: "list[httpx.Response]") -> "httpx.AsyncClient":
-    """A client of our own for one conversation: it notes every answer, and knows nobody but myenergi."""
+def _client(heard: "list[httpx.Response]", count: Callable[[], None]) -> "httpx.AsyncClient":
+    """A client of our own for one conversation: it notes requests and answers, and knows nobody but myenergi."""
     try:
         import httpx
         import pymyenergi.connection  # noqa: F401 - builds a client from the environment as it is imported
 
         async def hear(response: httpx.Response) -> None:
             heard.append(response)
+            await take_beginning(response)
 
-        return httpx.AsyncClient(event_hooks={"request": [_only_myenergi], "response": [hear]})
+        async def note(_request: httpx.Request) -> None:
+            count()
+
+        hooks: dict[str, list[Any]] = {"request": [_only_myenergi, note], "response": [hear]}
+        return httpx.AsyncClient(headers={"Accept-Encoding": "identity"}, event_hooks=hooks)
     except Exception as odd:
         raise ConfigurationRefused(
             f"does not let a connection begin ({type(odd).__name__})",
@@ -201,7 +211,7 @@ def _trouble(odd: Exception, heard: "list[httpx.Response]", now: datetime) -> Tr
         return _refusal(heard[-1], now)
     if isinstance(odd, httpx.TransportError):
         return Unreachable(f"myenergi could not be reached ({type(odd).__name__})", service=SERVICE)
-    if isinstance(odd, ValueError):
+    if isinstance(odd, ValueError | RecursionError):
         return Unreachable("myenergi answered with something that is not JSON", service=SERVICE)
     return Unreachable("myenergi's director could not be reached", service=SERVICE)
 
@@ -219,11 +229,11 @@ def _refusal(answer: "httpx.Response", now: datetime) -> Trouble:
 
 
 def _retry_after(text: str, now: datetime) -> timedelta | None:
-    """Read Retry-After, seconds or a date (RFC 9110, 10.2.3); None where it is neither."""
+    """Read Retry-After, seconds or a date (RFC 9110, 10.2.3); at most an hour, None where it is neither."""
     if re.fullmatch(r"[0-9]{1,6}", text.strip()):
-        return timedelta(seconds=int(text))
+        return min(timedelta(seconds=int(text)), LONGEST_PATIENCE)
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+        return max(min(until.replace(tzinfo=until.tzinfo or UTC) - now, LONGEST_PATIENCE), timedelta(0))
+    except (ValueError, OverflowError):
         return None
-    return max(until.replace(tzinfo=until.tzinfo or UTC) - now, timedelta(0))

@@ -28,7 +28,7 @@ GREETING_NAME = "[127.0.0.1]"
 DAY = timedelta(hours=24)
 DAILY_LIMIT = "5.4.5"
 SIGN_IN_FIRST = 530
-PERMANENT = 500
+PERMANENT = range(500, 600)
 REFUSED_MEND = (
     "Make an App Password for this account (for Gmail: myaccount.google.com/apppasswords) and put it in gcal.smtp_pass"
 )
@@ -88,6 +88,8 @@ class SmtpMailer:
         except (OSError, UnicodeError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
             raise self._unreachable(f"could not be reached: {reason}") from error
+        except (ValueError, MemoryError) as error:  # an ill-formed challenge, a reply without end
+            raise self._unreachable("answers in a way that nobody can read") from error
 
     def _connected(self) -> "SMTP":
         import smtplib
@@ -116,7 +118,7 @@ class SmtpMailer:
         try:
             smtp.login(self._user, self._password)
         except smtplib.SMTPAuthenticationError as error:
-            if error.smtp_code >= PERMANENT:
+            if error.smtp_code in PERMANENT:
                 code = _code(error.smtp_code, error.smtp_error)
                 raise SignInRefused(
                     f"the mail server refused the sign-in of {self._user} ({code})", hint=REFUSED_MEND, service=SERVICE
@@ -140,7 +142,7 @@ def _hand_over(smtp: "SMTP", message: bytes) -> Receipt:
         code, text = smtp.data(message)
     except smtplib.SMTPDataError as error:
         return _verdict(error.smtp_code, error.smtp_error, Fate.REFUSED) or Receipt(Fate.ACCEPTED)
-    except OSError:
+    except (OSError, MemoryError):
         return Receipt(Fate.UNKNOWN)
     return _verdict(code, text, Fate.REFUSED) or Receipt(Fate.ACCEPTED)
 
@@ -159,7 +161,7 @@ def _verdict(code: int, text: bytes | str, if_refused: Fate) -> Receipt | None:
         )
     if code == SIGN_IN_FIRST:
         raise SignInRefused(f"the mail server wants another sign-in ({words})", hint=REFUSED_MEND, service=SERVICE)
-    if code < PERMANENT:
+    if code not in PERMANENT:
         raise Unreachable(f"the mail server asks to try later ({words})", service=SERVICE)
     return Receipt(if_refused, words)
 

@@ -13,6 +13,8 @@ CLAMPED_PCT = 80
 """Tesla snaps a reserve of 81-99 % to 80 %, and some firmware reads 100 % back as 80 %."""
 RESERVE_TOLERANCE_PCT = 1.0
 """Not every whole number survives the conversion between the app's scale and the gateway's."""
+LEASE_TOLERANCE = timedelta(minutes=1)
+"""A lease runs from when the gateway hears of it, by a clock of its own."""
 SETTLING = timedelta(minutes=3)
 """A command accepted by Tesla has been seen to take effect up to 90 s late; twice that is proof it will not."""
 
@@ -23,6 +25,7 @@ class Power(StrEnum):
     STORM_WATCH = "Storm Watch"
     GRID_SERVICES = "grid services"
     OFF_GRID = "a power cut"
+    MAX_BACKUP = "Max Backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,18 @@ class BatteryReading:
 
     mode: operation mode. reserve_pct: backup reserve on the app's scale. soe_pct: state of energy,
     0-100 % of the usable capacity. powers: outside powers in charge; None where it could not be learnt.
+    capacity_kwh: what the battery holds when full. exact_to_pct: how far off the reserve may read.
+    leased_until: the gateway itself holds until then, and reads so; beneath: the settings that it goes back to.
     """
 
     mode: str | None
     reserve_pct: float | None
     soe_pct: float | None = None
     powers: frozenset[Power] | None = frozenset()
+    capacity_kwh: float | None = None
+    exact_to_pct: float = RESERVE_TOLERANCE_PCT
+    leased_until: datetime | None = None
+    beneath: Stance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,8 @@ class BatteryMemory:
 
     owns_mode, owns_reserve: the value is ours to bring back. before: the stance found before the first
     write. confirmed_*: the last value a read-back agreed to, None while in doubt. unproven_until: a
-    holding value was written but never read back; until then it may still take effect.
+    holding value was written but never read back; until then it may still take effect. leased_until: the
+    gateway was asked to hold until then and to end that by itself.
     rate_plan_missing: Tesla refused time-based control. rested_at: the last verified midnight reset.
     """
 
@@ -81,6 +91,7 @@ class BatteryMemory:
     confirmed_reserve_pct: int | None = None
     in_doubt_since: datetime | None = None
     unproven_until: datetime | None = None
+    leased_until: datetime | None = None
     rate_plan_missing: bool = False
     rested_at: datetime | None = None
 
@@ -98,24 +109,53 @@ class BatteryMemory:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One command to Tesla: exactly one of the two values; the other is left alone."""
+    """One command: one of the two values, the other being left alone; or both, where they are taken in one.
+
+    until: the values hold until then, and the gateway ends that by itself. ends_lease: it is to end it now.
+    """
 
     mode: str | None = None
     reserve_pct: int | None = None
+    until: datetime | None = None
+    ends_lease: bool = False
+
+    def __str__(self) -> str:
+        """What was asked for."""
+        if self.ends_lease:
+            return "the end of a hold"
+        return self.mode or f"a reserve of {self.reserve_pct} %"
 
     def is_seen_in(self, reading: BatteryReading) -> bool:
         """Whether a reading taken after the command shows its effect."""
-        if self.mode is not None:
-            return reading.mode == self.mode
-        return self.reserve_pct is not None and agrees(reading.reserve_pct, self.reserve_pct, clamped=True)
+        if self.ends_lease or self.until:
+            return is_near(reading.leased_until, self.until)
+        if self.reserve_pct is None:
+            return self.mode is not None and reading.mode == self.mode
+        reserve = agrees(reading.reserve_pct, self.reserve_pct, clamped=True, within=reading.exact_to_pct)
+        return reserve and self.mode in {None, reading.mode}
 
 
-def agrees(seen_pct: float | None, wanted_pct: int, *, clamped: bool) -> bool:
+def agrees(seen_pct: float | None, wanted_pct: int, *, clamped: bool, within: float = RESERVE_TOLERANCE_PCT) -> bool:
     """Whether a reserve reads as wanted; `clamped` accepts 80 for the 100 that some firmware will not show."""
     if seen_pct is None:
         return False
-    near = abs(seen_pct - wanted_pct) <= RESERVE_TOLERANCE_PCT
-    return near or (clamped and wanted_pct == FULL_PCT and abs(seen_pct - CLAMPED_PCT) <= RESERVE_TOLERANCE_PCT)
+    near = abs(seen_pct - wanted_pct) <= within
+    return near or (clamped and wanted_pct == FULL_PCT and abs(seen_pct - CLAMPED_PCT) <= within)
+
+
+def is_near(seen: datetime | None, meant: datetime | None) -> bool:
+    """Whether a lease ends when it should, or there is none where none should be."""
+    if seen is None or meant is None:
+        return seen is meant
+    return abs(seen - meant) <= LEASE_TOLERANCE
+
+
+def known_pct(reading: BatteryReading, wanted_pct: int) -> int | None:
+    """The reserve to remember: the wanted one where the reading is as near to it as readings come."""
+    if reading.reserve_pct is None:
+        return None
+    is_near_it = agrees(reading.reserve_pct, wanted_pct, clamped=False, within=reading.exact_to_pct)
+    return wanted_pct if is_near_it else round(reading.reserve_pct)
 
 
 def writable_pct(found_pct: float) -> int:
@@ -134,11 +174,12 @@ def changed_by_hand(memory: BatteryMemory, reading: BatteryReading, wanted: Stan
         return False, False
     mode = memory.owns_mode and memory.confirmed_mode is not None and reading.mode is not None
     reserve = memory.owns_reserve and memory.confirmed_reserve_pct is not None and reading.reserve_pct is not None
+    known_pct, read_pct, within = memory.confirmed_reserve_pct or 0, reading.reserve_pct, reading.exact_to_pct
     return (
         mode and reading.mode not in {memory.confirmed_mode, wanted.mode},
         reserve
-        and not agrees(reading.reserve_pct, memory.confirmed_reserve_pct or 0, clamped=True)
-        and not agrees(reading.reserve_pct, wanted.reserve_pct, clamped=False),
+        and not agrees(read_pct, known_pct, clamped=True, within=within)
+        and not agrees(read_pct, wanted.reserve_pct, clamped=False, within=within),
     )
 
 
@@ -152,5 +193,27 @@ def writes(
     """
     if mode and reading.mode != wanted.mode:
         yield Write(mode=wanted.mode)
-    if reserve and not agrees(reading.reserve_pct, wanted.reserve_pct, clamped=clamped):
+    if reserve and not agrees(reading.reserve_pct, wanted.reserve_pct, clamped=clamped, within=reading.exact_to_pct):
         yield Write(reserve_pct=wanted.reserve_pct)
+
+
+def in_one(single: Iterator[Write]) -> Iterator[Write]:
+    """The same commands as one, for a gateway that takes both values together."""
+    both = list(single)
+    if both:
+        mode = next((write.mode for write in both if write.mode is not None), None)
+        yield Write(mode, next((write.reserve_pct for write in both if write.reserve_pct is not None), None))
+
+
+class Ending(StrEnum):
+    """How a conversation with the battery ended.
+
+    WAITING: an outside power has it. NOT_OURS: held by somebody before we came. BY_HAND: the owner changed
+    it meanwhile. SETTLING: it rests, but a command that was never seen to work may still take effect.
+    """
+
+    CONFIRMED = "confirmed"
+    WAITING = "waiting"
+    NOT_OURS = "not ours"
+    BY_HAND = "changed by hand"
+    SETTLING = "settling"

@@ -24,7 +24,8 @@ class UnknownFaultError(ValueError):
 class Fault:
     """One thing that goes wrong.
 
-    only: holds for requests whose method, path or operation contains this; empty for all.
+    only: holds for requests whose method, path or operation contains this; empty for all. Of Tesla's own faults it
+        names the setting that is written (mode, reserve), or the site that is gone or forgotten.
     device: holds for this Kraken device only; empty for all.
     times: goes away after so many requests; None stays.
     after: the request is carried out first, then its answer is spoilt.
@@ -97,10 +98,15 @@ OWN: dict[str, frozenset[str]] = {
             "no-reserve-field",
             "no-mode-field",
             "no-rate-plan",
+            "clamps-reserve",
             "site-gone",
+            "site-forgotten",
             "storm",
             "grid-services",
             "off-grid",
+            "key-unknown",
+            "key-pending",
+            "no-leases",
         },
     ),
     "tesla-auth": frozenset({"login-required"}),

@@ -18,6 +18,10 @@ class House:
     tesla_email: str = "owner@example.com"
     site_id: int = 2252000001
     gateway_id: str = "1232100-00-E--TG0000000000P1"
+    fleet_client_id: str = "f1ee7000-0000-4000-8000-00000000c11e"
+    fleet_client_secret: str = "pretend fleet word"  # noqa: S105 - opens nothing outside this street
+    gateway_host: str = "10.42.1.40"
+    gateway_password: str = "PRETENDGATE"  # noqa: S105 - opens nothing outside this street
     mail_user: str = "sender@example.com"
     mail_password: str = "pretend mail word"  # noqa: S105 - opens nothing outside this street
     invite_to: str = "calendar@example.com"

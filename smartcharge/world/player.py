@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from smartcharge.world import ways_to_tesla
 from smartcharge.world.story import ByHand, Stance, Story
 from smartcharge.world.street import Street
 from smartcharge.world.visits import Mail, Request
@@ -104,7 +105,7 @@ def _play_minute(story: Story, street: Street, run: Run, start: datetime) -> Min
     plans = [item for plan in street.account.plans.values() for item in plan or () if item]
     return Minute(
         at=at,
-        battery=Stance(powerwall.mode, powerwall.reserve_pct),
+        battery=Stance(*powerwall.stance),
         soe_pct=powerwall.soe_pct,
         battery_w=powerwall.battery_w,
         car_w=sum(zappi.watts for zappi in street.myenergi.zappis),
@@ -144,7 +145,7 @@ def write_config(folder: Path, street: Street, story: Story | None = None) -> Pa
             "import_account": house.account_number,
         },
         "myenergi": {"hub_serial": house.hub_serial, "api_key": house.hub_key},
-        "tesla": {"account_email": house.tesla_email, "energy_site_id": str(house.site_id)},
+        "tesla": ways_to_tesla.settings(house, story.backend if story else "cloud"),
         "gcal": {
             "smtp_user": house.mail_user,
             "smtp_pass": house.mail_password,

@@ -40,6 +40,8 @@ class Powerwall:
     delay_s: simulated seconds until a command is carried out.
     visible_after_reads: reads of the settings that still show the old value before a command is carried out.
     has_rate_plan: without one Tesla refuses `autonomous`.
+    leased_until: until then it acts as in backup at 100 %, whatever its settings say, and ends that by itself.
+    leases: when such a spell was asked for and until when, None where it was ended.
     """
 
     mode: str = "autonomous"
@@ -51,7 +53,9 @@ class Powerwall:
     visible_after_reads: int = 0
     battery_w: float = 0.0
     load_w: float = HOUSE_W
+    leased_until: datetime | None = None
     writes: list[Write] = field(default_factory=list)
+    leases: list[tuple[datetime, datetime | None]] = field(default_factory=list)
     _pending: list[_Pending] = field(default_factory=list)
 
     def command(self, kind: str, value: Setting, now: datetime, extra_delay_s: float = 0.0) -> None:
@@ -77,6 +81,18 @@ class Powerwall:
         for each in [each for each in self._pending if each.due_at <= now and each.reads_left <= 0]:
             setattr(self, "reserve_pct" if each.kind == "reserve" else each.kind, each.value)
             self._pending.remove(each)
+        if self.leased_until and self.leased_until <= now:
+            self.leased_until = None
+
+    def lease(self, until: datetime | None, now: datetime) -> None:
+        """Act as in backup until then; None ends it."""
+        self.leases.append((now, until))
+        self.leased_until = until
+
+    @property
+    def stance(self) -> tuple[str, int]:
+        """The mode and the reserve that it acts by."""
+        return ("backup", 100) if self.leased_until else (self.mode, self.reserve_pct)
 
     def set_by_hand(self, *, mode: str | None = None, reserve_pct: int | None = None) -> None:
         """The owner turns a setting in his app; it holds at once."""
@@ -89,16 +105,20 @@ class Powerwall:
         """Let time pass with so much power into the car."""
         self.settle(now)
         self.load_w = HOUSE_W + car_w
-        self.battery_w = self._power_w(now)
-        gained_kwh = -self.battery_w * elapsed.total_seconds() / 3.6e6
-        self.soe_pct = min(100.0, max(0.0, self.soe_pct + 100 * gained_kwh / CAPACITY_KWH))
-
-    def _power_w(self, now: datetime) -> float:
-        """Out of the battery; negative while it fills."""
-        cheap_night = self.mode == "autonomous" and now.astimezone(LONDON).hour < NIGHT_ENDS_HOUR
-        target_pct = 100 if self.mode == "backup" or cheap_night else self.reserve_pct
+        target_pct, floor_pct = self._bounds_pct(now)
+        self.battery_w = 0.0
         if self.soe_pct < target_pct:
-            return -CHARGE_W
-        if self.mode == "backup" or cheap_night or self.soe_pct <= self.reserve_pct:
-            return 0.0
-        return min(DISCHARGE_W, self.load_w)
+            self.battery_w = -CHARGE_W
+        elif self.soe_pct > floor_pct:
+            self.battery_w = min(DISCHARGE_W, self.load_w)
+        gained_pct = -self.battery_w * elapsed.total_seconds() / 3.6e6 / CAPACITY_KWH * 100
+        if gained_pct > 0:
+            self.soe_pct = min(target_pct, self.soe_pct + gained_pct)
+        elif gained_pct < 0:
+            self.soe_pct = max(floor_pct, self.soe_pct + gained_pct)
+
+    def _bounds_pct(self, now: datetime) -> tuple[float, float]:
+        """How far it fills from the grid, and how far down it gives to the house."""
+        mode, reserve_pct = self.stance
+        cheap_night = mode == "autonomous" and now.astimezone(LONDON).hour < NIGHT_ENDS_HOUR
+        return (100.0, 100.0) if mode == "backup" or cheap_night else (float(reserve_pct), float(reserve_pct))

@@ -118,7 +118,10 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One scripted stretch of time: what the world does, and what a good controller makes of it."""
+    """One scripted stretch of time: what the world does, and what a good controller makes of it.
+
+    backend: the way to the battery that the house is set up for.
+    """
 
     name: str
     about: str
@@ -135,6 +138,7 @@ class Story:
     missed: tuple[tuple[datetime, datetime], ...] = ()
     run: tuple[tuple[str, ...], ...] = (("tick",),)
     config: Mapping[str, object] = field(default_factory=dict)
+    backend: str = "cloud"
     powerwall: PowerwallAtStart = PowerwallAtStart()
     expected: Expected = Expected()
 

@@ -12,6 +12,7 @@ Whatever is listed by time holds from its time on.
     completed               by time: spans, oldest first
     car                     by time: watts, a pilot state (A, B2, ...), silent, or {watts, pst, changes, without}
     zappis                  instead of car: the same by serial
+    backend                 the way to the battery that is configured: cloud (if left out), fleetapi, v1r
     powerwall               mode, reserve_pct, soe_pct, delay_s, visible_after_reads, has_rate_plan, second_site, solar
     faults                  14:10-14:16 kraken http-503, or {span, service, fault, only, device, times, after, amount}
     owner                   by time: {mode, reserve, run}
@@ -37,9 +38,10 @@ from smartcharge.world.story_yaml import mapping, read_yaml, whole, words
 
 KEYS = (
     *("name", "about", "source", "day", "start", "minutes", "run"),
-    *("plan", "devices", "completed", "car", "zappis", "powerwall", "faults", "owner", "missed"),
+    *("plan", "devices", "completed", "car", "zappis", "backend", "powerwall", "faults", "owner", "missed"),
     *("config", "expect"),
 )
+BACKENDS = ("cloud", "fleetapi", "v1r")
 NEEDED = ("name", "about", "day", "minutes")
 
 
@@ -86,6 +88,7 @@ def _story(text: str, name: str) -> Story:
         owner=read_owner(given.get("owner", {}), calendar),
         missed=read_missed(given.get("missed"), calendar),
         run=tuple(tuple(line.split()) for line in words(given.get("run", "tick"))),
+        backend=_backend(given.get("backend", BACKENDS[0])),
         config=mapping(given.get("config", {}), "config"),
         powerwall=read_powerwall(given.get("powerwall", {})),
         expected=read_expected(given.get("expect", {}), calendar),
@@ -97,6 +100,12 @@ def _day(value: object) -> date:
         return datetime.fromisoformat(str(value)).date()
     except ValueError:
         raise StoryError(f"day: {value!r} is not like 2026-12-09") from None
+
+
+def _backend(value: object) -> str:
+    if value not in BACKENDS:
+        raise StoryError(f"backend: {value!r} is none of {', '.join(BACKENDS)}")
+    return str(value)
 
 
 def _cars(given: dict[str, object], calendar: Calendar) -> dict[int, Timeline[Car]]:

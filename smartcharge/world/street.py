@@ -3,8 +3,6 @@
 Clients are the unmodified vendor libraries; what leads them here is `Street.environment`.
 """
 
-import json
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from secrets import token_bytes
 from types import TracebackType
 from typing import Protocol, Self, Unpack
 
-from smartcharge.world import eon_sign_in, kraken, myenergi, tesla, tesla_sign_in
+from smartcharge.world import eon_sign_in, fleet, gateway, kraken, myenergi, tesla, tesla_sign_in
 from smartcharge.world.faults import ANY_WIRE, Details, Trouble, fault, spoilt
 from smartcharge.world.front import Answer, FrontDoor
 from smartcharge.world.house import HOUSE, House
@@ -22,9 +20,11 @@ from smartcharge.world.kraken_account import Device, KrakenAccount
 from smartcharge.world.loopback import LOOPBACK, Loopback, trusted_context
 from smartcharge.world.post import PostOffice
 from smartcharge.world.powerwall import Powerwall
+from smartcharge.world.signatures import make_key
 from smartcharge.world.stage import furnish, set_scene
 from smartcharge.world.story import Story
 from smartcharge.world.visits import Mail, Request
+from smartcharge.world.ways_to_tesla import GATEWAY_KEY, write_cloud_file, write_fleet_file
 from smartcharge.world.wire import Asked, Manner, Reply
 
 FIRST_MOMENT = datetime(2026, 12, 9, 12, 0, tzinfo=UTC)
@@ -63,8 +63,10 @@ class Street:
         self.kraken = kraken.Kraken(self.account, self.trouble)
         self.kraken_auth = eon_sign_in.EonSignIn(id_key, self.trouble)
         self.myenergi = myenergi.Myenergi(house, self.trouble)
-        self.tesla_auth = tesla_sign_in.TeslaSignIn(self.trouble)
+        self.tesla_auth = tesla_sign_in.TeslaSignIn(house, self.trouble)
         self.tesla = tesla.TeslaCloud(house, self.tesla_auth, self.trouble)
+        self.fleet = fleet.FleetApi(self.tesla, self.tesla_auth)
+        self.gateway = gateway.Gateway(house, self.tesla.sites[0].powerwall, self.trouble)
         self.post = PostOffice(house, self.trouble, lambda: self.now, self._note_mail)
         self.now = story.starts_at if story else FIRST_MOMENT
         self._story = story
@@ -81,6 +83,8 @@ class Street:
     def _answers(self) -> dict[str, Answer]:
         homes: dict[str, Vendor] = dict.fromkeys(kraken.HOSTS, self.kraken)
         homes |= dict.fromkeys(myenergi.HOSTS, self.myenergi)
+        homes |= dict.fromkeys(fleet.HOSTS, self.fleet)
+        homes[self.house.gateway_host] = self.gateway
         homes |= {eon_sign_in.HOST: self.kraken_auth, tesla.HOST: self.tesla, tesla_sign_in.HOST: self.tesla_auth}
         return {host: self._answering(vendor) for host, vendor in homes.items()}
 
@@ -90,7 +94,9 @@ class Street:
                 operation = vendor.operation(asked)
                 reply = self._reply(vendor, asked, f"{asked.method} {asked.path} {operation}")
                 status = 0 if reply.manner in (Manner.HANG, Manner.DROP) else reply.status
-                self.requests.append(Request(self.now, vendor.name, asked.method, asked.path, operation, status))
+                self.requests.append(
+                    Request(self.now, vendor.name, asked.method, asked.path, operation, status, asked.host)
+                )
                 return reply
 
         return answer
@@ -147,15 +153,25 @@ class Street:
         """The post office's port."""
         return self._loopback.smtp_port
 
+    def sign_in_to_tesla(self, folder: Path, backend: str) -> Path:
+        """Leave in a folder what the owner's sign-in leaves there for one way to the battery; returns the file."""
+        if backend == "v1r":
+            return self.write_gateway_key(folder)
+        return self.write_fleet_tokens(folder) if backend == "fleetapi" else self.write_tesla_tokens(folder)
+
     def write_tesla_tokens(self, folder: Path, email: str | None = None) -> Path:
-        """Write `.pypowerwall.auth` as after a sign-in, 0600, and return its path."""
-        # The library weighs expires_at against the wall clock, never the street's; so let it be far away.
-        sso = {**self.tesla_auth.issue(self.now), "expires_at": 4_102_444_800}
-        path = folder / ".pypowerwall.auth"
-        text = json.dumps({email or self.house.tesla_email: {"url": f"https://{tesla_sign_in.HOST}/", "sso": sso}})
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-        return path
+        """Write `.pypowerwall.auth`, 0600, and return its path."""
+        return write_cloud_file(folder, email or self.house.tesla_email, self.tesla_auth.issue(self.now))
+
+    def write_fleet_tokens(self, folder: Path, host: str = fleet.EUROPE) -> Path:
+        """Write `.pypowerwall.fleetapi` for a server of the Fleet API, 0600, and return its path."""
+        tokens = self.tesla_auth.issue(self.now, self.house.fleet_client_id)
+        return write_fleet_file(folder, self.house, tokens, host)
+
+    def write_gateway_key(self, folder: Path) -> Path:
+        """Make a private key that the gateway knows and has seen proven, and return its path."""
+        self.gateway.registered = make_key(folder / GATEWAY_KEY)
+        return folder / GATEWAY_KEY
 
     # -- time, troubles and what came of it ---------------------------------------------------------
 

@@ -39,6 +39,7 @@ class TeslaCloud:
         self._sign_in = sign_in
         self._trouble = trouble
         self._reserve_written_s: dict[int, float] = {}
+        self._forgotten: set[int] = set()
 
     def add_site(self) -> Site:
         """Give the account one more site, listed first, so that a careless client takes it."""
@@ -54,18 +55,31 @@ class TeslaCloud:
         """Serve one request of a signed-in client."""
         if reason := self._sign_in.refusal(asked.headers.get("authorization", ""), now):
             return json_reply({"response": None, "error": reason, "error_description": ""}, 401)
+        return self.serve(asked, now)
+
+    def serve(self, asked: Asked, now: datetime) -> Reply:
+        """Serve one request, of whomever it may be."""
         if (asked.method, asked.path) == ("GET", "/api/1/products"):
             return json_reply({"response": self._products(), "count": len(self.sites)})
         number, _, what = asked.path.removeprefix(SITES).partition("/")
-        site = next((each for each in self._visible_sites() if str(each.site_id) == number), None)
-        if site is None or not asked.path.startswith(SITES):
+        site = next((each for each in self.sites if str(each.site_id) == number), None)
+        if site is None or not asked.path.startswith(SITES) or not self._serves(site):
             return _refused(404, "not_found")
         if asked.method == "GET":
             return self._read(site, what, now)
         return self._write(site, what, asked, now)
 
-    def _visible_sites(self) -> list[Site]:
-        return [] if self._trouble.strikes(self.name, "site-gone") else self.sites
+    def _serves(self, site: Site) -> bool:
+        """Whether a site's own address is good; one that is forgotten leaves the list after the first 404."""
+        if self._trouble.strikes(self.name, "site-forgotten", site.name):
+            self._forgotten.add(site.site_id)
+            return False
+        return not self._trouble.strikes(self.name, "site-gone", site.name)
+
+    def _lists(self, site: Site) -> bool:
+        if not self._trouble.strikes(self.name, "site-forgotten", site.name):
+            self._forgotten.discard(site.site_id)
+        return site.site_id not in self._forgotten and not self._trouble.strikes(self.name, "site-gone", site.name)
 
     def _products(self) -> list[dict[str, object]]:
         listed: list[dict[str, object]] = [
@@ -79,7 +93,8 @@ class TeslaCloud:
                 "battery_type": "ac_powerwall",
                 "backup_capable": True,
             }
-            for site in self._visible_sites()
+            for site in self.sites
+            if self._lists(site)
         ]
         if self.has_solar:
             listed.append(
@@ -156,7 +171,8 @@ class TeslaCloud:
         if value > FULL_PCT:
             return _refused(500, "internal server error")
         self._reserve_written_s[site.site_id] = asked.arrived_s
-        return self._accept(site, "reserve", value if value == FULL_PCT else min(value, CLAMPED_PCT), now)
+        takes_full = value == FULL_PCT and not self._trouble.strikes(self.name, "clamps-reserve")
+        return self._accept(site, "reserve", value if takes_full else min(value, CLAMPED_PCT), now)
 
     def _write_mode(self, site: Site, value: object, asked: Asked, now: datetime) -> Reply:
         if not isinstance(value, str) or value not in MODES:
@@ -171,11 +187,11 @@ class TeslaCloud:
         return self._accept(site, "mode", value, now)
 
     def _accept(self, site: Site, kind: str, value: Setting, now: datetime) -> Reply:
-        if self._trouble.strikes(self.name, "error-body"):
+        if self._trouble.strikes(self.name, "error-body", kind):
             return json_reply({"response": {"code": 500, "message": "Update failed"}})
-        late = self._trouble.strikes(self.name, "late")
+        late = self._trouble.strikes(self.name, "late", kind)
         delay_s = (LATE_S if late.amount is None else late.amount) if late else 0.0
-        if self._trouble.strikes(self.name, "ignores-writes"):
+        if self._trouble.strikes(self.name, "ignores-writes", kind):
             delay_s = timedelta(days=999).total_seconds()
         site.powerwall.command(kind, value, now, delay_s)
         return _UPDATED

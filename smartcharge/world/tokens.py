@@ -46,16 +46,17 @@ class Rotation:
     """Refresh tokens that are good for one use each.
 
     revokes_family: whether presenting a spent one ends its successors too, as Auth0 does
-    (https://auth0.com/docs/secure/tokens/refresh-tokens/refresh-token-rotation).
+    (https://auth0.com/docs/secure/tokens/refresh-tokens/refresh-token-rotation). prefix: how they all begin.
     """
 
     revokes_family: bool
+    prefix: str = ""
     _family_of: dict[str, str] = field(default_factory=dict)
     _good: set[str] = field(default_factory=set)
 
     def issue(self, family: str | None = None) -> str:
         """Make a refresh token, in a family of its own unless one is named."""
-        token = secrets.token_urlsafe(32)
+        token = f"{self.prefix}{secrets.token_hex(32)}"
         self._family_of[token] = family or token
         self._good.add(token)
         return token

@@ -10,7 +10,7 @@ class Request:
 
     service: kraken, kraken-auth, myenergi, tesla, tesla-auth or mail.
     operation: what was asked, in the service's words: root fields, CGI name, Tesla command, SMTP verb.
-    status: HTTP or SMTP status told; 0 where none was (hung, cut).
+    status: HTTP or SMTP status told; 0 where none was (hung, cut).  host: by name, "" for mail.
     """
 
     at: datetime
@@ -19,6 +19,7 @@ class Request:
     path: str
     operation: str
     status: int
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from math import nan
 import pytest
 from powerwall_case import Home
 
+from smartcharge.adapters._powerwall_facts import capacity_in
 from smartcharge.core.stance import BatteryReading, Power
 from smartcharge.errors import NotConfirmed, RatePlanMissing, Throttled, Unreachable
 from smartcharge.world.wire import Asked, Reply, json_reply
@@ -17,7 +18,7 @@ from smartcharge.world.wire import Asked, Reply, json_reply
 
 def test_a_healthy_battery_is_read(home: Home) -> None:
     with home.battery() as powerwall:
-        assert powerwall.read() == BatteryReading("autonomous", 20.0, soe_pct=60.0, powers=frozenset())
+        assert powerwall.read() == BatteryReading("autonomous", 20.0, soe_pct=60.0, capacity_kwh=13.5)
 
     assert home.asked == ["products", "products", "site_info", "live_status"]
 
@@ -80,14 +81,25 @@ def test_an_empty_battery_at_reserve_nought_is_just_that(home: Home) -> None:
     home.street.powerwall.soe_pct, home.street.powerwall.reserve_pct = 0.0, 0
 
     with home.battery() as powerwall:
-        assert powerwall.read() == BatteryReading("autonomous", 0.0, soe_pct=0.0, powers=frozenset())
+        assert powerwall.read() == BatteryReading("autonomous", 0.0, soe_pct=0.0, capacity_kwh=13.5)
+
+
+@pytest.mark.parametrize("value", [None, True, nan, 0, 13.5, -13_500, 1e9, "13500"])
+def test_an_odd_capacity_is_unknown(value: object) -> None:
+    assert capacity_in({"total_pack_energy": value}) is None
+
+
+@pytest.mark.parametrize(("pack_wh", "kwh"), [(13_500, 13.5), (25_939, 25.939), (39_362.5, 39.3625)])
+def test_the_capacity_is_that_of_all_batteries_together(pack_wh: float, kwh: float) -> None:
+    assert capacity_in({"total_pack_energy": pack_wh}) == kwh
+    assert capacity_in({}) is None
 
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("no-reserve-field", BatteryReading("autonomous", None, 60.0)),
-        ("no-mode-field", BatteryReading(None, 20.0, 60.0)),
+        ("no-reserve-field", BatteryReading("autonomous", None, 60.0, capacity_kwh=13.5)),
+        ("no-mode-field", BatteryReading(None, 20.0, 60.0, capacity_kwh=13.5)),
     ],
 )
 def test_a_missing_field_is_unknown(home: Home, kind: str, expected: BatteryReading) -> None:

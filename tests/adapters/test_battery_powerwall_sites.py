@@ -108,6 +108,22 @@ def test_a_site_that_gets_a_new_number_meanwhile_is_followed(home: Home) -> None
     assert home.site_file.read_text() == "2252000009"
 
 
+@pytest.mark.parametrize("known", [None, "2252000001"])
+def test_the_other_house_is_never_taken_in_place_of_a_site_that_is_forgotten(home: Home, known: str | None) -> None:
+    """The library does so, and writes it down for good, where only one other site is left."""
+    other = home.street.tesla.add_site()
+    if known is not None:
+        home.site_file.write_text(known)
+
+    with home.street.fault("tesla", "site-forgotten", only="Home"):
+        trouble = home.refusal_of_mode("backup")
+
+    assert isinstance(trouble, ConfigurationRefused)
+    assert "2252000002 (Holiday house)" in str(trouble)
+    assert (home.written, other.powerwall.writes) == ([], [])
+    assert (home.site_file.read_text() if home.site_file.exists() else None) == known
+
+
 def test_the_sites_can_be_chosen_from(home: Home) -> None:
     home.street.tesla.add_site()
     home.street.tesla.has_solar = True

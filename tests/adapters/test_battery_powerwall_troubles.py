@@ -52,6 +52,15 @@ def test_a_throttle_tells_how_long(home: Home, where: str) -> None:
     assert trouble.retry_after == timedelta(seconds=30)
 
 
+def test_a_throttled_command_tells_how_long(home: Home) -> None:
+    """The library drops the answer; only the transport beneath it logs the headers."""
+    with home.street.fault("tesla", "http-429", only="POST", amount=420):
+        trouble = home.refusal_of_mode("backup")
+
+    assert isinstance(trouble, Throttled)
+    assert trouble.retry_after == timedelta(minutes=7)
+
+
 @pytest.mark.parametrize(("kind", "most"), [("http-403", 1), ("http-429", 1), ("http-503", 1), ("html", 1)])
 def test_a_closed_door_is_not_hammered(home: Home, kind: str, most: int) -> None:
     with home.street.fault("tesla", kind):

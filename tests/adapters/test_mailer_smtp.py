@@ -88,6 +88,10 @@ TROUBLES: dict[str, tuple[dict[str, str], type[Trouble], str]] = {
     "a link cut before the mail": ({"rcpt": CUT}, Unreachable, "ended the conversation"),
     "a mail that may come later": ({"dot": "451 4.3.0 later"}, Unreachable, "451 4.3.0"),
     "a server that wants no data now": ({"data": "451 4.3.0 later"}, Unreachable, "451 4.3.0"),
+    "a challenge that is none": ({"AUTH": "334 abc"}, Unreachable, "nobody can read"),
+    "a sign-in refused in no known way": ({"AUTH": "600 5.7.8 no"}, Unreachable, "answers 600"),
+    "a recipient refused in no known way": ({"rcpt": "999 5.1.1 no"}, Unreachable, "asks to try later"),
+    "a mail refused in no known way": ({"dot": "600 5.7.1 no"}, Unreachable, "asks to try later"),
 }
 FATES: dict[str, tuple[dict[str, str], Receipt]] = {
     "an address that does not exist": ({"rcpt": "550 5.1.1 nobody"}, Receipt(Fate.NO_SUCH_ADDRESS, "550 5.1.1")),

@@ -1,17 +1,14 @@
 """A new Tesla sign-in: how it is stored, recognised, and told from what else people paste."""
 
-import base64
-import json
 from pathlib import Path
 
 import pytest
-from tokens_case import DAMAGED, EMAIL, GOOD, SECRETS, sign_in, stored, write
+from tokens_case import DAMAGED, EMAIL, SECRETS, sign_in, stored, write
 
 from smartcharge.adapters._powerwall_tokens import (
     AUTH_FILE,
     GOOD_FILE,
     check,
-    explain_paste,
     keep_good,
     tokens_fingerprint,
     write_tokens,
@@ -55,44 +52,3 @@ def test_the_fingerprint_changes_with_the_sign_in_alone(tmp_path: Path) -> None:
 
     assert kept == first
     assert len({absent, first, tokens_fingerprint(tmp_path, EMAIL), tokens_fingerprint(tmp_path, "b@example.com")}) == 4
-
-
-# -- pasting ----------------------------------------------------------------------------------------
-
-
-def jwt(audience: object) -> str:
-    """A token that names who it is for."""
-    claims = base64.urlsafe_b64encode(json.dumps({"aud": audience}).encode()).rstrip(b"=").decode()
-    return f"eyJhbGciOiJSUzI1NiJ9.{claims}.c2lnbmF0dXJlc2lnbmF0dXJl"
-
-
-WRONG_PASTES = {
-    "nothing": ("  \n", "nothing"),
-    "a command": ("python -m pypowerwall authtoken", "command"),
-    "a command with a leading blank": (" smartcharge login tesla ", "command"),
-    "an access token": (jwt(["https://owner-api.teslamotors.com/"]), "access token"),
-    "an access token for another service": (jwt("https://fleet-api.prd.eu.vn.cloud.tesla.com"), "access token"),
-    "both tokens": (f"{SECRETS[1]}\n{SECRETS[0]}", "more than one line"),
-    "the file": (json.dumps(GOOD, indent=2), "content of a file"),
-    "the page after the sign-in": ("https://auth.tesla.com/void/callback?code=NA_123", "address of a page"),
-    "quotation marks": (f'"{SECRETS[1]}"', "quotation marks"),
-    "half a token": ("NA_12345", "too short"),
-}
-
-
-@pytest.mark.parametrize(("text", "clause"), WRONG_PASTES.values(), ids=WRONG_PASTES)
-def test_a_wrong_paste_is_named(text: str, clause: str) -> None:
-    assert clause in (explain_paste(text) or "")
-
-
-RIGHT_PASTES = {
-    "an opaque token": "EU_4c3b2a19f8e7d6c5b4a3928170615243342516078",
-    "an older one": jwt("https://auth.tesla.com/oauth2/v3/token"),
-    "one that looks like a JWT and is none": "eyJhbGciOiJSUzI1NiJ9.%s.x".replace("%s", "YWJj"),
-    "with a line end": "EU_4c3b2a19f8e7d6c5b4a3928170615243342516078\n",
-}
-
-
-@pytest.mark.parametrize("text", RIGHT_PASTES.values(), ids=RIGHT_PASTES)
-def test_a_refresh_token_is_accepted(text: str) -> None:
-    assert explain_paste(text) is None

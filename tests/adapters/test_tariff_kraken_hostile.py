@@ -1,13 +1,17 @@
 """Answers that mean harm, or are merely broken: nothing of them spreads, and reading them ends soon."""
 
+import copy
 import json
+import math
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 
 import pytest
 from kraken_case import House, car, old, sent, smart
 
 from smartcharge.core.answers import Dispatch
-from smartcharge.errors import Unreachable
+from smartcharge.errors import Trouble, Unreachable
 
 
 def at(time: str) -> datetime:
@@ -103,3 +107,58 @@ def test_odd_errors_spoil_no_given_answer(house: House, errors: object) -> None:
 
     assert plan.planned["ev-a"] == (Dispatch(at("12:30:00"), at("14:00:00"), 4.6),)
     assert plan.completed is None
+
+
+NASTY: tuple[object, ...] = (None, "\x1b[31m\r\n\ud800", {"a": [None]}, [[]], math.nan, -1e300)
+
+
+def places(node: object, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The way to every value in an answer, the answer itself included."""
+    yield at
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in children:
+        yield from places(child, (*at, key))
+
+
+def with_nasty(node: object, at: tuple[str | int, ...], value: object) -> object:
+    """The answer with one value replaced."""
+    if not at:
+        return value
+    copied = copy.copy(node)
+    assert isinstance(copied, dict | list)
+    copied[at[0]] = with_nasty(copied[at[0]], at[1:], value)  # type: ignore[call-overload,index]
+    return copied
+
+
+def words(value: object) -> Iterator[str]:
+    """Every text in a plan."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from (*words(key), *words(each))
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from words(each)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from words(getattr(value, field.name))
+
+
+def test_whatever_stands_anywhere_in_an_answer_only_plain_words_and_our_own_errors_leave(house: House) -> None:
+    error = {"message": "m", "path": ["completedDispatches"], "extensions": {"errorCode": "KT-CT-4341"}}
+    data = {"devices": [car("ev-a")], "d0": [smart("12:30", "14:00")], "completedDispatches": [old("08:30", "09:00")]}
+    answer = {"data": data, "errors": [error]}
+    said = []
+    for at in places(answer):
+        for nasty in NASTY:
+            house.kraken.next_answers.clear()
+            house.kraken.next_answers.append(sent(200, json.dumps(with_nasty(answer, at, nasty))))
+            try:
+                said += words(house.plan("ev-a"))
+            except Trouble as trouble:
+                said.append(str(trouble))
+            house.keep()
+
+    assert len(said) > 500
+    assert [text for text in said if not text.isprintable()] == []

@@ -1,6 +1,7 @@
 """`login kraken` with a pasted refresh token: wrong pastes are named, right ones are proven."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from kraken_case import NOW, House, failed, jwt, sent
@@ -14,11 +15,17 @@ WRONG = {
     "nothing": ("", "nothing was pasted"),
     "blanks": (" \n\t", "nothing was pasted"),
     "a command": ("curl -X POST https://auth.eonnext.com/oauth/token -d x", "a command"),
-    "our own command": ("smartcharge login kraken --refresh-token-stdin", "a command"),
+    "our own command": (".venv/bin/smartcharge login kraken --refresh-token-stdin", "a command"),
+    "the command that makes Tesla's tokens": ("python -m pypowerwall authtoken", "a command"),
     "an ID token": (jwt(), "a JWT"),
+    "one of yesterday": (jwt(timedelta(days=-1)), "has expired"),
+    "a Tesla token": (f"EU_{'0f' * 32}", "smartcharge login tesla"),
+    "Tesla's access token": (jwt(aud=["https://owner-api.teslamotors.com/"]), "smartcharge login tesla"),
+    "an API key": ("sk_live_1234567890abcdef", "eon_next.api_key"),
     "an access token with its scheme": (f"Bearer {jwt()}", "a JWT"),
     "an encrypted token": ("eyJhbGciOiJkaXIifQ..aaa.bbb.ccc", "a JWT"),
     "the page after signing in": ("https://www.eonnext.com/?code=abc&state=def", "address of a page"),
+    "the page of a denial": ("https://www.eonnext.com/?error=access_denied", r"denied \(access_denied\)"),
     "a whole answer": ('{"refresh_token": "v1.abc", "id_token": "x"}', "a whole answer"),
     "an address": ("you@example.com", "an e-mail address"),
     "two lines": ("v1.MTIzNDU2Nzg5MDEy\nMzQ1Njc4OTA", "blanks or line breaks"),

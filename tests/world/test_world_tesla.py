@@ -100,6 +100,23 @@ def test_a_reserve_from_81_to_99_becomes_80(street: Street) -> None:
     assert street.powerwall.reserve_pct == 80
 
 
+def test_a_full_reserve_becomes_80_where_that_is_clamped_too(street: Street) -> None:
+    with street.fault("tesla", "clamps-reserve"):
+        assert post(street, "backup", backup_reserve_percent=100) == 200
+        clamped = street.powerwall.reserve_pct
+        post(street, "backup", backup_reserve_percent=20)
+
+    assert (clamped, street.powerwall.reserve_pct) == (80, 20)
+
+
+def test_one_of_two_settings_may_be_the_one_that_is_ignored(street: Street) -> None:
+    with street.fault("tesla", "ignores-writes", only="reserve"):
+        post(street, "operation", default_real_mode="backup")
+        post(street, "backup", backup_reserve_percent=100)
+
+    assert (street.powerwall.mode, street.powerwall.reserve_pct) == ("backup", 20)
+
+
 def test_autonomous_without_a_rate_plan_is_gone(street: Street) -> None:
     street.powerwall.has_rate_plan = False
 
@@ -187,6 +204,26 @@ def test_storm_grid_services_and_outage_show_in_the_live_status(street: Street, 
 def test_a_vanished_site_is_not_connected(street: Street, folder: Path) -> None:
     with street.fault("tesla", "site-gone"):
         assert not connect(street, folder).is_connected()
+
+
+def test_of_two_sites_one_may_be_gone(street: Street, folder: Path) -> None:
+    street.tesla.add_site()
+
+    with street.fault("tesla", "site-gone", only="Holiday house"):
+        assert connect(street, folder).is_connected()
+    with street.fault("tesla", "site-gone", only="Home"):
+        assert not connect(street, folder).is_connected()
+
+
+def test_a_forgotten_site_makes_the_library_go_over_to_the_one_that_is_left(street: Street, folder: Path) -> None:
+    """It is listed until its own address has answered 404: the reason to look at where the library ends up."""
+    other = street.tesla.add_site()
+    powerwall = connect(street, folder)
+    with street.fault("tesla", "site-forgotten", only="Home"):
+        powerwall.set_mode("backup")
+
+    assert (street.powerwall.mode, other.powerwall.mode) == ("autonomous", "backup")
+    assert connect(street, folder).is_connected()  # it is listed again when the trouble is over
 
 
 def test_a_second_site_and_a_solar_product_are_listed_and_left_alone(street: Street, folder: Path) -> None:

@@ -1,0 +1,63 @@
+"""A server that says whatever bytes it is told to, for as long as anybody listens, and bodies that mean harm."""
+
+import socket
+import ssl
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+
+MB = 2**20
+Pieces = Callable[[], Iterable[bytes]]
+
+
+def bomb(megabytes: int) -> bytes:
+    """A JSON object so large, packed to a thousandth."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    return b"".join(
+        (
+            packer.compress(b'{"data":"'),
+            *(packer.compress(b"x" * MB) for _ in range(megabytes)),
+            packer.compress(b'"}'),
+            packer.flush(),
+        )
+    )
+
+
+def head(*lines: str, status: int = 200) -> bytes:
+    """The beginning of an HTTP answer."""
+    return "\r\n".join((f"HTTP/1.1 {status} X", *lines, "", "")).encode()
+
+
+def endless(first: bytes, again: bytes) -> Pieces:
+    """Something, and then something else for ever."""
+
+    def pieces() -> Iterator[bytes]:
+        yield first
+        while True:
+            yield again
+
+    return pieces
+
+
+@contextmanager
+def saying(pieces: Pieces, tls: ssl.SSLContext | None = None, *, first: bool = False) -> Iterator[int]:
+    """Serve on loopback; yields the port. first: speak before anything is asked, as mail servers do."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=_serve, args=(listener, pieces, tls, first), daemon=True)
+        server.start()
+        yield listener.getsockname()[1]
+        with suppress(OSError):
+            socket.create_connection(listener.getsockname(), timeout=1).close()
+        server.join(timeout=5)
+
+
+def _serve(listener: socket.socket, pieces: Pieces, tls: ssl.SSLContext | None, first: bool) -> None:  # noqa: FBT001
+    with suppress(OSError):
+        link, _ = listener.accept()
+        link.settimeout(5)
+        with link if tls is None else tls.wrap_socket(link, server_side=True) as heard:
+            if not first:
+                heard.recv(65536)
+            for piece in pieces():
+                heard.sendall(piece)

@@ -1,0 +1,231 @@
+"""Answers without end, packed to burst, or cut into impossible pieces: each is refused soon, and fills no memory."""
+
+import ssl
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from hostile_case import MB, Pieces, bomb, endless, head, saying
+from hub_case import S18, Scripted, charger, refusal
+from kraken_case import EMAIL, NOW, NUMBER
+from post_case import trust
+
+from smartcharge import budget
+from smartcharge.adapters._kraken_tokens import Stored, TokenFile
+from smartcharge.adapters._zappi_body import MOST_BYTES, take_beginning
+from smartcharge.adapters.mailer_smtp import SmtpMailer
+from smartcharge.adapters.tariff_kraken import KrakenAccount, KrakenTariff
+from smartcharge.adapters.watchdog_ping import ping
+from smartcharge.errors import Throttled, Unreachable
+from smartcharge.world.street import Street
+from smartcharge.world.wire import Reply
+
+BOMB = bomb(64)
+PACKED = ("Content-Encoding: gzip", f"Content-Length: {len(BOMB)}")
+MOST_SECONDS, MOST_MB = 3.0, 8
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A certificate for localhost that everybody trusts."""
+    context, file = trust(tmp_path, "localhost")
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, str(file))
+    return context
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Fail where the block takes long, or more memory than any true answer could."""
+    began = time.monotonic()
+    tracemalloc.start()
+    try:
+        yield
+        peak_mb = tracemalloc.get_traced_memory()[1] / MB
+    finally:
+        tracemalloc.stop()
+    assert time.monotonic() - began < MOST_SECONDS
+    assert peak_mb < MOST_MB
+
+
+# -- Kraken and E.ON's sign-in, which are asked over the same wire ---------------------------------------------
+
+BODIES: dict[str, tuple[Pieces, str]] = {
+    "a body without end": (endless(head("Content-Length: 9999999999"), b"x" * MB), "over 2 MiB long"),
+    "chunks without end": (
+        endless(head("Transfer-Encoding: chunked"), b"4000\r\n" + b"x" * 0x4000 + b"\r\n"),
+        "over 2 MiB long",
+    ),
+    "a body packed to burst": (lambda: [head(*PACKED), BOMB], "was packed"),
+    "headers without end": (endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), "could not be reached"),
+    "a header without end": (endless(b"HTTP/1.1 200 OK\r\nX: ", b"y" * MB), "could not be reached"),
+    "a chunk of less than nothing": (lambda: [head("Transfer-Encoding: chunked"), b"-5\r\n{}\r\n"], "could not be"),
+    "a body of less than nothing": (lambda: [head("Content-Length: -5"), b"{}"], "no ID token"),
+}
+
+
+@pytest.mark.parametrize(("pieces", "words"), BODIES.values(), ids=BODIES)
+def test_a_supplier_s_hostile_answer_is_refused_soon(
+    tls: ssl.SSLContext, tmp_path: Path, pieces: Pieces, words: str
+) -> None:
+    with saying(pieces, tls) as port:
+        account = KrakenAccount(
+            "eon-next", NUMBER, tmp_path / ".kraken.json", EMAIL, auth_url=f"https://localhost:{port}"
+        )
+        kept = Stored("auth0", "eon-next", EMAIL, "old", NOW, "refresh-token-of-the-house")
+        TokenFile(account.token_file).write(kept)
+        with bounded(), pytest.raises(Unreachable, match=words):
+            KrakenTariff(account).check_in(NOW)
+
+
+# -- myenergi -----------------------------------------------------------------------------------------------
+
+
+async def without_end() -> AsyncIterator[bytes]:
+    while True:
+        yield b"x" * 10_000
+
+
+@pytest.mark.parametrize("status", [200, 401, 503])
+def test_of_a_body_without_end_the_beginning_is_read(status: int) -> None:
+    async def read() -> httpx.Response:
+        answer = httpx.Response(status, content=without_end(), headers={"Content-Encoding": "gzip"})
+        await take_beginning(answer)
+        await answer.aread()
+        return answer
+
+    import asyncio  # noqa: PLC0415
+
+    answer = asyncio.run(read())
+
+    assert answer.status_code == status
+    assert MOST_BYTES <= len(answer.content) < MOST_BYTES * 2
+
+
+@pytest.mark.parametrize("status", [200, 401, 429, 503])
+def test_what_the_hub_packs_is_not_unpacked(street: Street, scripted: Scripted, status: int) -> None:
+    """The statuses keep their meaning, whatever the body is."""
+    digest = ("WWW-Authenticate", 'Digest realm="x", nonce="y", qop="auth"')
+    scripted(Reply(status, BOMB, (("Content-Encoding", "gzip"), digest, ("Retry-After", "30"))))
+
+    charger(street).prepare()
+
+    with bounded():
+        trouble = refusal(street, host=S18)
+
+    assert trouble.exit_code == (5 if status == 401 else 3)
+    assert not isinstance(trouble, Throttled) or trouble.retry_after == timedelta(seconds=30)
+
+
+DEEP = {"a list": b"[" * 100_000, "a closed list": b"[" * 20_000 + b"]" * 20_000, "objects": b'{"zappi":' * 50_000}
+
+
+@pytest.mark.parametrize("body", DEEP.values(), ids=DEEP)
+def test_what_the_hub_nests_deeply_is_no_json(street: Street, scripted: Scripted, body: bytes) -> None:
+    scripted(Reply(200, body))
+
+    assert "not JSON" in str(refusal(street, host=S18))
+
+
+def test_a_serial_that_is_none_is_not_repeated(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(street.myenergi.zappis[0], "serial", "\x1b[2J\ud800")
+
+    (reading,) = charger(street).read_each(street.now)
+
+    assert reading.serials == ()
+
+
+@pytest.mark.parametrize("told", ["999999", "Fri, 31 Dec 9999 23:59:59 -2300", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_wait_is_longer_than_an_hour(street: Street, scripted: Scripted, told: str) -> None:
+    scripted(Reply(429, b"", (("Retry-After", told),)))
+
+    trouble = refusal(street)
+
+    assert isinstance(trouble, Throttled)
+    assert trouble.retry_after == timedelta(hours=1)
+
+
+# -- the watchdog ----------------------------------------------------------------------------------------------
+
+PINGS: dict[str, tuple[Pieces, bool]] = {
+    "a body without end": (endless(head("Content-Length: 9999999999"), b"x" * MB), True),
+    "a body packed to burst": (lambda: [head(*PACKED), BOMB], True),
+    "a redirection elsewhere": (lambda: [head("Location: http://elsewhere.example/", status=302)], False),
+    "a refusal": (lambda: [head("Content-Length: 0", status=404)], False),
+    "headers without end": (endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), False),
+}
+
+
+@pytest.mark.parametrize(("pieces", "heard"), PINGS.values(), ids=PINGS)
+def test_of_a_watchdog_s_answer_only_the_status_counts(tls: ssl.SSLContext, pieces: Pieces, *, heard: bool) -> None:
+    with saying(pieces, tls) as port, bounded():
+        assert ping(f"https://localhost:{port}/secret", "start") is heard
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", None])
+def test_a_watchdog_of_one_s_own_authority_is_trusted_where_it_is_named_and_only_there(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, variable: str | None
+) -> None:
+    for name in {"REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} - {variable}:
+        monkeypatch.delenv(name)
+
+    with saying(lambda: [head("Content-Length: 0")], tls) as port:
+        assert ping(f"https://localhost:{port}/secret", "") is (variable is not None)
+
+
+# -- mail -------------------------------------------------------------------------------------------------------
+
+
+def test_a_mail_server_s_reply_without_end_fills_no_memory() -> None:
+    """The library keeps every line of a reply; how many there are is bounded by what the process may have."""
+    line = b"250-" + b"x" * 4000 + b"\r\n"
+    with saying(endless(b"220 ready\r\n", line * 100), first=True) as port, budget.bounded_memory(2**25):
+        mailer = SmtpMailer(host="127.0.0.1", port=port, user="a@example.com", password="x")
+        with pytest.raises(Unreachable, match="nobody can read"), budget.share(20):
+            mailer.check()
+
+
+# -- Tesla, whose library reads every answer whole: the process itself is bounded -----------------------------------
+
+TESLA = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from smartcharge import budget
+from smartcharge.adapters.battery_powerwall import PowerwallBattery
+from smartcharge.errors import Unreachable
+folder, email, now = sys.argv[1:]
+battery = PowerwallBattery(email=email, site_id=None, auth_folder=Path(folder), now=datetime.fromisoformat(now))
+try:
+    with budget.bounded_memory(2**26), battery:
+        pass
+except Unreachable as trouble:
+    print(trouble)
+status = Path("/proc/self/status").read_text()
+print(int(status.partition("VmHWM:")[2].split()[0]) // 1024)
+"""
+
+
+def test_what_tesla_packs_to_burst_ends_the_conversation_and_not_the_computer(
+    street: Street, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = Reply(200, bomb(160), (("Content-Encoding", "gzip"), ("Content-Type", "application/json")))
+    monkeypatch.setattr(street.tesla, "answer", lambda _asked, _now: reply)
+    street.write_tesla_tokens(tmp_path)
+
+    command = [sys.executable, "-c", TESLA, str(tmp_path), street.house.tesla_email, street.now.isoformat()]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    said, peak_mb = ended.stdout.splitlines()
+    assert said.startswith("Tesla ")
+    assert int(peak_mb) < 190
+    assert ended.stderr == ""

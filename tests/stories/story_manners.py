@@ -1,0 +1,115 @@
+"""How Tesla is treated in every story, whatever it does: no storm of commands, its patience, nobody else's battery.
+
+What it comes to, with one run a minute; a command is a mode or a reserve that reaches Tesla, refused or not:
+
+- A run commands each of the two values once at most, and stops at the first that is refused or does not show. Where
+  there is no rate plan the refused mode comes on top, at a release and at the midnight reset.
+- What Tesla took is looked at for 90 s before it is commanded again: thirty times an hour at most.
+- An episode that brings the battery back, of n minutes, costs n + 3 commands at most: one a run, the other value once
+  it gets so far, and the refused mode twice.
+- One that begins a hold asks in the minutes 0, 1, 2, 3, 5, 9, 14, and every five after that: 10 times in the first
+  half hour and 16 in the first hour, so that it costs 11 commands and 17.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from itertools import groupby, pairwise
+
+from smartcharge.world.faults import RETRY_AFTER_S
+from smartcharge.world.house import HOUSE
+from smartcharge.world.player import Played
+from smartcharge.world.story import Story
+from smartcharge.world.story_times import LONDON
+from smartcharge.world.visits import Request
+
+COMMANDS = ("operation", "backup")
+GONE, TOO_MANY = 410, 429
+NOT_ANSWERED = 0
+TAKES = timedelta(seconds=90)
+MOST_REFUSED_FOR_THE_RATE_PLAN = 2
+MOST_BESIDES_ONE_A_MINUTE = 3
+SPANS = (timedelta(minutes=10), timedelta(minutes=30), timedelta(hours=1))
+MOST_TO_BEGIN = {timedelta(minutes=30): 11, timedelta(hours=1): 17}
+RELEASE_PATIENCE = timedelta(minutes=3)
+
+
+def broken_manners(played: Played, story: Story, should_hold: Callable[[datetime], bool]) -> Iterator[str]:
+    """Name what Tesla would complain of.  should_hold: whether the story wants the battery held in a run's minute."""
+    commands = [each for each in played.requests if each.service == "tesla" and each.operation in COMMANDS]
+    told = list(_as_meant(commands))
+    yield from _every_command_goes_to_the_own_house(commands)
+    yield from _a_run_commands_each_value_once(told, {minute.at: len(minute.ran) for minute in played.minutes})
+    yield from _what_was_taken_is_given_time(played, story, commands)
+    yield from _no_storm(told, most_runs_a_minute=max(len(minute.ran) for minute in played.minutes))
+    yield from _a_beginning_asks_ever_more_seldom([each for each in told if should_hold(each.at)])
+    yield from _patience_is_granted(played, story, should_hold)
+
+
+def _as_meant(commands: list[Request]) -> Iterator[Request]:
+    """The commands as they were given: where a line is cut, pypowerwall sends the same once more by itself."""
+    for (_, _, status), same in groupby(commands, key=lambda each: (each.at, each.operation, each.status)):
+        sent = list(same)
+        yield from sent[:: 2 if status == NOT_ANSWERED else 1]
+
+
+def _every_command_goes_to_the_own_house(commands: list[Request]) -> Iterator[str]:
+    for each in commands:
+        if f"/energy_sites/{HOUSE.site_id}/" not in each.path:
+            yield f"at {_clock(each.at)} another house's battery is told: {each.path}"
+
+
+def _a_run_commands_each_value_once(told: list[Request], runs: dict[datetime, int]) -> Iterator[str]:
+    for at, given in groupby(told, key=lambda each: each.at):
+        counts = Counter("gone" if each.status == GONE else each.operation for each in given)
+        for kind, count in counts.items():
+            if count > (MOST_REFUSED_FOR_THE_RATE_PLAN if kind == "gone" else 1) * runs[at]:
+                yield f"at {_clock(at)} Tesla is given the same command {count} times ({kind})"
+
+
+def _what_was_taken_is_given_time(played: Played, story: Story, commands: list[Request]) -> Iterator[str]:
+    """But the same command once more on a line that was cut is the library's own."""
+    cut = {each.at for each in commands if each.status == NOT_ANSWERED}
+    meddled = {act.at for act in story.owner}
+    for kind in ("mode", "reserve"):
+        taken = [(at, value) for at, each, value in played.writes if each == kind]
+        for (before, old), (after, new) in pairwise(taken):
+            young = after - before < TAKES and after not in cut
+            if old == new and young and not any(before <= each <= after for each in meddled):
+                yield f"at {_clock(after)} {kind} {new} is asked for again {after - before} after Tesla took it"
+
+
+def _no_storm(told: list[Request], *, most_runs_a_minute: int) -> Iterator[str]:
+    for span in SPANS:
+        most = span // timedelta(minutes=1) * most_runs_a_minute + MOST_BESIDES_ONE_A_MINUTE
+        yield from _busiest(told, span, most)
+
+
+def _a_beginning_asks_ever_more_seldom(told: list[Request]) -> Iterator[str]:
+    for span, most in MOST_TO_BEGIN.items():
+        yield from _busiest(told, span, most)
+
+
+def _busiest(told: list[Request], span: timedelta, most: int) -> Iterator[str]:
+    """The first span with too many commands in it."""
+    for first in told:
+        count = sum(first.at <= each.at < first.at + span for each in told)
+        if count > most:
+            yield f"from {_clock(first.at)} Tesla is given {count} commands in {span}, at most {most} are allowed"
+            return
+
+
+def _patience_is_granted(played: Played, story: Story, should_hold: Callable[[datetime], bool]) -> Iterator[str]:
+    """In full by whoever begins a hold; for three minutes at a time by whoever brings the battery back."""
+    asked = [each for each in played.requests if each.service == "tesla"]
+    waits = [spell for spell in story.spells if spell.fault.service == "tesla" and spell.fault.kind == "http-429"]
+    for refused_at in sorted({each.at for each in asked if each.status == TOO_MANY}):
+        amount = next(each.fault.amount for each in waits if each.starts_at <= refused_at < each.ends_at)
+        wanted = timedelta(seconds=RETRY_AFTER_S if amount is None else amount)
+        for at in sorted({each.at for each in asked if each.at > refused_at}):
+            if at - refused_at < (wanted if should_hold(at) else min(wanted, RELEASE_PATIENCE)):
+                yield f"at {_clock(at)} Tesla is asked again {at - refused_at} after it asked for patience"
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone(LONDON):%H:%M}"
