@@ -3,14 +3,15 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from smartcharge.errors import Busy
 from smartcharge.store.border import NOT_WRITABLE, Connection, border, refusal
 
 APPLICATION_ID = 0x536D4368
 """Written into the file's header, so that a stranger's database is not taken for ours: "SmCh"."""
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """The number of the last step in `migrations`."""
 WAIT_SECONDS = 10
 PRIVATE_FILE = 0o600
@@ -23,7 +24,7 @@ FOREIGN = ("belongs to another program", "Set database.path to another file; thi
 A_FOLDER = ("is a folder", "Set database.path to a file, for example smartcharge.db inside that folder")
 
 
-def open_store(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+def open_store(path: Path, *, read_only: bool = False) -> Connection:
     """Open the database, bringing an older one up to date.
 
     read_only: the file is opened without the right to write; a missing or older one is answered from
@@ -48,8 +49,11 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         yield
         return
     db.execute("BEGIN IMMEDIATE")
+    changes = db.total_changes
     try:
         yield
+        if isinstance(db, Connection) and db.before_commit and db.total_changes > changes:
+            db.before_commit()
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:  # SQLite itself rolls back on a full disk
@@ -57,7 +61,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _open_for_writing(path: Path) -> sqlite3.Connection:
+def _open_for_writing(path: Path) -> Connection:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, PRIVATE_FILE))
@@ -65,13 +69,14 @@ def _open_for_writing(path: Path) -> sqlite3.Connection:
         raise refusal(path, NOT_WRITABLE)  # SQLite itself would open it for reading and say nothing
     with _closed_on_error(_connect(path, "rw")) as db:
         behind = _is_behind(db, path)
-        db.execute("PRAGMA journal_mode = DELETE")
+        with suppress(Busy):  # another program keeps it in write-ahead mode: we can work so too, and the doctor tells
+            db.execute("PRAGMA journal_mode = DELETE")
         if behind:
             _bring_up_to_date(db)
         return db
 
 
-def _open_for_reading(path: Path) -> sqlite3.Connection:
+def _open_for_reading(path: Path) -> Connection:
     if not path.exists():
         return _in_memory(path)
     _roll_back_what_a_crash_left(path)
@@ -92,7 +97,7 @@ def _roll_back_what_a_crash_left(path: Path) -> None:
             db.close()
 
 
-def _in_memory(path: Path, source: sqlite3.Connection | None = None) -> sqlite3.Connection:
+def _in_memory(path: Path, source: sqlite3.Connection | None = None) -> Connection:
     with _closed_on_error(_prepared(sqlite3.connect(":memory:", factory=Connection), path)) as db:
         if source is not None:
             source.backup(db)

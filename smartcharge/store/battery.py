@@ -20,6 +20,7 @@ def memory(db: sqlite3.Connection) -> BatteryMemory:
         confirmed_reserve_pct=row["confirmed_reserve_pct"],
         in_doubt_since=from_text_or_none(row["in_doubt_since"]),
         unproven_until=from_text_or_none(row["unproven_until"]),
+        leased_until=from_text_or_none(row["leased_until"]),
         rate_plan_missing=bool(row["rate_plan_missing"]),
         rested_at=from_text_or_none(row["rested_at"]),
     )
@@ -48,6 +49,7 @@ def _values(memory: BatteryMemory) -> dict[str, str | int | None]:
         "confirmed_reserve_pct": memory.confirmed_reserve_pct,
         "in_doubt_since": to_text_or_none(memory.in_doubt_since),
         "unproven_until": to_text_or_none(memory.unproven_until),
+        "leased_until": to_text_or_none(memory.leased_until),
         "rate_plan_missing": int(memory.rate_plan_missing),
         "rested_at": to_text_or_none(memory.rested_at),
     }

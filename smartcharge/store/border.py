@@ -1,7 +1,7 @@
 """Where the driver's errors become ours: whoever reads or writes gets `Busy`, `DatabaseRefused`, or a bug."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -56,9 +56,13 @@ def refusal(path: Path, words: tuple[str, str]) -> DatabaseRefused:
 
 
 class Connection(sqlite3.Connection):
-    """A connection whose errors name the file and the mend."""
+    """A connection whose errors name the file and the mend.
+
+    before_commit: writes what travels with every transaction that has changed anything.
+    """
 
     path: Path = Path(":memory:")
+    before_commit: Callable[[], None] | None = None
 
     def execute(self, sql: str, parameters: "_Parameters" = (), /) -> "Cursor":
         """Run one statement."""

@@ -14,6 +14,8 @@ from smartcharge.store.times import NEVER, from_text, from_text_or_none, to_text
 EVER = datetime.max.replace(tzinfo=UTC)
 LOOK_BACK = timedelta(hours=24)
 """How long an ended dispatch still matters to a decision or to the status."""
+AWAY = "AWAY"
+"""The supplier's word for a car that charged elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +89,44 @@ def apply(db: sqlite3.Connection, device: str, changes: Changes, now: datetime) 
 
 
 def record_completed(db: sqlite3.Connection, completed: Iterable[Dispatch], now: datetime) -> int:
-    """Keep completed dispatches as history, each start and end once; returns how many were new."""
-    told = {(to_text(dispatch.starts_at), to_text(dispatch.ends_at)): dispatch for dispatch in completed}
-    first_end = min((end for _, end in told), default="")
-    rows = db.execute("SELECT start, end FROM dispatches WHERE kind = 'completed' AND end >= ?", (first_end,))
-    known = {(row["start"], row["end"]) for row in rows} if told else set()
-    new = {span: dispatch for span, dispatch in told.items() if span not in known}
-    if new:
+    """Keep completed dispatches as history, each start and end once; returns how many rows that wrote.
+
+    They come late and may change: another energy or place is written over the old one, and a dispatch that was cut
+    otherwise meanwhile is dated anew, so that the answer that came last can be told. What is told again unchanged
+    writes nothing, and what the supplier is silent about stays known.
+    """
+    told = _by_span(completed)
+    first_start = min((start for start, _ in told), default="~")
+    rows = db.execute("SELECT * FROM dispatches WHERE kind = 'completed' AND end > ?", (first_start,))
+    known = {(row["start"], row["end"]): row for row in rows}
+    gone = [row for span, row in known.items() if span not in told]
+    news = [each for span, each in told.items() if span not in known or _has_changed(each, known[span], gone)]
+    if news:
         with transaction(db):
-            for dispatch in new.values():
+            for dispatch in news:
                 _insert(db, "completed", "", dispatch, to_text(now))
-    return len(new)
+    return len(news)
+
+
+def _by_span(completed: Iterable[Dispatch]) -> dict[tuple[str, str], Dispatch]:
+    """Each start and end once; of the same half hour at home and elsewhere, the one at home."""
+    told: dict[tuple[str, str], Dispatch] = {}
+    for dispatch in completed:
+        span = to_text(dispatch.starts_at), to_text(dispatch.ends_at)
+        if span not in told or dispatch.location != AWAY:
+            told[span] = dispatch
+    return told
+
+
+def _has_changed(told: Dispatch, known: sqlite3.Row, gone: Iterable[sqlite3.Row]) -> bool:
+    """Whether a completed dispatch is not as it is known, or had been replaced by one that is gone itself."""
+    energy = told.energy_kwh is not None and told.energy_kwh != _energy_kwh(known)
+    place = told.location is not None and told.location != known["location"]
+    replaced = any(
+        row["start"] < known["end"] and known["start"] < row["end"] and row["fetched_at"] >= known["fetched_at"]
+        for row in gone
+    )
+    return energy or place or replaced
 
 
 def windows(db: sqlite3.Connection, now: datetime) -> tuple[Window, ...]:
@@ -171,7 +200,8 @@ def _insert(db: sqlite3.Connection, kind: str, device: str, dispatch: Dispatch, 
         INSERT INTO dispatches (kind, device, start, end, delta_kwh, type, source, location, fetched_at, first_seen_at)
         VALUES (:kind, :device, :start, :end, :delta_kwh, :type, :source, :location, :at, :at)
         ON CONFLICT (kind, device, start, end) DO UPDATE SET
-            delta_kwh = excluded.delta_kwh, fetched_at = excluded.fetched_at,
+            delta_kwh = COALESCE(excluded.delta_kwh, delta_kwh), source = COALESCE(excluded.source, source),
+            location = COALESCE(excluded.location, location), fetched_at = excluded.fetched_at,
             missing_since = NULL, withdrawn_at = NULL, superseded_by = NULL
         """,
         {

@@ -12,7 +12,7 @@ from smartcharge.store.times import from_text_or_none, to_text, to_text_or_none
 
 @dataclass(frozen=True, slots=True)
 class DeviceRow:
-    """A device and its freshness. watched, boosting, state: as in `Device`. failures: running."""
+    """A device and its freshness. watched, boosting, state: as in `Device`. failures: running. requests: ever sent."""
 
     device: str
     watched: bool
@@ -22,6 +22,7 @@ class DeviceRow:
     last_ok_at: datetime | None = None
     failures: int = 0
     last_error: str | None = None
+    requests: int = 0
 
 
 def devices(db: sqlite3.Connection) -> tuple[DeviceRow, ...]:
@@ -36,6 +37,7 @@ def devices(db: sqlite3.Connection) -> tuple[DeviceRow, ...]:
             last_ok_at=from_text_or_none(row["last_ok_at"]),
             failures=row["failures"],
             last_error=row["last_error"],
+            requests=row["requests"],
         )
         for row in db.execute("SELECT * FROM fetches ORDER BY device")
     )
@@ -79,21 +81,25 @@ def record_devices(db: sqlite3.Connection, devices: Iterable[Device]) -> None:
                 )
 
 
-def record_answer(db: sqlite3.Connection, device: str, now: datetime, *, ok: bool, error: str | None = None) -> None:
+def record_answer(
+    db: sqlite3.Connection, device: str, now: datetime, *, ok: bool, error: str | None = None, requests: int = 0
+) -> None:
     """Note that a device's plan was asked for at `now`; a failure leaves the freshness as it was.
 
-    error: one line, without secrets. A device unknown so far is a watched one, or it would not have been asked for.
+    error: one line, without secrets. requests: that the answer took, counted here to save a row elsewhere.
+    A device unknown so far is a watched one, or it would not have been asked for.
     """
     at = to_text(now)
     db.execute(
         """
-        INSERT INTO fetches (device, watched, asked_at, last_ok_at, failures, last_error)
-        VALUES (:device, 1, :at, CASE WHEN :ok THEN :at END, NOT :ok, :error)
+        INSERT INTO fetches (device, watched, asked_at, last_ok_at, failures, last_error, requests)
+        VALUES (:device, 1, :at, CASE WHEN :ok THEN :at END, NOT :ok, :error, :requests)
         ON CONFLICT (device) DO UPDATE SET
             asked_at = :at,
             last_ok_at = CASE WHEN :ok THEN :at ELSE last_ok_at END,
             failures = CASE WHEN :ok THEN 0 ELSE failures + 1 END,
-            last_error = :error
+            last_error = :error,
+            requests = requests + :requests
         """,
-        {"device": device, "at": at, "ok": ok, "error": None if ok else error},
+        {"device": device, "at": at, "ok": ok, "error": None if ok else error, "requests": requests},
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from smartcharge.core.model import Because, Situation
+from smartcharge.errors import one_line
 from smartcharge.store.times import from_text, from_text_or_none, to_text
 
 EVER = ("", "~")
@@ -43,10 +44,18 @@ def append(
     error: str | None = None,
     detail: str | None = None,
 ) -> None:
-    """Add an entry. outcome, error, detail: for people, one line each, without secrets."""
+    """Add an entry. outcome, error, detail: for people, without secrets; a line each is made of them."""
     db.execute(
         "INSERT INTO journal (at, command, because, situation, outcome, error, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (to_text(at), command, because, None if situation is None else _to_json(situation), outcome, error, detail),
+        (
+            to_text(at),
+            command,
+            because,
+            None if situation is None else _to_json(situation),
+            outcome,
+            _line(error),
+            _line(detail),
+        ),
     )
 
 
@@ -81,10 +90,21 @@ def newest_at(db: sqlite3.Connection, before: datetime) -> datetime | None:
     return None if row is None else from_text_or_none(row["at"])
 
 
+def last_decided(db: sqlite3.Connection, until: datetime) -> JournalRow | None:
+    """Give the newest entry, up to and including a moment, in which something was decided."""
+    query = "SELECT * FROM journal WHERE at <= ? AND situation IS NOT NULL ORDER BY at DESC, id DESC LIMIT 1"
+    row = db.execute(query, (to_text(until),)).fetchone()
+    return None if row is None else _row(row)
+
+
 def last(db: sqlite3.Connection, command: str) -> JournalRow | None:
     """Give the entry a command wrote last, whatever the clock said then."""
     row = db.execute("SELECT * FROM journal WHERE command = ? ORDER BY id DESC LIMIT 1", (command,)).fetchone()
     return None if row is None else _row(row)
+
+
+def _line(text: str | None) -> str | None:
+    return None if text is None else one_line(text)
 
 
 def _row(row: sqlite3.Row) -> JournalRow:

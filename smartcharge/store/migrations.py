@@ -5,7 +5,7 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from smartcharge.store import APPLICATION_ID, OLD_TABLES, legacy
-from smartcharge.store.schema import INVITES, LEDGER_AND_QUIET, TABLES
+from smartcharge.store.schema import INVITES, LEASE, LEDGER_AND_QUIET, TABLES
 
 STEPS = Migrations("smartcharge")
 
@@ -45,6 +45,14 @@ def m004_ledger_and_quiet(db: Database) -> None:
     for statement in LEDGER_AND_QUIET:
         db.execute(statement)
     db.execute("PRAGMA user_version = 4")
+
+
+@STEPS()
+def m005_lease(db: Database) -> None:
+    """Make room for how long a gateway has been asked to hold by itself."""
+    for statement in LEASE:
+        db.execute(statement)
+    db.execute("PRAGMA user_version = 5")
 
 
 def apply(db: sqlite3.Connection) -> None:

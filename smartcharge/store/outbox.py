@@ -17,8 +17,8 @@ BETWEEN_MAILS = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=25)
 """No honest wait is longer; a stamp further ahead means that the clock has jumped back."""
 
-ALERT = "ALERT"
-"""In place of a calendar's method: a message of trouble, finished when it was queued."""
+ALERT, REPORT = "ALERT", "REPORT"
+"""In place of a calendar's method: a message of trouble, and a report; both finished when they were queued."""
 NO_LIMIT = 2**63 - 1
 """No sequence is higher: SQLite's largest integer."""
 
@@ -82,14 +82,16 @@ def queue(db: sqlite3.Connection, uid: str, sequence: int, method: str, recipien
     )
 
 
-def queue_message(db: sqlite3.Connection, uid: str, message: bytes, recipient: str, now: datetime) -> None:
+def queue_message(
+    db: sqlite3.Connection, uid: str, message: bytes, recipient: str, now: datetime, *, method: str = ALERT
+) -> None:
     """Let a finished message wait that belongs to no event; the same one once."""
     db.execute(
         """
         INSERT INTO outbox (uid, sequence, method, message, recipient, state, created_at)
         VALUES (?, 0, ?, ?, ?, 'queued', ?) ON CONFLICT DO NOTHING
         """,
-        (uid, ALERT, message, recipient, to_text(now)),
+        (uid, method, message, recipient, to_text(now)),
     )
 
 
@@ -153,7 +155,7 @@ def not_taken(db: sqlite3.Connection, letter: Letter, error: str) -> None:
         """
         UPDATE outbox SET
             state = 'queued', last_error = ?,
-            message = CASE WHEN may_have_arrived OR method = 'ALERT' THEN message ELSE x'' END
+            message = CASE WHEN may_have_arrived OR method IN ('ALERT', 'REPORT') THEN message ELSE x'' END
         WHERE id = ?
         """,
         (error, letter.id),

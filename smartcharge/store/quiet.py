@@ -7,6 +7,12 @@ from datetime import datetime
 from smartcharge.store.times import to_text
 
 
+def worked_out_from(db: sqlite3.Connection) -> str:
+    """What the last answer was worked out from, "" where there was none."""
+    row = db.execute("SELECT of FROM quiet").fetchone()
+    return row["of"] if row else ""
+
+
 def renew(db: sqlite3.Connection, of: str, since: datetime, until: Mapping[str, datetime | None]) -> None:
     """Replace what was foreseen. of: what it was worked out from; until: the last idle moment by command, or None."""
     moments = {command.replace("-", "_"): to_text(moment) if moment else "" for command, moment in until.items()}

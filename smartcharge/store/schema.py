@@ -191,7 +191,8 @@ INVITES = (
 
 LEDGER_AND_QUIET = (
     "ALTER TABLE readings ADD COLUMN capacity_kwh REAL CHECK (capacity_kwh IS NULL OR kind = 'battery')",  # when full
-    "ALTER TABLE services ADD COLUMN requests INTEGER NOT NULL DEFAULT 0",  # ever sent there
+    "ALTER TABLE services ADD COLUMN requests INTEGER NOT NULL DEFAULT 0",  # ever sent there, besides the next
+    "ALTER TABLE fetches ADD COLUMN requests INTEGER NOT NULL DEFAULT 0",  # ever sent for answers that named the device
     """
     CREATE TABLE quiet (                -- one row; until when each command has nothing to do
         id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -205,3 +206,6 @@ LEDGER_AND_QUIET = (
     ) STRICT
     """,
 )
+
+
+LEASE = ("ALTER TABLE battery ADD COLUMN leased_until TEXT",)  # until then the gateway itself holds, and ends it

@@ -1,6 +1,7 @@
 """Trouble with the services outside: patience that was asked for, refused sign-ins, and where an account lives."""
 
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +17,7 @@ class ServiceRow:
 
     asked_at: the last attempt that was noted here. ok_at: when the last trouble was over. failures: running.
     not_before: nothing is asked until then. refused_for: fingerprint of the configuration it refused.
-    host: the server that the account lives on.
+    host: the server that the account lives on. requests: ever sent there, as far as runs wrote it down.
     """
 
     service: str
@@ -28,6 +29,7 @@ class ServiceRow:
     refused_at: datetime | None = None
     host: str | None = None
     last_error: str | None = None
+    requests: int = 0
 
     @property
     def is_refused(self) -> bool:
@@ -55,6 +57,7 @@ def service(db: sqlite3.Connection, name: str) -> ServiceRow:
         refused_at=from_text_or_none(row["refused_at"]),
         host=row["host"],
         last_error=row["last_error"],
+        requests=row["requests"],
     )
 
 
@@ -73,6 +76,19 @@ def asked(db: sqlite3.Connection, name: str, now: datetime) -> None:
         """,
         (name, to_text(now)),
     )
+
+
+def add_requests(db: sqlite3.Connection, sent: Counter[str]) -> None:
+    """Add what was sent to each service since the last time; `sent` begins anew."""
+    for name, requests in sent.items():
+        db.execute(
+            """
+            INSERT INTO services (service, requests) VALUES (?, ?)
+            ON CONFLICT (service) DO UPDATE SET requests = requests + excluded.requests
+            """,
+            (name, requests),
+        )
+    sent.clear()
 
 
 def failed(db: sqlite3.Connection, name: str, now: datetime, error: str, not_before: datetime | None) -> None:

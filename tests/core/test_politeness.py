@@ -83,7 +83,7 @@ RETRIES = {
     "nor do four": (4, False, None, 0),
     "the fifth does": (5, False, None, 345),
     "the sixth more": (6, False, None, 585),
-    "more do not wait for ever": (60, False, None, 885),
+    "more do not wait for ever": (60, False, None, 705),
 }
 
 

@@ -160,7 +160,8 @@ def test_a_completed_dispatch_that_is_told_again_is_known(path: Path) -> None:
     )
 
     with closing(open_store(path)) as db:
-        assert dispatches.record_completed(db, [Dispatch(at("13:30"), at("14:00"), 3.5)], at("16:00")) == 0
+        told = [Dispatch(at("13:30"), at("14:00"))]
+        assert dispatches.record_completed(db, told, at("16:00")) == 0
         assert texts(db, "SELECT gcal_event_id FROM dispatches") == [("kept",)]
 
 

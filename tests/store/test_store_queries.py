@@ -18,6 +18,7 @@ QUERIES: dict[str, Callable[[sqlite3.Connection], object]] = {
     "the hours held": lambda db: holds.held_since(db, at("12:00"), at("13:05")),
     "a day of the journal": lambda db: journal.rows(db, since=at("00:00"), until=at("13:05")),
     "a command's last entry": lambda db: journal.last(db, "reconcile"),
+    "the newest decision": lambda db: journal.last_decided(db, at("13:05")),
     "the outbox": outbox.counts,
 }
 

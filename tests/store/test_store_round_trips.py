@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_case import CENTURY, POLICY, UNHURRIED, at, in_memory, on_disk, texts
 
-from smartcharge.core.answers import ChargerReading
+from smartcharge.core.answers import BatteryLevel, ChargerReading
 from smartcharge.core.model import Because, ChargerState, Hold, HoldKind, Pause, Situation, StandDown, Window
 from smartcharge.core.stance import BatteryMemory, Stance
 from smartcharge.store import battery, episodes, holds, journal, outbox, owner, readings, situation
@@ -148,11 +148,11 @@ def test_a_reading_of_the_charger(reading: ChargerReading, error: str | None) ->
 
 
 @UNHURRIED
-@given(moments, st.none() | st.floats(0, 100))
-def test_a_reading_of_the_battery(moment: datetime, soe_pct: float | None) -> None:
+@given(moments, st.none() | st.floats(0, 100), st.none() | st.floats(1, 1000))
+def test_a_reading_of_the_battery(moment: datetime, soe_pct: float | None, capacity_kwh: float | None) -> None:
     with closing(in_memory()) as db:
-        readings.record_battery(db, moment, soe_pct)
-        assert readings.last_battery(db) == readings.BatteryRow(moment, soe_pct)
+        readings.record_battery(db, moment, soe_pct, capacity_kwh)
+        assert readings.last_battery(db) == BatteryLevel(moment, soe_pct, capacity_kwh)
 
 
 def test_the_last_reading_is_the_one_kept_last_of_its_kind(db: sqlite3.Connection) -> None:

@@ -1,0 +1,55 @@
+"""What the ledger is made from: all of it was written down by the runs, nothing is asked."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from smartcharge.core.answers import BatteryLevel, ChargerReading
+from smartcharge.core.calendar import Held
+from smartcharge.core.slots import CheapPeriod, Span
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDispatch:
+    """A planned window of any device as it once stood, UTC, half-open; withdrawn_at: None where it stood to its end."""
+
+    starts_at: datetime
+    ends_at: datetime
+    withdrawn_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedDispatch:
+    """What the supplier says it dispatched, UTC, half-open.
+
+    first_told_at: when it first said so. told_at: when it last changed anything about it. energy_kwh: into the car,
+    None where it is silent. at_home: False where the car charged elsewhere, which this house did not pay.
+    """
+
+    starts_at: datetime
+    ends_at: datetime
+    first_told_at: datetime
+    told_at: datetime
+    energy_kwh: float | None = None
+    at_home: bool = True
+
+    @property
+    def span(self) -> Span:
+        """From when to when."""
+        return Span(self.starts_at, self.ends_at)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFacts:
+    """All that a ledger knows.
+
+    now: an open hold counts up to it, and what lies ahead is not judged. The facts reach a day beyond the half hours
+    that are asked for, so that what flowed between two readings is found; readings are in the order of time.
+    """
+
+    now: datetime
+    cheap_period: CheapPeriod
+    planned: tuple[PlannedDispatch, ...] = ()
+    completed: tuple[CompletedDispatch, ...] = ()
+    holds: tuple[Held, ...] = ()
+    chargers: tuple[ChargerReading, ...] = ()
+    batteries: tuple[BatteryLevel, ...] = ()

@@ -1,0 +1,153 @@
+"""Past minutes decided again, with the numbers of then and with others."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from record_case import LAG, MINUTE, between, knew, record
+from situations import HOUSE, LONDON, at, hold, seconds
+
+from smartcharge.core.answers import ChargerReading
+from smartcharge.core.ledger import days
+from smartcharge.core.model import Because, ChargerState, Policy
+from smartcharge.core.record import Record, Sighting
+from smartcharge.core.replay import Amend, Tick, differences, promised, walk
+from smartcharge.core.slots import Span
+
+AFTERNOON = between("12:30", "16:00")
+WINDOW = "13:00-14:00"
+OVERRUN = record(
+    WINDOW,
+    "13:01 idle, 13:02 charging, 13:29 charging, 13:59 charging, 14:01 charging, 14:28 charging",
+    (
+        knew("13:02", WINDOW, "charging"),
+        knew("13:29", WINDOW, "charging", "13:30"),
+        knew("13:59", WINDOW, "charging", "14:00"),
+        knew("14:29", WINDOW, "unknown", "14:30 extended"),
+    ),
+)
+"""A car that charges on after its window, as it would be written down."""
+SUPPOSED: dict[str, tuple[Policy, list[str]]] = {
+    "without the extra half hour": (replace(HOUSE, extension=False), ["13:59-14:29 not held"]),
+    "released earlier": (replace(HOUSE, release_lead=seconds(210)), ["14:27-14:29 not held"]),
+    "released later": (replace(HOUSE, release_lead=seconds(30)), ["14:29-14:30 held"]),
+    "only long holds": (replace(HOUSE, min_hold=seconds(1700)), ["13:02-13:29 not held"]),
+    "an hour a day": (replace(HOUSE, max_hours_per_day=0.4), ["13:29-14:29 not held"]),
+    "as it was": (HOUSE, []),
+}
+
+
+def course(of: Record, amend: Amend = lambda policy: policy) -> list[Tick]:
+    return list(walk(of, AFTERNOON, amend))
+
+
+def told(stretches: Sequence[object]) -> list[str]:
+    return [
+        f"{each.span.starts_at:%H:%M}-{each.span.ends_at:%H:%M} {'' if each.held else 'not '}held"  # type: ignore[attr-defined]
+        for each in stretches
+    ]
+
+
+def held_from(ticks: Sequence[Tick]) -> list[str]:
+    """When what is held changes, and to what."""
+    pairs = zip([None, *(tick.hold for tick in ticks)], ticks, strict=False)
+    changes = [tick for before, tick in pairs if tick.hold != before]
+    return [f"{tick.at:%H:%M} {tick.hold.until if tick.hold else '':%H:%M}" for tick in changes]
+
+
+def test_the_minutes_come_out_as_they_were() -> None:
+    assert [tick.hold for tick in course(OVERRUN)] == [tick.hold for tick in promised(OVERRUN, AFTERNOON)]
+    assert differences(promised(OVERRUN, AFTERNOON), course(OVERRUN)) == ()
+
+
+def test_each_minute_carries_the_rule_that_decided_it() -> None:
+    rules = {f"{tick.at:%H:%M}": tick.because for tick in course(OVERRUN)}
+
+    assert rules["13:01"] is Because.NOTHING_TO_HOLD
+    assert rules["13:02"] is Because.CHARGING_IN_WINDOW
+    assert rules["13:59"] is Because.OVERRUN
+    assert rules["14:29"] is Because.SLOT_ENDS
+
+
+@pytest.mark.parametrize(("policy", "expected"), SUPPOSED.values(), ids=SUPPOSED)
+def test_what_would_have_differed(policy: Policy, expected: list[str]) -> None:
+    other = course(OVERRUN, lambda _: policy)
+
+    assert told(differences(course(OVERRUN), other)) == expected
+
+
+def test_minutes_in_which_nobody_ran_are_not_decided() -> None:
+    slept = record(WINDOW, "13:02 charging", (knew("13:02", WINDOW, "charging"), knew("15:10", WINDOW, held="13:30")))
+    ticks = {f"{tick.at:%H:%M}": tick for tick in course(slept)}
+
+    assert ticks["15:09"].hold == hold("13:30")
+    assert ticks["15:09"].because is None
+    assert ticks["15:10"].hold is None
+
+
+def test_where_the_record_is_silent_and_the_car_would_matter_it_says_so() -> None:
+    silent = record(WINDOW, "13:00 idle, 13:01 idle")
+    guessed = [f"{tick.at:%H:%M}" for tick in course(silent) if tick.guessed]
+
+    assert guessed[0] == "13:03"
+    assert guessed[-1] < "14:00"
+    assert all(tick.hold is None for tick in course(silent))
+
+
+def test_a_hold_is_carried_in_from_before_the_first_minute() -> None:
+    ticks = list(walk(OVERRUN, between("13:40", "13:45")))
+
+    assert {tick.hold for tick in ticks} == {hold("14:00")}
+
+
+def test_hours_count_from_noon_also_where_the_day_begins_later() -> None:
+    capped = replace(HOUSE, max_hours_per_day=0.4)
+    ticks = list(walk(OVERRUN, between("13:28", "13:31"), lambda _: capped))
+
+    assert [tick.hold for tick in ticks] == [hold("13:30"), None, None]
+
+
+@pytest.mark.parametrize(
+    ("day", "minutes"), [(date(2026, 3, 29), 1380), (date(2026, 10, 25), 1500), (date(2026, 11, 22), 1440)]
+)
+def test_every_minute_of_a_day_is_decided_once_however_long_it_is(day: date, minutes: int) -> None:
+    span = days(day, day, LONDON)
+    ticks = list(walk(record(), span))
+
+    assert len(ticks) == len({tick.at for tick in ticks}) == minutes
+    assert len({tick.at.replace(minute=tick.at.minute // 30 * 30) for tick in ticks}) * 30 == minutes
+    nights = [tick for tick in ticks if tick.because is Because.CHEAP_PERIOD]
+    assert len(nights) == minutes - 18 * 60
+
+
+def test_a_year_of_minutes_takes_less_than_a_minute() -> None:
+    """Measured on a week with three windows a day, each revised twice, and a car that is asked every other minute."""
+    week = busy(7)
+    before = time.process_time()
+    held = sum(tick.hold is not None for tick in walk(week, Span(at("00:00"), at("00:00") + timedelta(days=7))))
+    took_s = time.process_time() - before
+
+    assert held > 7 * 300
+    assert took_s * 365 / 7 < 60
+
+
+def busy(number: int) -> Record:
+    """The record of a busy household over some days."""
+    starts = [at("00:00") + timedelta(days=day, hours=hour) for day in range(number) for hour in (12, 15, 20)]
+    sightings = [
+        Sighting(
+            start,
+            start + timedelta(hours=2, minutes=10 * revision),
+            start - timedelta(hours=3 - revision / 2),
+            "car",
+            withdrawn_at=None if revision == 2 else start - timedelta(hours=2.5 - revision / 2),
+        )
+        for start in starts
+        for revision in range(3)
+    ]
+    readings = [
+        ChargerReading(ChargerState.CHARGING, start + n * MINUTE + LAG) for start in starts for n in range(0, 130, 2)
+    ]
+    return replace(record(), sightings=tuple(sightings), readings=tuple(readings))
