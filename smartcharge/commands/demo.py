@@ -4,9 +4,9 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from smartcharge.act.words import clock
+from smartcharge.core.slots import local_day
 from smartcharge.errors import ConfigurationRefused
 from smartcharge.session import Session
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from smartcharge.world.street import Street
 
 DAY = "evening"
+STDOUT = "-"
 ZONE = "Europe/London"
 CHEAP_PENCE, STANDARD_PENCE = 6.19, 26.073
 WORTH_SAYING_W = 100
@@ -32,8 +34,15 @@ WORTH_SAYING_W = 100
 @click.command("demo")
 @click.option("--story", "name", default=DAY, show_default=True, metavar="NAME", help="Which day to play.")
 @click.option("--list", "only_list", is_flag=True, help="Name the stories.")
+@click.option("--html", "file", metavar="FILE", help="Write the report of the day it began on as a page; - is output.")
 @click.pass_obj
-def command(session: Session, *, name: str, only_list: bool) -> int:  # noqa: ARG001  # a demo needs no configuration
+def command(
+    session: Session,  # noqa: ARG001  # a demo needs no configuration
+    *,
+    name: str,
+    only_list: bool,
+    file: str | None,
+) -> int:
     """Play a whole day against a pretend street."""
     if missing := [each for each in ("trustme", "graphql", "aiosmtpd") if find_spec(each) is None]:
         raise ConfigurationRefused(
@@ -51,21 +60,36 @@ def command(session: Session, *, name: str, only_list: bool) -> int:  # noqa: AR
     if name not in known:
         raise click.UsageError(f"there is no story {name!r}; `smartcharge demo --list` names them")
     story = load_story(known[name])
-    click.echo(f"{name}: {' '.join(story.about.split())}\n")
-    played = perform(story)
-    for line in (*timeline(played), "", *savings(played)):
-        click.echo(line)
-    return 0
+    told = file != STDOUT
+    if told:
+        click.echo(f"{name}: {' '.join(story.about.split())}\n")
+    page: list[Outcome] = []
+    played = perform(story, lambda run: page.append(report(story, run, file)) if file else None)
+    if told:
+        click.echo("\n".join((*timeline(played), "", *savings(played))))
+    for outcome in page:
+        click.echo(outcome.stdout, nl=False)
+        click.echo(outcome.stderr, nl=False, err=True)
+    return max((outcome.exit_code for outcome in page), default=0)
 
 
-def perform(story: "Story") -> "Played":
-    """Play a story in a folder of its own, with a bar that shows how far it is."""
+def report(story: "Story", run: "Run", file: str) -> "Outcome":
+    """Let the house that was played in write the page of the day on which the story began."""
+    day = local_day(story.starts_at, ZONE)
+    place = file if file == STDOUT else str(Path(file).absolute())
+    return run(["report", "--day", str(day), "--html", place], story.starts_at + timedelta(minutes=story.minutes))
+
+
+def perform(story: "Story", then: "Callable[[Run], None]") -> "Played":
+    """Play a story in a folder of its own, with a bar that shows how far it is; `then` is done there at the end."""
     from smartcharge.world.player import play
 
     with tempfile.TemporaryDirectory(prefix="smartcharge-demo-") as name, street(Path(name), story) as (town, run):
         bar = click.progressbar(length=story.minutes, label=f"{story.minutes:,} minutes", file=sys.stderr)
         with bar:
-            return play(story, town, run, on_minute=lambda _: bar.update(1))
+            played = play(story, town, run, on_minute=lambda _: bar.update(1))
+        then(run)
+        return played
 
 
 @contextmanager
@@ -79,7 +103,7 @@ def street(folder: Path, story: "Story | None" = None) -> "Iterator[tuple[Street
 
     with Street(folder, story=story) as town, environment(town.environment, town.unset):
         config = write_config(folder, town, story)
-        town.write_tesla_tokens(folder, town.house.tesla_email)
+        town.sign_in_to_tesla(folder, story.backend if story else "cloud")
         yield town, runner(config)
 
 

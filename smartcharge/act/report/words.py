@@ -1,0 +1,118 @@
+"""The words of a report: amounts, bases, and moments as seen from one local day."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from smartcharge.act.words import clock, when
+from smartcharge.core.ledger import Energy
+from smartcharge.core.report import Look, Mark, Point
+from smartcharge.core.slots import Span
+
+PENCE = 100
+NOTE_SIGNS = 240
+"""Longer words from outside are cut: a page stays a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A local day as it is looked at. span: the day, UTC. now: when it is looked at."""
+
+    span: Span
+    zone: str
+    now: datetime
+
+    @property
+    def known(self) -> Span:
+        """The part of the day that has been."""
+        return Span(self.span.starts_at, min(max(self.now, self.span.starts_at), self.span.ends_at))
+
+    def clock(self, moment: datetime) -> str:
+        """Local time, with the date where it is another day's; the day's own end is 24:00."""
+        return "24:00" if moment == self.span.ends_at else when(moment, self.span.starts_at, self.zone)
+
+    def between(self, starts_at: datetime, ends_at: datetime) -> str:
+        """A stretch such as 13:00-14:30, or one moment where it begins and ends in the same minute."""
+        first, last = self.clock(starts_at), self.clock(ends_at)
+        if first == last:
+            return first
+        return f"{first}{' - ' if ' ' in first + last else '-'}{last}"
+
+    def moment(self, look: Look, at: datetime, what: str) -> Mark:
+        """A mark without length."""
+        return Mark(look, Span(at, at), self.clock(at), short(what))
+
+    def stretch(
+        self,
+        look: Look,
+        starts_at: datetime,
+        ends_at: datetime,
+        what: str,
+        *,
+        label: str = "",
+        points: tuple[Point, ...] = (),
+    ) -> Mark:
+        """A mark with length, cut at the day's ends; its words are not."""
+        cut = Span(max(starts_at, self.span.starts_at), min(ends_at, self.span.ends_at))
+        return Mark(look, cut, self.between(starts_at, ends_at), short(what), label, points)
+
+
+def short(text: str) -> str:
+    """One line, and not too long."""
+    line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
+    return line if len(line) <= NOTE_SIGNS else f"{line[: NOTE_SIGNS - 1]}…"
+
+
+def long_day(day: date) -> str:
+    """A day such as "Wednesday 9 December 2026"."""
+    return f"{day:%A} {day.day} {day:%B %Y}"
+
+
+def made_at(moment: datetime, zone: str) -> str:
+    """A moment such as "Wed 9 Dec 2026 15:40"."""
+    there = moment.astimezone(ZoneInfo(zone))
+    return f"{there:%a} {there.day} {there:%b %Y} {clock(moment, zone)}"
+
+
+def hours(length: timedelta) -> str:
+    """A length such as "2 h 16 min"; "" for none."""
+    whole, minutes = divmod(round(length.total_seconds() / 60), 60)
+    parts = (f"{whole} h" if whole else "", f"{minutes} min" if minutes or (length and not whole) else "")
+    return " ".join(part for part in parts if part)
+
+
+def money(pence: float | None) -> str:
+    """An amount such as "62 p" or "£1.92"; "" where no prices are configured."""
+    if pence is None:
+        return ""
+    return f"{pence:.0f} p" if abs(pence) < PENCE - 0.5 else f"£{pence / PENCE:,.2f}"
+
+
+def kwh(amount: float) -> str:
+    """An amount such as "16.3 kWh"."""
+    return f"{amount:,.1f} kWh"
+
+
+def based(energy: Energy | None) -> str:
+    """An energy with its basis, such as "3.6 kWh billed"; "" where nobody looked."""
+    return "" if energy is None else f"{kwh(energy.kwh)} {energy.basis}"
+
+
+def together(energies: Iterable[Energy]) -> tuple[str, str]:
+    """Energies of several bases as one amount, and the bases, with the share of each where there are several."""
+    known = tuple(energies)
+    if not known:
+        return "not known", ""
+    shares = ", ".join(f"{each.kwh:,.1f} {each.basis}" for each in known)
+    return kwh(sum(each.kwh for each in known)), shares if len(known) > 1 else str(known[0].basis)
+
+
+def count(number: int, what: str) -> str:
+    """A number of things, such as "1 half hour" or "2 half hours"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def times(number: int) -> str:
+    """How often, such as "once" or "3 times"."""
+    return "once" if number == 1 else f"{number} times"

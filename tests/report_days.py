@@ -1,0 +1,147 @@
+"""Houses with a day behind them for reports to tell of, written straight into their databases: played in no time."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+from smartcharge.commands.demo import runner
+from smartcharge.core.answers import ChargerReading, Device, Dispatch
+from smartcharge.core.dispatches import Remembered, reconcile
+from smartcharge.core.model import Because, ChargerState, Hold, HoldKind
+from smartcharge.store import dispatches, episodes, fetches, holds, journal, open_store, readings, transaction
+from smartcharge.world.player import Outcome
+
+DAY = datetime(2026, 12, 9, tzinfo=UTC)
+LATER = DAY + timedelta(days=1, hours=6)
+CAR = "car"
+HOSTILE = "<script>alert('x')</script> & <b onmouseover=\"x\">bold</b> \x1b[31m " + "unbroken" * 40
+CONFIG = """
+eon_next: {email: owner@example.com, password: "not a real one", import_account: A-12345678}
+myenergi: {hub_serial: "12345678", api_key: not-a-real-one}
+tesla: {account_email: owner@example.com}
+database: {path: smartcharge.db}
+"""
+GCAL = 'gcal: {smtp_user: sender@example.com, smtp_pass: "abcd efgh ijkl mnop", invite_to: calendar@example.com}\n'
+
+
+def at(clock: str) -> datetime:
+    """A moment of the day, UTC, which is what London's clocks show in December."""
+    return datetime.combine(DAY, time.fromisoformat(clock), UTC)
+
+
+Day = Callable[[sqlite3.Connection], None]
+"""Writes a day into a memory."""
+
+
+def house(folder: Path, day: Day, *, mail: str = GCAL) -> Path:
+    """A house whose memory holds a day; gives its configuration."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "config.yaml"
+    path.write_text(CONFIG + mail, encoding="utf-8")
+    path.chmod(0o600)
+    with closing(open_store(folder / "smartcharge.db")) as db, transaction(db):
+        day(db)
+    return path
+
+
+def report(config: Path, *arguments: str, now: datetime = LATER) -> Outcome:
+    """Run `report` in this process."""
+    return runner(config)(["report", *arguments], now)
+
+
+def nothing(db: sqlite3.Connection) -> None:
+    """A day on which nothing happened at all."""
+    fetches.record_devices(db, [Device(CAR, watched=True)])
+
+
+def ordinary(db: sqlite3.Connection) -> None:
+    """The demo's evening: a window that moves, an overrun, one withdrawn, and one in which the car is idle."""
+    nothing(db)
+    plan(db, "11:51", ("13:00", "14:30"))
+    plan(db, "13:20", ("13:00", "15:00"))
+    plan(db, "15:01")
+    plan(db, "16:11", ("17:30", "18:30"))
+    plan(db, "17:05")
+    plan(db, "17:08")
+    plan(db, "18:50", ("20:00", "21:00"))
+    _hold(db)
+    for clock in ("13:00", "20:00", "20:30"):
+        read_car(db, clock, ChargerState.IDLE, 0, 0.0 if clock == "13:00" else 16.3)
+    for n, clock in enumerate(("13:04", "13:29", "13:59", "14:29", "14:59", "15:10", "15:18")):
+        read_car(db, clock, ChargerState.CHARGING, 7150 + 10 * n, (at(clock) - at("13:04")) / timedelta(hours=1) * 7.2)
+        if n < 5:
+            readings.record_battery(db, at(clock), 29.0 + 17 * n, 13.5)
+    read_car(db, "15:20", ChargerState.IDLE, 0, 16.3)
+    half_hours = [(at("13:00") + n * timedelta(minutes=30), at("13:30") + n * timedelta(minutes=30)) for n in range(4)]
+    dispatches.record_completed(db, [Dispatch(start, end, 3.6, location="AT_HOME") for start, end in half_hours], LATER)
+
+
+def forty_revisions(db: sqlite3.Connection) -> None:
+    """A plan that is revised every quarter of an hour, and never the same."""
+    nothing(db)
+    for n in range(40):
+        start, end = DAY + timedelta(hours=16, minutes=n % 7 * 15), DAY + timedelta(hours=19, minutes=n * 7)
+        seen_at = DAY + timedelta(hours=6, minutes=15 * n)
+        known = _known(db, seen_at)
+        dispatches.apply(db, CAR, reconcile(known, [Dispatch(start, end, 7.0)], seen_at), seen_at)
+
+
+def full_of_trouble(db: sqlite3.Connection) -> None:
+    """Everything goes wrong, all day long, and is told in words that mean harm."""
+    forty_revisions(db)
+    _hold(db)
+    for n in range(288):
+        moment = DAY + n * timedelta(minutes=5)
+        state = (ChargerState.UNKNOWN, ChargerState.CHARGING, ChargerState.IDLE)[n % 3]
+        watts = None if state is ChargerState.UNKNOWN else 7000.0 * (n % 3 == 1) + n
+        readings.record_charger(db, ChargerReading(state, moment, watts, HOSTILE, n / 10), error=HOSTILE)
+        readings.record_battery(db, moment, n % 100)
+        outcome = ("trouble", "failed", "well again", "waiting", "waited", "confirmed")[n % 6]
+        detail = "time-based control, reserve 20 %" if outcome == "confirmed" else HOSTILE
+        error = f"{n} {HOSTILE}" if outcome in {"trouble", "failed"} else None
+        journal.append(db, at=moment, command="reconcile", outcome=outcome, error=error, detail=detail)
+        journal.append(db, at=moment, command="send-invites", outcome="sent", detail=f"{n} {HOSTILE}")
+    for command in ("reconcile", "fetch-dispatches", HOSTILE):
+        episodes.count_failure(db, command, HOSTILE, at("12:00"))
+
+
+DAYS = {
+    "nothing": nothing,
+    "ordinary": ordinary,
+    "forty revisions": forty_revisions,
+    "full of trouble": full_of_trouble,
+}
+
+
+def plan(db: sqlite3.Connection, seen: str, *windows: tuple[str, str]) -> None:
+    """Let the supplier answer with these windows."""
+    answer = [Dispatch(at(start), at(end), (at(end) - at(start)) / timedelta(hours=1) * 7.2) for start, end in windows]
+    dispatches.apply(db, CAR, reconcile(_known(db, at(seen)), answer, at(seen)), at(seen))
+
+
+def read_car(db: sqlite3.Connection, clock: str, state: ChargerState, watts: float, session_kwh: float) -> None:
+    """Let the charger be read."""
+    readings.record_charger(db, ChargerReading(state, at(clock), watts, "", round(session_kwh, 2)))
+
+
+def _known(db: sqlite3.Connection, now: datetime) -> tuple[Remembered, ...]:
+    return dispatches.remembered(db, CAR, now)
+
+
+def _hold(db: sqlite3.Connection) -> None:
+    """Hold from 13:04, renew, extend once, and release when the car stops."""
+    steps = (("13:04", "13:30"), ("13:29", "14:00"), ("13:59", "14:30"), ("14:29", "15:00"))
+    for clock, until in steps:
+        holds.change(db, Hold(at(until)), Because.CHARGING_IN_WINDOW, at(clock), at("13:00"))
+        _confirm(db, clock, f"backup, reserve 100 % until {until}")
+    holds.change(db, Hold(at("15:30"), HoldKind.EXTENSION), Because.OVERRUN, at("14:59"))
+    holds.change(db, None, Because.CAR_STOPPED, at("15:20"))
+    _confirm(db, "15:20", "time-based control, reserve 20 %")
+    for clock, told in (("13:04", "invite sent: Wed 13:00-14:30"), ("14:59", "invite updated: Wed 13:00-15:30")):
+        journal.append(db, at=at(clock), command="send-invites", outcome="sent", detail=told)
+
+
+def _confirm(db: sqlite3.Connection, clock: str, stance: str) -> None:
+    journal.append(db, at=at(clock), command="reconcile", outcome="confirmed", detail=stance)
