@@ -1,12 +1,14 @@
-"""`smartcharge doctor`: looks at everything that can be wrong, changes nothing, and says how to mend it."""
+"""`smartcharge doctor`: everything that can be wrong in a house, each with its mend; it changes nothing there."""
 
 import json
 from contextlib import closing
+from pathlib import Path
 
 import click
 
 from smartcharge.act.doctor import configuration, examination
 from smartcharge.act.doctor.findings import Finding, Tell, exit_code, summary
+from smartcharge.act.show import export
 from smartcharge.errors import ConfigurationRefused
 from smartcharge.session import Session
 
@@ -14,10 +16,14 @@ from smartcharge.session import Session
 @click.command("doctor")
 @click.option("--offline", is_flag=True, help="Only what needs no network.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--bundle", metavar="FILE", help="Write down all that helps to find a fault, without secrets; offline.")
 @click.pass_obj
-def command(session: Session, *, offline: bool, as_json: bool) -> int:
+def command(session: Session, *, offline: bool, as_json: bool, bundle: str | None) -> int:
     """Check everything that can be wrong, and say how to mend it."""
     found: list[Finding] = []
+    if bundle is not None:
+        _write(session, Path(bundle), found)
+        return exit_code(found)
 
     def tell(finding: Finding) -> None:
         found.append(finding)
@@ -38,3 +44,18 @@ def _examine(session: Session, tell: Tell, *, offline: bool) -> None:
         return
     with closing(tools):
         examination.examine(tools, tell, offline=offline)
+
+
+def _write(session: Session, file: Path, found: list[Finding]) -> None:
+    from smartcharge.act.doctor.bundle import FIRST_WORDS, bare_bundle, bundle
+
+    try:
+        tools = session.toolbox(looking=True)
+    except ConfigurationRefused as refused:
+        found.append(configuration.refusal(refused))
+        text = bare_bundle(session.now, refused)
+    else:
+        with closing(tools):
+            text = bundle(tools, found)
+    export.export(file, text, first_words=FIRST_WORDS, mode=export.PRIVATE)
+    click.echo(f"Written to {file}; read it before you give it to anybody.")

@@ -3,106 +3,90 @@
 import csv
 import io
 import json
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import click
 
-from smartcharge.act.words import clock, span
+from smartcharge.act.show.chronicle import COLUMNS, Noted, as_line, as_row, gather
+from smartcharge.act.show.layout import folded
+from smartcharge.act.show.overview import RUNS
+from smartcharge.act.words import when
 from smartcharge.commands import _options
 from smartcharge.session import Session
-from smartcharge.store import dispatches, journal
-from smartcharge.store.dispatches import ListedDispatch
-from smartcharge.store.journal import JournalRow
-from smartcharge.store.times import to_text, to_text_or_none
 from smartcharge.toolbox import Toolbox
 
-COLUMNS = ("at", "kind", "what", "because", "outcome", "start", "end", "energy_kwh", "detail", "error")
 A_DAY = timedelta(days=1)
+MOST_LINES = 4
+"""Of one entry on a terminal; --json and --csv tell it whole."""
 
 
 @click.command("history")
-@click.option("--since", metavar="TIME", help="From this time on; a day ago unless given.")
+@click.option(
+    "--since", metavar="TIME", help="From this time on, 22:00 being the last such; else a day."
+)
 @click.option("--until", metavar="TIME", help="Up to this time; now unless given.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
-@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated, with a heading.")
+@click.option("--command", "commands", type=click.Choice(RUNS), multiple=True, help="Of this command only; repeatable.")
+@click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
+@click.option("--csv", "for_spreadsheets", is_flag=True, help="Comma-separated, with a heading.")
 @_options.at
 @click.pass_obj
-def command(
-    session: Session, *, since: str | None, until: str | None, as_json: bool, as_csv: bool, at: str | None
+def command(  # one for each option
+    session: Session,
+    *,
+    since: str | None,
+    until: str | None,
+    commands: tuple[str, ...],
+    for_programs: bool,
+    for_spreadsheets: bool,
+    at: str | None,
 ) -> int:
     """Show the journal and the dispatches."""
-    if as_json and as_csv:
+    if for_programs and for_spreadsheets:
         raise click.UsageError("--json and --csv exclude each other")
     with closing(session.toolbox(looking=True)) as tools:
         tools.now = _options.moment(at, tools) if at else tools.now
-        end = _options.moment(until, tools) if until else tools.now
-        start = _options.moment(since, tools) if since else end - A_DAY
-        if start >= end:
-            raise click.UsageError("--since must lie before --until")
-        rows = gather(tools, start, end)
-        if as_json:
-            click.echo(json.dumps(rows, ensure_ascii=False))
-        elif as_csv:
-            click.echo(_csv(rows), nl=False)
+        start, end = _span(tools, since, until)
+        found = gather(tools, start, end, commands)
+        if for_programs:
+            click.echo(json.dumps([as_row(each) for each in found], ensure_ascii=False))
+        elif for_spreadsheets:
+            click.echo(_csv(found), nl=False)
+        elif found:
+            click.echo("\n".join(_lines(found, tools)))
         else:
-            for line in _lines(rows, tools.policy.cheap_period.zone):
-                click.echo(line)
+            click.echo(_nothing(tools, start, end, commands))
     return 0
 
 
-def gather(tools: Toolbox, since: datetime, until: datetime) -> list[dict[str, object]]:
-    """Journal rows and dispatches in [since, until), by time; the columns are `COLUMNS`, unknown is None."""
-    noted = [_journal_row(row) for row in journal.rows(tools.peek, since=since, until=until)]
-    planned = [_dispatch_row(row) for row in dispatches.history(tools.peek, since, until, tools.now)]
-    return sorted([*noted, *planned], key=lambda row: str(row["at"]))
+def _span(tools: Toolbox, since: str | None, until: str | None) -> tuple[datetime, datetime]:
+    end = _options.moment(until, tools, past=True) if until else tools.now
+    start = _options.moment(since, tools, past=True) if since else end - A_DAY
+    if start >= end:
+        first, last = (when(moment, tools.now, tools.policy.cheap_period.zone) for moment in (start, end))
+        raise click.UsageError(f"--since must lie before --until, and {first} does not lie before {last}")
+    return start, end
 
 
-def _journal_row(row: JournalRow) -> dict[str, object]:
-    known = {
-        "at": to_text(row.at),
-        "kind": "journal",
-        "what": row.command,
-        "because": row.because,
-        "outcome": row.outcome,
-        "detail": row.detail,
-        "error": row.error,
-    }
-    return {column: known.get(column) for column in COLUMNS}
-
-
-def _dispatch_row(row: ListedDispatch) -> dict[str, object]:
-    fate = "superseded" if row.superseded_by else "withdrawn" if row.withdrawn_at else None
-    known = {
-        "at": to_text(row.first_seen_at),
-        "kind": "dispatch",
-        "what": row.kind,
-        "outcome": fate,
-        "start": to_text(row.starts_at),
-        "end": to_text(row.ends_at),
-        "energy_kwh": row.energy_kwh,
-        "detail": to_text_or_none(row.withdrawn_at),
-    }
-    return {column: known.get(column) for column in COLUMNS}
-
-
-def _csv(rows: Sequence[dict[str, object]]) -> str:
+def _csv(found: Sequence[Noted]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(map(as_row, found))
     return text.getvalue()
 
 
-def _lines(rows: Sequence[dict[str, object]], zone: str) -> Iterator[str]:
-    for row in rows:
-        at = datetime.fromisoformat(str(row["at"]))
-        head = f"{at.astimezone(ZoneInfo(zone)):%a %d %b} {clock(at, zone)}"
-        if row["kind"] == "dispatch":
-            start, end = (datetime.fromisoformat(str(row[key])) for key in ("start", "end"))
-            yield f"{head}  {row['what']} window {span(start, end, zone)} {row['outcome'] or ''}".rstrip()
-        else:
-            words = (row["because"], row["outcome"], row["detail"], row["error"])
-            yield f"{head}  {row['what']}: {', '.join(str(word) for word in words if word)}"
+def _lines(found: Sequence[Noted], tools: Toolbox) -> Iterator[str]:
+    """On a terminal folded to its width; else one line for each entry."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for each in found:
+        yield from folded(*as_line(each, tools.now, tools.policy.cheap_period.zone), width, most_lines=MOST_LINES)
+
+
+def _nothing(tools: Toolbox, since: datetime, until: datetime, commands: Sequence[str]) -> str:
+    first, last = (when(moment, tools.now, tools.policy.cheap_period.zone) for moment in (since, until))
+    whose = f" by {' or '.join(commands)}" if commands else ""
+    return f"Nothing was written down{whose} from {first} to {last}; `--since` looks further back."

@@ -6,7 +6,7 @@ from smartcharge.act import reconcile
 from smartcharge.act.words import when
 from smartcharge.commands import _options
 from smartcharge.session import Session
-from smartcharge.store import battery, owner, transaction
+from smartcharge.store import battery, journal, owner, transaction
 from smartcharge.toolbox import Toolbox
 
 
@@ -21,11 +21,12 @@ def command(session: Session, *, until: str | None) -> int:
         if end is not None and end <= tools.now:
             raise click.UsageError(f"--until {until} has passed")
         with tools.alone():
+            until_when = f"until {when(end, tools.now, tools.policy.cheap_period.zone)}" if end else "until resumed"
             with transaction(tools.db):
                 owner.pause(tools.db, tools.now, end)
+                journal.append(tools.db, at=tools.now, command="pause", outcome="paused", detail=until_when)
             reconcile.settle(tools)
-        zone = tools.policy.cheap_period.zone
-        tools.say(f"paused{f' until {when(end, tools.now, zone)}' if end else ''}; `smartcharge resume` ends it")
+        tools.say(f"paused {until_when}; `smartcharge resume` ends it")
         if battery.memory(tools.db).owned:
             tools.warn("the Powerwall is not back at rest yet: every tick goes on trying; `smartcharge status` tells")
 

@@ -4,7 +4,7 @@ import click
 
 from smartcharge.commands import _options
 from smartcharge.session import Session
-from smartcharge.store import owner, situation, transaction
+from smartcharge.store import journal, owner, situation, transaction
 from smartcharge.toolbox import Toolbox
 
 
@@ -16,9 +16,11 @@ def command(session: Session) -> int:
     def run(tools: Toolbox) -> None:
         with tools.alone():
             seen = situation.load(tools.db, tools.now, tools.policy)
+            stopped = seen.paused or seen.stood_down_until is not None
             with transaction(tools.db):
                 owner.resume(tools.db)
-        stopped = seen.paused or seen.stood_down_until is not None
+                if stopped:
+                    journal.append(tools.db, at=tools.now, command="resume", outcome="resumed")
         tools.say("resumed" if stopped else "nothing was paused")
 
     return _options.act(session, run, typed=True)

@@ -78,3 +78,16 @@ class ChargerReading:
     why: str = ""
     session_kwh: float | None = None
     serials: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class BatteryLevel:
+    """How full the house battery was (UTC).
+
+    soe_pct: state of energy, 0-100 %, None where it was missing. capacity_kwh: what it holds when full, None where
+    nobody said.
+    """
+
+    at: datetime
+    soe_pct: float | None
+    capacity_kwh: float | None = None

@@ -22,6 +22,7 @@ DRAWING = frozenset({"C1", "C2", "D1", "D2"})
 CLAMPS = range(1, 7)
 OWN_CLAMP = "Internal Load"
 MAX_SERIAL = 10**12
+SERIAL = re.compile(r"[0-9A-Za-z-]{1,20}")
 PILOT = re.compile(r"[A-Z][0-9]?")
 PLAUSIBLE = 1e6
 """Beyond this a number is no watts and no kilowatt hours, whatever it is."""
@@ -84,7 +85,7 @@ def _serial(record: Mapping[str, object]) -> str:
     serial = record.get("sno")
     if isinstance(serial, int) and not isinstance(serial, bool):
         return str(serial) if 0 < serial < MAX_SERIAL else ""
-    return serial if isinstance(serial, str) else ""
+    return serial if isinstance(serial, str) and SERIAL.fullmatch(serial) else ""
 
 
 def _nobody(answer: object, pinned_serial: str | None) -> str:

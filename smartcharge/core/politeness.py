@@ -12,7 +12,7 @@ PLAN_NEAR, PLAN_QUIET, PLAN_NIGHT = timedelta(seconds=120), timedelta(seconds=18
 PLAN_TOLERANCE = timedelta(seconds=15)
 PLAN_WAKES = timedelta(minutes=15)
 PLAN_THROTTLED = (2, 4, 8, 15)
-PLAN_UNREACHABLE = (0, 0, 0, 0, 6, 10, 15)
+PLAN_UNREACHABLE = (0, 0, 0, 0, 6, 10, 12)
 CHARGER_KEEN, CHARGER_CALM = timedelta(seconds=60), timedelta(seconds=120)
 CHARGER_TOLERANCE = timedelta(seconds=10)
 WINDOW_BEGINS, SLOT_BEGINS = timedelta(minutes=15), timedelta(minutes=5)
@@ -74,5 +74,9 @@ def charger_may_be_asked(
     """
     if is_blocked(seen.now, not_before):
         return False
-    wait = CHARGER_KEEN + step(SKIPS, failures) if failures else charger_interval(seen)
-    return seen.due or has_passed(seen.now, asked_at, wait - CHARGER_TOLERANCE)
+    return seen.due or has_passed(seen.now, asked_at, charger_wait(seen, failures))
+
+
+def charger_wait(seen: Situation, failures: int) -> timedelta:
+    """How long after a question the next is allowed."""
+    return (CHARGER_KEEN + step(SKIPS, failures) if failures else charger_interval(seen)) - CHARGER_TOLERANCE

@@ -84,22 +84,5 @@ def test_a_configuration_error_names_file_key_and_mend(town: Town) -> None:
     assert "Traceback" not in outcome.stderr
 
 
-@pytest.mark.parametrize(
-    ("section", "key", "value"), [("tesla", "backend", "fleetapi"), ("control", "hold", "preserve")]
-)
-def test_what_is_not_built_yet_is_refused_by_name(town: Town, section: str, key: str, value: str) -> None:
-    config = town.folder / "config.yaml"
-    text = config.read_text()
-    head = f"{section}:\n"
-    config.write_text(
-        text.replace(head, f"{head}  {key}: {value}\n") if head in text else f"{text}{head}  {key}: {value}\n"
-    )
-
-    outcome = town.run("12:00", "tick")
-
-    assert outcome.exit_code == 4
-    assert f"{section}.{key}" in outcome.stderr
-
-
 def test_an_acting_command_goes_by_the_clock_alone(town: Town) -> None:
     assert town.run("12:00", "tick", "--at", "13:00").exit_code == 2

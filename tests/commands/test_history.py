@@ -4,6 +4,8 @@ import json
 
 from town_case import Town
 
+from smartcharge.core.model import Because
+
 
 def lived(town: Town) -> None:
     town.plan("13:00-13:30")
@@ -13,15 +15,20 @@ def lived(town: Town) -> None:
     town.run("13:29", "tick")
 
 
-def test_history_tells_the_day_in_order(town: Town) -> None:
+def test_history_tells_the_day_in_order_and_in_plain_words(town: Town) -> None:
     lived(town)
 
     lines = town.run("14:00", "history").stdout.splitlines()
 
-    assert any("planned window Wed 13:00-13:30" in line for line in lines)
-    assert any("CHARGING_IN_WINDOW, confirmed, backup, reserve 100 % until 13:30" in line for line in lines)
-    assert any("SLOT_ENDS, confirmed, time-based control, reserve 20 %" in line for line in lines)
     assert [line.split()[3] for line in lines] == sorted(line.split()[3] for line in lines)
+    assert lines[0] == "Wed 09 Dec 13:05  fetch-dispatches: planned: Wed 13:00-13:30, about 7.2 kWh"
+    told = "\n".join(lines)
+    assert "planned window Wed 13:00-13:30, about 7.2 kWh" in told
+    assert "reconcile: decided to hold the Powerwall: the car is charging in a planned cheap window" in told
+    assert "reconcile: Powerwall in backup, reserve 100 % until 13:30: the car is charging" in told
+    assert "reconcile: Powerwall in time-based control, reserve 20 %: the last cheap half hour ends" in told
+    assert "send-invites: invite sent: Wed 13:00-13:30" in told
+    assert not any(because in told for because in Because)
 
 
 def test_history_is_the_same_as_json_and_as_csv(town: Town) -> None:

@@ -1,15 +1,46 @@
-import io
+"""`login kraken`: with the configured password, with a browser, and with a refresh token, through a pipe."""
+
 import json
+import signal
 import stat
 import sys
+import threading
+from typing import Any
 
 import pytest
+from login_case import Pipe, address_in, browse, configure, shown_so_far
 from town_case import Town
+
+from smartcharge.world.player import Outcome
+
+TESLA_TOKEN = f"EU_{'0f' * 32}"
+
+
+def say(town: Town, monkeypatch: pytest.MonkeyPatch, *lines: object) -> None:
+    """Lay lines ready on standard input."""
+    monkeypatch.setattr(sys, "stdin", Pipe(*lines))
+
+
+def kept(town: Town) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((town.folder / ".kraken.json").read_text())
+    return found
+
+
+def landing() -> str:
+    """What the owner brings back from the address that was shown."""
+    return f"{browse(address_in(shown_so_far()))}\n"
+
+
+def by_browser(town: Town, monkeypatch: pytest.MonkeyPatch, paste: object = landing) -> Outcome:
+    """Sign in with a browser, where no password is configured."""
+    configure(town.folder, "eon_next", password=None)
+    say(town, monkeypatch, paste)
+    return town.run("12:00", "login", "kraken")
 
 
 def test_kraken_signs_in_with_a_refresh_token_from_standard_input(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     token = town.street.kraken_auth.issue_refresh_token()
-    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{token}\n"))
+    say(town, monkeypatch, f"{token}\n")
 
     outcome = town.run("12:00", "login", "kraken", "--refresh-token-stdin")
     tick = town.run("12:01", "tick")
@@ -21,55 +52,184 @@ def test_kraken_signs_in_with_a_refresh_token_from_standard_input(town: Town, mo
     assert town.street.account.sign_ins == 0
 
 
-def test_kraken_signs_in_with_the_configured_password(town: Town) -> None:
+def test_kraken_signs_in_with_the_configured_password_even_where_a_sign_in_is_kept(town: Town) -> None:
     outcome = town.run("12:00", "login", "kraken")
-
     assert outcome.exit_code == 0
+    assert "Next: `smartcharge doctor`" in outcome.stdout
     assert town.street.account.sign_ins == 1
+    assert "pretend password" not in (town.folder / ".kraken.json").read_text()
+
+    assert town.run("12:01", "login", "kraken").exit_code == 0
+
+    assert town.street.account.sign_ins == 2
 
 
-@pytest.mark.parametrize(
-    ("paste", "named"),
-    [
-        ("", "nothing was pasted"),
-        ("curl https://example.com/token", "command"),
-        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sig", "JWT"),
-        ("two words that are no token", "blanks"),
-    ],
-)
-def test_a_wrong_paste_is_named_as_what_it_is(
-    town: Town, monkeypatch: pytest.MonkeyPatch, paste: str, named: str
+def test_a_refused_password_is_no_end_of_the_sign_in_that_works(town: Town) -> None:
+    town.run("12:00", "tick")
+    before = kept(town)
+
+    with town.street.fault("kraken", "KT-CT-1138"):
+        refused = town.run("12:01", "login", "kraken")
+
+    words = "wrong password, or your account has moved to the new E.ON sign-in: run `smartcharge login kraken`"
+    assert refused.exit_code == 5
+    assert words in refused.stderr
+    assert kept(town) == before
+
+
+def test_without_a_password_a_browser_signs_in_and_stays_signed_in(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = by_browser(town, monkeypatch)
+
+    assert outcome.exit_code == 0, outcome.stderr
+    first = kept(town)
+    assert first["kind"] == "auth0"
+    assert stat.S_IMODE((town.folder / ".kraken.json").stat().st_mode) == 0o600
+    assert not any(str(first[key]) in outcome.stdout + outcome.stderr for key in ("token", "refresh_token"))
+
+    assert town.run("12:01", "tick").exit_code == 0
+    assert town.run("13:30", "tick").exit_code == 0
+
+    assert kept(town)["refresh_token"] != first["refresh_token"]
+    assert town.street.account.sign_ins == 0
+
+
+def test_a_browser_is_taken_before_the_password_where_it_is_asked_for(
+    town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{paste}\n"))
+    say(town, monkeypatch, landing)
 
-    outcome = town.run("12:00", "login", "kraken", "--refresh-token-stdin")
+    assert town.run("12:00", "login", "kraken", "--browser").exit_code == 0
+    assert town.run("13:30", "tick").exit_code == 0
+
+    assert town.street.account.sign_ins == 0
+
+
+def test_the_code_alone_will_do_and_is_good_once(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[str] = []
+
+    def code() -> str:
+        codes.append(landing().partition("code=")[2].partition("&")[0])
+        return codes[0]
+
+    assert by_browser(town, monkeypatch, code).exit_code == 0
+    again = by_browser(town, monkeypatch, code)
+
+    assert again.exit_code == 5
+    assert "(invalid_grant)" in again.stderr
+    assert "smartcharge login kraken --browser" in again.stderr
+    assert codes[0] not in again.stdout + again.stderr
+
+
+def test_a_code_that_waited_too_long_is_refused(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late() -> str:
+        landed = landing()
+        town.street.set_time(town.day.replace(hour=12, minute=11))
+        return landed
+
+    assert by_browser(town, monkeypatch, late).exit_code == 5
+
+
+WRONG_ADDRESSES = {
+    "of another attempt": (lambda: landing().replace("state=", "state=x"), "another attempt"),
+    "of a sign-in that was broken off": (
+        lambda: "https://www.eonnext.com/?error=access_denied&error_description=User+did&state=x\n",
+        "broken off or denied (access_denied)",
+    ),
+    "the one that is to be opened": (lambda: address_in(shown_so_far()), "the address to open"),
+    "of a page without a code": (lambda: "https://www.eonnext.com/dashboard\n", "holds no code"),
+    "nothing": (lambda: "\n", "nothing was pasted"),
+    "the end of input": (lambda: "", "nothing was pasted"),
+    "a Tesla token": (lambda: TESLA_TOKEN, "a Tesla token"),
+    "a refresh token": (lambda: f"v1.{'ab' * 32}", "--refresh-token-stdin"),
+}
+
+
+def test_no_time_runs_out_while_the_owner_is_at_his_browser(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    running: list[object] = []
+
+    def slowly() -> str:
+        running.append(signal.getitimer(signal.ITIMER_REAL)[0])
+        running.extend(each for each in threading.enumerate() if isinstance(each, threading.Timer))
+        return landing()
+
+    assert by_browser(town, monkeypatch, slowly).exit_code == 0
+
+    assert running == [0.0]
+
+
+def test_a_wrong_address_is_named_and_costs_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    town.run("11:59", "tick")
+    before = kept(town)
+
+    ends = {name: by_browser(town, monkeypatch, paste) for name, (paste, _) in WRONG_ADDRESSES.items()}
+
+    assert {name: outcome.exit_code for name, outcome in ends.items()} == dict.fromkeys(WRONG_ADDRESSES, 5)
+    assert [name for name, (_, words) in WRONG_ADDRESSES.items() if words not in ends[name].stderr] == []
+    assert kept(town) == before
+    assert town.street.count("kraken-auth", lambda request: request.path == "/oauth/token") == 0
+
+
+def test_a_sign_in_of_somebody_else_is_named_without_a_number(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(town.folder, "eon_next", import_account="A-0THE6001")
+
+    outcome = by_browser(town, monkeypatch)
+
+    assert outcome.exit_code == 4
+    assert "eon_next.import_account is not among the 1 account(s)" in outcome.stderr
+    assert "A-" not in outcome.stderr.replace("config.yaml", "")
+
+
+def test_a_new_sign_in_ends_a_remembered_refusal(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    with town.street.fault("kraken", "KT-CT-1138"):
+        assert town.run("12:00", "tick").exit_code == 5
+        assert by_browser(town, monkeypatch).exit_code == 0
+
+    assert town.run("12:01", "tick").exit_code == 0
+
+
+def test_an_expired_browser_sign_in_names_the_command_to_run(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_browser(town, monkeypatch)
+
+    with town.street.fault("kraken-auth", "invalid-grant"):
+        outcome = town.run("13:30", "tick")
 
     assert outcome.exit_code == 5
-    assert named in outcome.stderr
+    assert "smartcharge login kraken" in outcome.stderr
+
+
+@pytest.mark.parametrize(("supplier", "key"), [("octopus", "eon_next.api_key"), ("edf", "eon_next.password")])
+def test_other_suppliers_are_told_what_signs_in_there(town: Town, supplier: str, key: str) -> None:
+    configure(town.folder, "eon_next", password=None, supplier=supplier)
+
+    assert town.run("12:00", "login", "kraken", "--browser").exit_code == 2
+    outcome = town.run("12:00", "login", "kraken")
+
+    assert outcome.exit_code == 4
+    assert f"{key} is missing" in outcome.stderr
+
+
+WRONG_TOKENS = {
+    "": "nothing was pasted",
+    "curl https://example.com/token": "command",
+    "python -m pypowerwall authtoken": "command",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sig": "JWT",
+    "two words that are no token": "blanks",
+    "https://www.eonnext.com/?error=access_denied&state=x": "broken off or denied (access_denied)",
+    "\ufffd\ufffd-no-text-at-all-\ufffd": "letters inside",
+    TESLA_TOKEN: "smartcharge login tesla",
+}
+
+
+def test_a_wrong_paste_is_named_as_what_it_is(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: dict[str, Outcome] = {}
+    for paste in WRONG_TOKENS:
+        say(town, monkeypatch, f"{paste}\n")
+        ends[paste] = town.run("12:00", "login", "kraken", "--refresh-token-stdin")
+
+    assert {outcome.exit_code for outcome in ends.values()} == {5}
+    assert [paste for paste, words in WRONG_TOKENS.items() if words not in ends[paste].stderr] == []
     assert not (town.folder / ".kraken.json").exists()
 
 
-def test_tesla_keeps_two_pasted_tokens_private_and_proves_them(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = town.folder / ".pypowerwall.auth"
-    (entry,) = json.loads(path.read_text()).values()
-    path.unlink()
-    tokens = (entry["sso"]["refresh_token"], entry["sso"]["access_token"])
-    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(tokens) + "\n"))
-
-    outcome = town.run("12:00", "login", "tesla")
-
-    assert outcome.exit_code == 0, outcome.stderr
-    assert "The Powerwall is in time-based control, reserve 20 %" in outcome.stdout
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert not any(token in outcome.stdout + outcome.stderr for token in tokens)
-
-
-def test_tesla_refuses_a_spent_token_with_the_mend(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    (town.folder / ".pypowerwall.auth").unlink()
-    monkeypatch.setattr(sys, "stdin", io.StringIO("a-token-that-nobody-ever-issued\n\n"))
-
-    outcome = town.run("12:00", "login", "tesla")
-
-    assert outcome.exit_code == 5
-    assert "smartcharge login tesla" in outcome.stderr
-    assert "a-token-that-nobody-ever-issued" not in outcome.stderr
+def test_two_ways_at_once_are_none(town: Town) -> None:
+    assert town.run("12:00", "login", "kraken", "--browser", "--refresh-token-stdin").exit_code == 2

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 
+from story_manners import broken_manners
+
 from smartcharge.core.slots import SLOT, CheapPeriod, Span, last_slot_end, slot_end, slot_start
 from smartcharge.world.kraken_account import Dispatch
 from smartcharge.world.player import Minute, Played
@@ -26,7 +28,7 @@ BACKUP, FULL_PCT = "backup", 100
 
 def broken_laws(played: Played, story: Story) -> list[str]:
     """Name the laws that a performance broke."""
-    laws: list[Callable[[Played, Story], Iterator[str]]] = [_trouble_is_told_once]
+    laws: list[Callable[[Played, Story], Iterator[str]]] = [_trouble_is_told_once, _tesla_is_treated_well]
     if not holds_itself(story):
         laws.append(_backup_stands_only_where_a_window_allows_it)
     if not troubles(story, "tesla"):
@@ -71,6 +73,11 @@ def holds_itself(story: Story) -> bool:
 def _trouble_is_told_once(played: Played, _story: Story) -> Iterator[str]:
     told = Counter(line for minute in played.minutes for ran in minute.ran for line in ran.outcome.stderr.splitlines())
     yield from (f"the owner is told {count} times: {line}" for line, count in told.items() if count > 1)
+
+
+def _tesla_is_treated_well(played: Played, story: Story) -> Iterator[str]:
+    minutes = {minute.at: minute for minute in played.minutes}
+    yield from broken_manners(played, story, lambda at: _should_hold(minutes[at], story))
 
 
 def _backup_stands_only_where_a_window_allows_it(played: Played, story: Story) -> Iterator[str]:

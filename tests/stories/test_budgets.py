@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from story_case import Performance, minutes_with_words, perform, spoken_secrets
 from story_laws import broken_laws
+from story_replay import decided_otherwise
 
 from smartcharge.world.checks import check
 from smartcharge.world.story_file import load_story, stories
@@ -61,6 +62,7 @@ def test_the_demo_s_day_ends_as_it_should(tmp_path: Path) -> None:
     assert len(performance.played.minutes) == DAY_MINUTES
     assert check(performance.played, story) == []
     assert broken_laws(performance.played, story) == []
+    assert list(decided_otherwise(tmp_path, performance.played)) == []
     assert list(spoken_secrets(performance.words)) == []
 
 

@@ -1,0 +1,85 @@
+"""The same few evenings at every supplier on Kraken: its own host, its own sign-in, its own night."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from story_case import perform, spoken_secrets, tracebacks
+
+from smartcharge.act import conversation
+from smartcharge.world.checks import check
+from smartcharge.world.house import HOUSE
+from smartcharge.world.player import Played
+from smartcharge.world.story_file import story_from
+
+SUPPLIERS: Mapping[str, tuple[dict[str, object], str]] = {
+    "octopus": ({"api_key": HOUSE.kraken_api_key, "email": None, "password": None}, "api.octopus.energy"),
+    "edf": ({}, "api.edfgb-kraken.energy"),
+}
+"""What signs in there beside what every house has, and who is asked; E.ON Next is in all the other stories."""
+WITHDRAWN = """
+name: withdrawn
+about: A hold begins, its window is withdrawn, and it ends with the half hour.
+day: 2026-12-09
+start: 13:08
+minutes: 23
+plan: {13:08: [13:00-14:30], 13:16: []}
+car: {13:08: B2, 13:10: 7200}
+expect:
+  battery: {13:11: backup/100, 13:20: backup/100, 13:29: autonomous/20}
+  hold: {13:11: 13:30, 13:20: 13:30, 13:30: none}
+  exactly: {sign_ins: 1, writes: 4}
+"""
+CAPPED = """
+name: capped
+about: A tariff with a cap; the hours of the day are used up by the first half hour.
+day: 2026-12-09
+start: 13:24
+minutes: 12
+plan: {13:24: [13:00-15:00]}
+car: {13:24: 7200}
+config: {control: {max_hours_per_day: 0.05}}
+expect:
+  battery: {13:25: backup/100, 13:29: autonomous/20, 13:34: autonomous/20}
+  exactly: {sign_ins: 1, writes: 4}
+"""
+NIGHT = """
+name: night
+about: A hold ends where the supplier's own night begins, which nobody had to configure.
+day: 2026-12-09
+start: {start}
+minutes: 12
+plan: {{{start}: [{planned}]}}
+car: {{{start}: 7200}}
+expect:
+  battery: {{{held}: backup/100, {last}: autonomous/20}}
+  exactly: {{sign_ins: 1, writes: 4}}
+"""
+NIGHTS = {
+    "octopus": {"start": "23:20", "planned": "23:00-23:55", "held": "23:22", "last": "23:31"},
+    "edf": {"start": "23:50", "planned": "23:30-00:30", "held": "23:52", "last": "+1 00:01"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "NAPS_SECONDS", (0.0,) * len(conversation.NAPS_SECONDS))
+
+
+@pytest.mark.parametrize("text", [WITHDRAWN, CAPPED, NIGHT], ids=["withdrawn", "capped", "night"])
+@pytest.mark.parametrize("supplier", SUPPLIERS)
+def test_a_supplier_is_asked_at_its_own_door_with_its_own_sign_in(supplier: str, text: str, tmp_path: Path) -> None:
+    credentials, host = SUPPLIERS[supplier]
+    story = story_from(text.format(**NIGHTS[supplier]) if text is NIGHT else text)
+    config = {**story.config, "eon_next": {"supplier": supplier, **credentials}}
+    performance = perform(replace(story, config=config), tmp_path)
+
+    wrong = [*check(performance.played, story), *spoken_secrets(performance.words), *tracebacks(performance.words)]
+    assert wrong == []
+    assert asked(performance.played) == {host}
+
+
+def asked(played: Played) -> set[str]:
+    """Which of Kraken's hosts were asked, E.ON's sign-in among them."""
+    return {request.host for request in played.requests if request.service.startswith("kraken")}
