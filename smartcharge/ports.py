@@ -8,14 +8,15 @@ Every method may raise `errors.Unreachable` (no answer, nonsense), `errors.Throt
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from smartcharge.core.answers import ChargerReading, Plan, Registration
-from smartcharge.core.stance import BatteryFacts, BatteryReading
+from smartcharge.core.stance import BatteryFacts, BatteryReading, Write
 
 if TYPE_CHECKING:
     from smartcharge.core.calendar import Invite
     from smartcharge.core.posting import Receipt
+    from smartcharge.core.report import Report
 
 
 class Tariff(Protocol):
@@ -23,9 +24,6 @@ class Tariff(Protocol):
 
     def plan(self, devices: Sequence[str], now: datetime) -> Plan:
         """Ask for the plan of the devices known so far (none known: they are discovered in the same run)."""
-
-    def check_in(self, now: datetime) -> None:
-        """Make sure of a usable sign-in, without asking for anything else."""
 
     def registrations(self, now: datetime) -> tuple[Registration, ...]:
         """Ask which devices are registered, watched or not."""
@@ -78,6 +76,14 @@ class Battery(Protocol):
         """Ask for a backup reserve on the app's scale, 0-80 or 100; proves nothing."""
 
 
+@runtime_checkable
+class DirectBattery(Battery, Protocol):
+    """A house battery whose gateway is asked itself: it takes both values in one, and can end a hold alone."""
+
+    def write(self, write: Write) -> None:
+        """Give one command; proves nothing. Raises `LeaseUnknown` where it can hold only until it is told otherwise."""
+
+
 class Mailer(Protocol):
     """A way to post a finished message."""
 
@@ -96,3 +102,10 @@ class InviteWriter(Protocol):
 
     def feed(self, invites: Sequence["Invite"]) -> bytes:
         """A calendar file with all these events."""
+
+
+class PageWriter(Protocol):
+    """Puts a report on a page that stands alone: it loads nothing, runs nothing, and may be printed."""
+
+    def page(self, report: "Report") -> str:
+        """One HTML document; whatever the report quotes from outside is text in it, never markup."""

@@ -32,6 +32,7 @@ Pence = Annotated[float, Meta(ge=0, le=1000, description="pence per kWh, 0 or mo
 Clock = tuple[time, time]
 Period = Annotated[Clock, Meta(description='two different local times such as ["00:00", "06:00"]')]
 Folder = Annotated[Path, Meta(description="a path, from this file's folder unless it begins with / or ~/")]
+File = Annotated[Path, Meta(description="a path of a file, not of a folder, from here unless it begins with / or ~/")]
 
 
 class EonNext(Struct, frozen=True, kw_only=True):
@@ -66,7 +67,7 @@ class Tesla(Struct, frozen=True, kw_only=True):
     auth_path: Folder | None = None
     gateway_host: Word | None = None
     gateway_password: Password | None = None
-    rsa_key_path: Folder | None = None
+    rsa_key_path: File | None = None
 
 
 class Gcal(Struct, frozen=True, kw_only=True):
@@ -83,18 +84,21 @@ class Gcal(Struct, frozen=True, kw_only=True):
     cheap_rate_pence: Pence = 6.19
     standard_rate_pence: Pence = 26.073
     invite_when: Literal["charging", "planned"] = "charging"
-    feed_path: Folder | None = None
+    feed_path: File | None = None
 
 
 class Database(Struct, frozen=True, kw_only=True):
     """Where the program remembers, and for how long; tokens and locks live in the same folder."""
 
-    path: Folder = Path("data/smartcharge.db")
+    path: File = Path("data/smartcharge.db")
     keep_days: Annotated[int, Meta(ge=40, le=36500, description="a whole number of days, 40 or more")] = 730
 
 
 class Control(Struct, frozen=True, kw_only=True):
-    """What the battery should do; cheap_period is local wall-clock time and may cross midnight."""
+    """What the battery should do; cheap_period is local wall-clock time and may cross midnight.
+
+    shadow: the battery is read and never set, beside another controller.
+    """
 
     default_reserve_pct: Annotated[
         int,
@@ -114,6 +118,7 @@ class Control(Struct, frozen=True, kw_only=True):
     max_hours_per_day: (
         Annotated[float, Meta(gt=0, le=24, description="hours above 0 and up to 24, or null for no cap")] | None
     ) = None
+    shadow: Annotated[bool, Meta(description="true or false")] = False
 
 
 class Alerts(Struct, frozen=True, kw_only=True):

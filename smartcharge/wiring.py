@@ -1,14 +1,16 @@
 """Which adapter serves which port, from the configuration; importing an adapter waits until it is wanted."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smartcharge.config import TESLA_TOKENS, Config
+from smartcharge.config import Config
 from smartcharge.errors import ConfigurationRefused
-from smartcharge.ports import Battery, Charger, InviteWriter, Mailer, Tariff
+from smartcharge.ports import Battery, Charger, InviteWriter, Mailer, PageWriter, Tariff
 from smartcharge.secret import Secret
-from smartcharge.settings import Gcal
+from smartcharge.settings import Gcal, Tesla
 
 if TYPE_CHECKING:
     from smartcharge.adapters._kraken_account import KrakenAccount
@@ -16,14 +18,18 @@ if TYPE_CHECKING:
 KRAKEN_TOKENS = ".kraken.json"
 
 
-def tariff(config: Config) -> Tariff:
+Count = Callable[[], None]
+"""Called for every request that is made."""
+
+
+def tariff(config: Config, count: Count) -> Tariff:
     """The supplier: Kraken for all of them so far."""
     from smartcharge.adapters.tariff_kraken import KrakenTariff
 
-    return KrakenTariff(kraken_account(config))
+    return KrakenTariff(kraken_account(config), count)
 
 
-def charger(config: Config, *, host: str | None) -> Charger:
+def charger(config: Config, count: Count, *, host: str | None) -> Charger:
     """The Zappi behind a myenergi hub, at the server it was last found at."""
     from smartcharge.adapters.charger_zappi import ZappiCharger
 
@@ -34,23 +40,48 @@ def charger(config: Config, *, host: str | None) -> Charger:
         zappi_serial=hub.zappi_serial,
         threshold_w=hub.charging_watts,
         host=host,
+        count=count,
     )
 
 
 def battery(config: Config, now: datetime, folder: Path | None = None) -> Battery:
-    """The Powerwall, through Tesla's cloud; with the tokens of another folder where a new sign-in is to be proven."""
+    """The Powerwall, on the configured way; with the tokens of another folder where a new sign-in is to be proven."""
+    tesla, folder = config.tesla, folder or config.auth_folder
+    if tesla and tesla.backend == "fleetapi":
+        from smartcharge.adapters.battery_fleet import FleetBattery
+
+        return FleetBattery(site_id=tesla.energy_site_id, folder=folder, now=now, place=str(config.path))
+    if tesla and tesla.backend == "v1r":
+        return _gateway(config, tesla, now)
     from smartcharge.adapters.battery_powerwall import PowerwallBattery
 
-    tesla = config.tesla
     if tesla is None or tesla.account_email is None:
         raise _missing(config, "tesla.account_email", "Give your Tesla address.")
     return PowerwallBattery(
         email=tesla.account_email,
         site_id=tesla.energy_site_id,
-        auth_folder=folder or config.auth_folder,
+        auth_folder=folder,
         now=now,
         place=str(config.path),
     )
+
+
+def _gateway(config: Config, tesla: Tesla, now: datetime) -> Battery:
+    from smartcharge.adapters.battery_v1r import GatewayBattery
+
+    return GatewayBattery(
+        host=tesla.gateway_host or "",
+        password=_revealed(tesla.gateway_password) or "",
+        key=config.tesla_sign_in,
+        now=now,
+    )
+
+
+def tesla_requests(count: Count) -> AbstractContextManager[None]:
+    """Hears what the battery's library asks, whichever adapter has it ask."""
+    from smartcharge.adapters._powerwall_requests import requests_heard
+
+    return requests_heard(count)
 
 
 def mailer(config: Config) -> Mailer:
@@ -79,6 +110,22 @@ def invite_writer(config: Config) -> InviteWriter:
         cheap_pence=prices.cheap_rate_pence,
         standard_pence=prices.standard_rate_pence,
         zone=config.control.timezone.key,
+    )
+
+
+def page_writer() -> PageWriter:
+    """Reports as pages for a browser."""
+    from smartcharge.adapters.report_html import HtmlPages
+
+    return HtmlPages()
+
+
+def report_message(*, sender: str, recipient: str, subject: str, text: str, page: str, at: datetime, key: str) -> bytes:
+    """A mail that brings a report."""
+    from smartcharge.adapters import report_mail
+
+    return report_mail.report_message(
+        sender=sender, recipient=recipient, subject=subject, text=text, page=page, at=at, key=key
     )
 
 
@@ -123,12 +170,15 @@ def kraken_fingerprint(config: Config) -> str:
 
 
 def tesla_fingerprint(config: Config) -> str:
-    """Changes with the token file: a refused sign-in is forgiven when the owner has signed in anew."""
+    """Changes with what opens the way to the battery: a refusal is forgiven when the owner has changed that."""
     try:
-        found = (config.auth_folder / TESLA_TOKENS).stat()
+        found = config.tesla_sign_in.stat()
     except FileNotFoundError:
         return "absent"
-    return f"{found.st_mtime_ns}-{found.st_size}"
+    tesla, file = config.tesla, f"{found.st_mtime_ns}-{found.st_size}"
+    if tesla is None or tesla.gateway_password is None:
+        return file
+    return f"{file}-{_digest(tesla.gateway_host or '', tesla.gateway_password.reveal())}"
 
 
 def hub_fingerprint(config: Config) -> str:
@@ -142,22 +192,6 @@ def mail_fingerprint(config: Config) -> str:
     if account is None:
         return "absent"
     return _digest(account.smtp_host, str(account.smtp_port), account.smtp_user, account.smtp_pass.reveal())
-
-
-def refuse_what_is_not_built(config: Config) -> None:
-    """Name plainly what the configuration may say one day and this version cannot do."""
-    asked: dict[str, str] = {"control.hold": config.control.hold}
-    built = {"control.hold": "backup", "tesla.backend": "cloud"}
-    if config.tesla:
-        asked["tesla.backend"] = config.tesla.backend
-    for key, found in asked.items():
-        if found != built[key]:
-            raise ConfigurationRefused(
-                f"is {found!r}, which this version cannot do",
-                place=str(config.path),
-                key=key,
-                right=f"Use `{built[key]}` for now.",
-            )
 
 
 def _digest(*credentials: str) -> str:

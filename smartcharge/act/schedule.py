@@ -1,9 +1,14 @@
 """What lets an installation run every minute: crontab lines, or a systemd service with its timer."""
 
+import getpass
+import os
 import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from smartcharge.toolbox import Toolbox
 
 FOUR = ("fetch-dispatches", "reconcile", "midnight-reset", "send-invites")
 ONE = ("tick",)
@@ -22,9 +27,24 @@ class Installation:
     folders: tuple[Path, ...]
     user: str
 
-    def line(self, command: str) -> tuple[str, ...]:
+    def line(self, *command: str) -> tuple[str, ...]:
         """The words that run one command, from any folder and with any PATH."""
-        return (*self.program, "--config", str(self.config), command)
+        return (*self.program, "--config", str(self.config), *command)
+
+
+def installation(tools: Toolbox) -> Installation:
+    """How this very run was started, with absolute paths."""
+    config, gcal = tools.config, tools.config.gcal
+    feed = (gcal.feed_path.parent,) if gcal and gcal.feed_path else ()
+    folders = dict.fromkeys((config.folder, config.auth_folder, config.path.parent, *feed))
+    return Installation(_program(), config.path, tuple(folders), getpass.getuser())
+
+
+def _program() -> tuple[str, ...]:
+    started = Path(sys.argv[0])
+    if started.name != "__main__.py" and os.access(started, os.X_OK):
+        return (str(started.absolute()),)
+    return (sys.executable, "-m", "smartcharge")
 
 
 def crontab(here: Installation, commands: Sequence[str]) -> Iterator[str]:

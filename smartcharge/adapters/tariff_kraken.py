@@ -11,7 +11,6 @@ from smartcharge.adapters._kraken_account import KrakenAccount, sign_in_fingerpr
 from smartcharge.adapters._kraken_browser import begin as begin_in_browser
 from smartcharge.adapters._kraken_conversation import Conversation
 from smartcharge.adapters._kraken_login import login_as_configured, login_by_browser, login_with_refresh_token
-from smartcharge.adapters._kraken_signin import SignIn
 from smartcharge.adapters._kraken_token_requests import PasswordRefused
 from smartcharge.adapters._kraken_wire import Wire
 from smartcharge.core.answers import Plan, Registration
@@ -48,8 +47,3 @@ class KrakenTariff:
         """Ask which devices are registered, in 1 request; raises as `plan` does."""
         with Wire(now, self._count) as wire:
             return Conversation(self._account, wire).registrations()
-
-    def check_in(self, now: datetime) -> None:
-        """Make sure of a token that is believed to last; asks nothing where one is kept."""
-        with Wire(now, self._count) as wire:
-            SignIn(self._account, wire).authorization()

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from smartcharge import budget
-from smartcharge.errors import Busy, Unreachable, most_serious
+from smartcharge.errors import Busy, ConfigurationRefused, Unreachable, most_serious
 from smartcharge.guard import attempt
 from smartcharge.session import Session
 
@@ -34,22 +34,40 @@ def act(
     """
     if at is not None and not dry_run:
         raise click.UsageError("--at goes with --dry-run: an acting command goes by the clock")
-    with closing(session.toolbox(dry_run=dry_run)) as tools:
-        tools.now = moment(at, tools) if at else tools.now
-        try:
-            with budget.share(budget.COMMAND_SECONDS):
-                code = attempt(lambda: run(tools), tools.warn)
-        except budget.OutOfTime:
-            code = Unreachable.exit_code
-        if typed and code == Busy.exit_code:
-            tools.warn("nothing was changed: another run is at work; try again in a minute")
-        return most_serious([code, *tools.exit_codes])
+    command = str(click.get_current_context().info_name)
+
+    def rehearse_or_run(tools: "Toolbox") -> None:
+        tools.command = command
+        if at:
+            tools.imagine(moment(at, tools))
+        run(tools)
+
+    try:
+        return _within_time(session, rehearse_or_run, dry_run=dry_run, typed=typed)
+    except ConfigurationRefused as refused:
+        if typed or dry_run or session.is_news(refused, command):
+            raise
+        return refused.exit_code
 
 
-def moment(text: str, tools: "Toolbox", *, ahead: bool = False) -> datetime:
-    """A moment as the owner writes it: 13:30 of today (with `ahead` the next such moment), or a date and time.
+def _within_time(session: Session, run: Callable[["Toolbox"], None], *, dry_run: bool, typed: bool) -> int:
+    codes: list[int] = []
+    try:
+        with budget.share(budget.COMMAND_SECONDS), closing(session.toolbox(dry_run=dry_run)) as tools:
+            codes = tools.exit_codes
+            codes.append(attempt(lambda: run(tools), tools.warn if typed else tools.tell))
+            if typed and codes[-1] == Busy.exit_code:
+                tools.warn("nothing was changed: another run is at work; try again in a minute")
+    except budget.OutOfTime:
+        codes.append(Unreachable.exit_code)
+    return most_serious(codes)
 
-    Local wall-clock time unless it carries an offset. Raises a usage error that shows the right form.
+
+def moment(text: str, tools: "Toolbox", *, ahead: bool = False, past: bool = False) -> datetime:
+    """A moment as the owner writes it: 13:30 of today, or a date and time.
+
+    ahead: 13:30 is the next such moment; past: the last one, today's or yesterday's. Local wall-clock time unless it
+    carries an offset. Raises a usage error that shows the right form.
     """
     zone = ZoneInfo(tools.policy.cheap_period.zone)
     try:
@@ -59,11 +77,18 @@ def moment(text: str, tools: "Toolbox", *, ahead: bool = False) -> datetime:
         wanted = time.fromisoformat(text)
     except ValueError:
         raise click.UsageError(f"{text!r} is no time: write 13:30, 2026-11-22T13:30 or 2026-11-22T13:30:00Z") from None
-    today = tools.now.astimezone(wanted.tzinfo or zone).date()
-    days = (today, today + timedelta(days=1)) if ahead else (today,)
-    moments = [
-        datetime.combine(day, wanted, wanted.tzinfo or zone).replace(fold=fold).astimezone(UTC)
-        for day in days
+    moments = _occurrences(wanted, tools.now, zone, range(-past, 1 + ahead))
+    if past:
+        return max(moment for moment in moments if moment <= tools.now)
+    return min((moment for moment in moments if not ahead or moment > tools.now), default=moments[0])
+
+
+def _occurrences(wanted: time, now: datetime, zone: ZoneInfo, days: range) -> list[datetime]:
+    """When a wall-clock time comes, on days counted from today; twice where the clocks go back over it."""
+    there = wanted.tzinfo or zone
+    today = now.astimezone(there).date()
+    return [
+        datetime.combine(today + timedelta(days=n), wanted, there).replace(fold=fold).astimezone(UTC)
+        for n in days
         for fold in (0, 1)
     ]
-    return min((moment for moment in moments if not ahead or moment > tools.now), default=moments[0])

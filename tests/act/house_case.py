@@ -139,9 +139,6 @@ class FakeTariff:
             raise self.spans
         return Plan((Device(CAR, watched=True, boosting=self.boosting),), {CAR: tuple(dispatch(s) for s in self.spans)})
 
-    def check_in(self, now: datetime) -> None:
-        """Nothing to sign in to."""
-
 
 class House:
     """A folder with a configuration and a database, and the services; `tools` is one run's toolbox."""

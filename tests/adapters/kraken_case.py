@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl
 import responses
 from requests import PreparedRequest
 
+from smartcharge.adapters._kraken_signin import SignIn
+from smartcharge.adapters._kraken_wire import Wire
 from smartcharge.adapters.tariff_kraken import KrakenAccount, KrakenTariff
 from smartcharge.core.answers import Plan
 
@@ -35,6 +37,12 @@ class Asked:
     variables: Mapping[str, object]
     authorization: str | None
     user_agent: str
+
+
+def sign_in(account: KrakenAccount, now: datetime = NOW) -> str:
+    """Have a token as a run would, and ask for nothing else; gives the header."""
+    with Wire(now) as wire:
+        return SignIn(account, wire).authorization()
 
 
 def jwt(lifetime: timedelta = timedelta(minutes=60), now: datetime = NOW, **claims: object) -> str:

@@ -14,14 +14,14 @@ import httpx
 import pytest
 from hostile_case import MB, Pieces, bomb, endless, head, saying
 from hub_case import S18, Scripted, charger, refusal
-from kraken_case import EMAIL, NOW, NUMBER
+from kraken_case import EMAIL, NOW, NUMBER, sign_in
 from post_case import trust
 
 from smartcharge import budget
 from smartcharge.adapters._kraken_tokens import Stored, TokenFile
 from smartcharge.adapters._zappi_body import MOST_BYTES, take_beginning
 from smartcharge.adapters.mailer_smtp import SmtpMailer
-from smartcharge.adapters.tariff_kraken import KrakenAccount, KrakenTariff
+from smartcharge.adapters.tariff_kraken import KrakenAccount
 from smartcharge.adapters.watchdog_ping import ping
 from smartcharge.errors import Throttled, Unreachable
 from smartcharge.world.street import Street
@@ -84,7 +84,7 @@ def test_a_supplier_s_hostile_answer_is_refused_soon(
         kept = Stored("auth0", "eon-next", EMAIL, "old", NOW, "refresh-token-of-the-house")
         TokenFile(account.token_file).write(kept)
         with bounded(), pytest.raises(Unreachable, match=words):
-            KrakenTariff(account).check_in(NOW)
+            sign_in(account)
 
 
 # -- myenergi -----------------------------------------------------------------------------------------------

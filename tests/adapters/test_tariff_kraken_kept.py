@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from kraken_case import EMAIL, NOW, PASSWORD, House, failed
+from kraken_case import EMAIL, PASSWORD, House, failed, sign_in
 
-from smartcharge.adapters.tariff_kraken import KrakenTariff, sign_in_fingerprint
+from smartcharge.adapters.tariff_kraken import sign_in_fingerprint
 from smartcharge.errors import ConfigurationRefused, SignInRefused
 
 
@@ -53,16 +53,16 @@ def test_no_sign_in_at_all_is_the_owners_business(house: House) -> None:
     assert house.kraken.logins == []
 
 
-def test_a_check_in_asks_nothing_where_a_token_is_kept(house: House) -> None:
+def test_signing_in_asks_nothing_where_a_token_is_kept(house: House) -> None:
     house.keep()
 
-    KrakenTariff(house.account).check_in(NOW)
+    sign_in(house.account)
 
     assert (house.kraken.logins, house.kraken.asked) == ([], [])
 
 
-def test_a_check_in_signs_in_where_none_is_kept(house: House) -> None:
-    KrakenTariff(house.account).check_in(NOW)
+def test_signing_in_asks_for_a_token_alone(house: House) -> None:
+    sign_in(house.account)
 
     assert len(house.kraken.logins) == 1
     assert house.kraken.asked == []

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 import trustme
-from kraken_case import EMAIL, NOW, NUMBER, jwt
+from kraken_case import EMAIL, NOW, NUMBER, jwt, sign_in
 
 from smartcharge import budget
 from smartcharge.adapters._kraken_tokens import Stored, TokenFile
-from smartcharge.adapters.tariff_kraken import KrakenAccount, KrakenTariff
+from smartcharge.adapters.tariff_kraken import KrakenAccount
 from smartcharge.errors import Unreachable
 
 
@@ -80,10 +80,13 @@ RUN = """
 import sys
 from datetime import datetime
 from pathlib import Path
-from smartcharge.adapters.tariff_kraken import KrakenAccount, KrakenTariff
+from smartcharge.adapters._kraken_signin import SignIn
+from smartcharge.adapters._kraken_wire import Wire
+from smartcharge.adapters.tariff_kraken import KrakenAccount
 url, token_file, now = sys.argv[1:]
 account = KrakenAccount("eon-next", "A-1", Path(token_file), auth_url=url)
-KrakenTariff(account).check_in(datetime.fromisoformat(now))
+with Wire(datetime.fromisoformat(now)) as wire:
+    SignIn(account, wire).authorization()
 """
 
 
@@ -151,7 +154,7 @@ def test_a_budget_that_is_used_up_ends_the_wait_for_an_answer(account: KrakenAcc
     with serving(seconds=1.5) as (url, _):
         began = time.monotonic()
         with pytest.raises(budget.OutOfTime), budget.share(0.3):
-            KrakenTariff(replace(account, auth_url=url)).check_in(NOW)
+            sign_in(replace(account, auth_url=url))
         waited = time.monotonic() - began
 
     assert waited < 1.2
@@ -163,12 +166,12 @@ def test_a_lock_that_another_run_holds_for_long_is_told(
     monkeypatch.setattr("smartcharge.adapters._kraken_tokens.LOCK_SECONDS", 0.1)
 
     with TokenFile(account.token_file).alone(), pytest.raises(Unreachable, match="another run"):
-        KrakenTariff(account).check_in(NOW)
+        sign_in(account)
 
 
 def test_a_redirection_is_not_followed(account: KrakenAccount) -> None:
     with serving(status=307) as (url, seen), pytest.raises(Unreachable, match="HTTP 307"):
-        KrakenTariff(replace(account, auth_url=url)).check_in(NOW)
+        sign_in(replace(account, auth_url=url))
 
     assert len(seen) == 1
 
@@ -179,7 +182,7 @@ def test_a_netrc_adds_nothing(account: KrakenAccount, tmp_path: Path, monkeypatc
     monkeypatch.setenv("NETRC", str(netrc))
 
     with serving() as (url, seen):
-        KrakenTariff(replace(account, auth_url=url)).check_in(NOW)
+        sign_in(replace(account, auth_url=url))
 
     assert seen[0]["authorization"] == ""
 
@@ -199,12 +202,12 @@ def test_a_private_authority_is_trusted_where_it_is_named_and_only_there(
         monkeypatch.setenv(variable, str(tmp_path / "ca.pem"))
 
     with serving(authority) as (url, seen):
-        tariff = KrakenTariff(replace(account, auth_url=url))
+        here = replace(account, auth_url=url)
         if variable:
-            tariff.check_in(NOW)
+            sign_in(here)
         else:
             with pytest.raises(Unreachable, match="SSLError"):
-                tariff.check_in(NOW)
+                sign_in(here)
 
     assert len(seen) == (1 if variable else 0)
 
@@ -215,7 +218,7 @@ def test_an_authority_file_that_is_missing_is_no_reason_to_trust_everybody(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
 
     with pytest.raises(Unreachable):
-        KrakenTariff(replace(account, auth_url="https://localhost:1")).check_in(NOW)
+        sign_in(replace(account, auth_url="https://localhost:1"))
 
 
 def test_naming_the_adapter_does_not_import_requests() -> None:

@@ -26,6 +26,7 @@ start: 13:08
 minutes: 23
 plan: {13:08: [13:00-14:30], 13:16: []}
 car: {13:08: B2, 13:10: 7200}
+missed: [13:12-13:15, 13:21-13:28]
 expect:
   battery: {13:11: backup/100, 13:20: backup/100, 13:29: autonomous/20}
   hold: {13:11: 13:30, 13:20: 13:30, 13:30: none}
@@ -39,6 +40,7 @@ start: 13:24
 minutes: 12
 plan: {13:24: [13:00-15:00]}
 car: {13:24: 7200}
+missed: [13:30-13:33]
 config: {control: {max_hours_per_day: 0.05}}
 expect:
   battery: {13:25: backup/100, 13:29: autonomous/20, 13:34: autonomous/20}
@@ -52,13 +54,14 @@ start: {start}
 minutes: 12
 plan: {{{start}: [{planned}]}}
 car: {{{start}: 7200}}
+missed: [{asleep}]
 expect:
   battery: {{{held}: backup/100, {last}: autonomous/20}}
   exactly: {{sign_ins: 1, writes: 4}}
 """
 NIGHTS = {
-    "octopus": {"start": "23:20", "planned": "23:00-23:55", "held": "23:22", "last": "23:31"},
-    "edf": {"start": "23:50", "planned": "23:30-00:30", "held": "23:52", "last": "+1 00:01"},
+    "octopus": {"start": "23:20", "planned": "23:00-23:55", "held": "23:22", "asleep": "23:23-23:28", "last": "23:31"},
+    "edf": {"start": "23:50", "planned": "23:30-00:30", "held": "23:52", "asleep": "23:53-23:58", "last": "+1 00:01"},
 }
 
 
