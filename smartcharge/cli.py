@@ -6,8 +6,9 @@ from datetime import datetime
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
-from smartcharge import __version__
+from smartcharge import __version__, log
 from smartcharge.clock import read_clock
 from smartcharge.guard import attempt
 from smartcharge.session import Session
@@ -20,9 +21,16 @@ COMMANDS = {
     "tick": "Do all four of the above in one run.",
     "status": "Show what the battery is doing, until when, and why.",
     "history": "Show the journal and the dispatches.",
+    "explain": "Say why the battery stands as it stands, or stood at a TIME.",
+    "replay": "Decide a past day again, also with other numbers.",
+    "metrics": "Tell Prometheus what is remembered.",
+    "report": "Show what a day or a month saved, as text or as a page.",
+    "agreement": "Say how often another controller did what this program would have done.",
     "pause": "Begin nothing new; an open hold is released first.",
     "resume": "End a pause, or a stand-down.",
     "doctor": "Check everything that can be wrong, and say how to mend it.",
+    "crontab": "Print the crontab lines of this installation.",
+    "init": "Ask what is needed, and write the configuration.",
     "login": "Sign in to Kraken or Tesla.",
     "demo": "Play a whole day against a pretend street.",
 }
@@ -43,6 +51,18 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(f"smartcharge.commands.{cmd_name.replace('-', '_')}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; that a pipe's reader has left, as `head` does, is no failure of it."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as odd:
+            return log.lose(odd)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the table's names where a word is to be completed, and import no command for that."""
+        named = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Print the table itself."""
         with formatter.section("Commands"):
@@ -50,7 +70,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--config", metavar="PATH", help="The configuration file.")
+@click.option("--config", metavar="PATH", type=click.Path(), help="The configuration file.")
 @click.option("-v", "--verbose", is_flag=True, help="Show details, never secrets.")
 @click.version_option(__version__, prog_name="smartcharge")
 @click.pass_context
@@ -61,8 +81,8 @@ def group(ctx: click.Context, config: str | None, *, verbose: bool) -> None:
 
 def main(arguments: Sequence[str], clock: Callable[[], datetime] = read_clock) -> int:
     """Run one command; returns its exit code. clock: replaced by whoever plays a simulated day."""
-    codes: list[int] = []
-    return attempt(lambda: codes.append(_invoke(arguments, clock))) or codes[0]
+    codes = [0]
+    return attempt(lambda: codes.append(_invoke(arguments, clock))) or codes[-1]
 
 
 def _invoke(arguments: Sequence[str], clock: Callable[[], datetime]) -> int:

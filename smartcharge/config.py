@@ -1,6 +1,7 @@
 """The owner's configuration: found, read, completed from environment and files, checked, frozen."""
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from stat import S_IMODE
@@ -16,10 +17,13 @@ from smartcharge.settings import CHEAP_PERIODS, Alerts, Control, Database, EonNe
 from smartcharge.typed import is_secret, right, typed, without_none
 
 TESLA_TOKENS: Final = ".pypowerwall.auth"
+FLEET_TOKENS: Final = ".pypowerwall.fleetapi"
 OTHERS: Final = 0o077
 """The mode bits that let group and others at a file."""
 
 _SHOWN: Final = 60
+_HALF_A_DAY: Final = timedelta(hours=12)
+_MINUTE_SECONDS: Final = 60
 
 
 class Invites(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +74,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         if self.tesla and self.tesla.auth_path:
             return self.tesla.auth_path
         beside = (self.folder, self.path.parent)
-        return next((folder for folder in beside if (folder / TESLA_TOKENS).exists()), self.folder)
+        return next((folder for folder in beside if (folder / self._tesla_tokens).exists()), self.folder)
+
+    @property
+    def tesla_sign_in(self) -> Path:
+        """The file that opens the way to the Powerwall: tokens, or over the wire the private key."""
+        key = self.tesla.rsa_key_path if self.tesla and self.tesla.backend == "v1r" else None
+        return key or self.auth_folder / self._tesla_tokens
+
+    @property
+    def _tesla_tokens(self) -> str:
+        return FLEET_TOKENS if self.tesla and self.tesla.backend == "fleetapi" else TESLA_TOKENS
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -112,7 +126,7 @@ def find_config(
     raise ConfigurationRefused(
         "there is no configuration file",
         place=", ".join(map(str, places)),
-        right="Copy config.example.yaml to one of these places and fill it in",
+        right="Run `smartcharge init`, or copy config.example.yaml to one of these places and fill it in",
     )
 
 
@@ -190,7 +204,21 @@ def _warnings(config: Config, *, unused_tesla: bool) -> Iterator[str]:
         yield f"{config.path} holds secrets that other users can read. Run `chmod 600 {config.path}`."
     if unused_tesla and config.tesla is None:
         yield "tesla.account_email is missing, so nothing is ever written to the Powerwall. Add it."
+    yield from _control_warnings(config.control)
     yield from _mail_warnings(config)
+
+
+def _control_warnings(control: Control) -> Iterator[str]:
+    if control.shadow:
+        yield "control.shadow is true, so the Powerwall is read and never set. Take it out when nothing else sets it."
+    begins, ends = (timedelta(hours=at.hour, minutes=at.minute) for at in control.cheap_period)
+    length = (ends - begins) % timedelta(days=1)
+    if length > _HALF_A_DAY:
+        says = f"control.cheap_period lasts {length / timedelta(hours=1):.0f} h, in which nothing is held"
+        yield f"{says}. Turn its two times round if it should not."
+    if control.release_lead_seconds < _MINUTE_SECONDS:
+        says = f"control.release_lead_seconds is {control.release_lead_seconds}"
+        yield f"{says}, so with a run a minute a release may come after its half hour. Make it 60 or more."
 
 
 def _mail_warnings(config: Config) -> Iterator[str]:

@@ -5,16 +5,18 @@ pass is told at the fifth failure running, or at once when a release is due.
 """
 
 import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 from smartcharge import wiring
-from smartcharge.errors import ConfigurationRefused, DatabaseRefused, SignInRefused, Trouble
+from smartcharge.errors import Busy, ConfigurationRefused, DatabaseRefused, SignInRefused, Trouble
 from smartcharge.store import episodes, journal, outbox, transaction
 from smartcharge.toolbox import Toolbox
 
 PATIENCE = 5
 WAITING = "waiting"
-MAIL = "mail"
+MAIL, LOCK = "mail", "the lock"
 SIGN_IN = " sign-in"
 """A refused sign-in needs the owner: it is an episode of its own, and does not hide in an outage that may pass."""
 NAMES = uuid.UUID("5b9f7a5e-6d0c-4f53-9d35-3a1f0d1f3b44")
@@ -39,6 +41,19 @@ def failed(tools: Toolbox, command: str, kind: str, trouble: Trouble, *, urgent:
             _mail(tools, kind, line)
     if due:
         tools.warn(line)
+
+
+@contextmanager
+def alone(tools: Toolbox, command: str) -> Iterator[None]:
+    """Hold the one lock; another run that never lets go of it is trouble like any other."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(tools.alone())
+        except Busy as busy:
+            failed(tools, command, LOCK, Busy(busy.message, hint="`smartcharge doctor` says who, if it stays so"))
+            raise
+        went_well(tools, command, LOCK)
+        yield
 
 
 def went_well(tools: Toolbox, command: str, kind: str) -> None:

@@ -87,6 +87,10 @@ class RatePlanMissing(NotConfirmed):
     """Tesla refuses time-based control because the Tesla app holds no rate plan (HTTP 410)."""
 
 
+class LeaseUnknown(NotConfirmed):
+    """The gateway cannot hold by itself for a time; what is held there must be ended from here."""
+
+
 class Busy(Trouble):
     """Another run holds the lock; nobody needs to act."""
 
@@ -102,6 +106,14 @@ def _rank(code: int) -> int:
     return SEVERITY.index(code) if code in SEVERITY else -1
 
 
+def one_line(text: str) -> str:
+    """Make text fit for one line of a terminal, a log, a mail's header or the journal, wherever it comes from.
+
+    It cannot begin a second line, colour the terminal, or turn the direction of reading.
+    """
+    return "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
+
+
 def _sentence(text: str) -> str:
-    line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
+    line = one_line(" ".join(text.split()))
     return line if line.endswith((".", "!", "?")) else f"{line}."

@@ -40,6 +40,20 @@ def write_private(path: Path, content: bytes) -> None:
     _remove_what_kills_left(path)
 
 
+def create_private(path: Path, content: bytes) -> None:
+    """Make a file that was not there, whole or not at all, as `write_private` does; `FileExistsError` where it was."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(name, path)
+    finally:
+        Path(name).unlink()
+    sync_folder(path.parent)
+
+
 def _remove_what_kills_left(path: Path) -> None:
     """A run that was killed in mid-write leaves its copy; one much older than the file just written is such a one."""
     written = path.stat().st_mtime

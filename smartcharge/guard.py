@@ -1,6 +1,6 @@
 """One place maps what goes wrong in a run to its exit code: the foreseen and the unforeseen."""
 
-import sys
+import errno
 import traceback
 from collections.abc import Callable
 
@@ -10,6 +10,8 @@ from smartcharge import log
 from smartcharge.errors import Busy, Trouble
 
 UNFORESEEN = 1
+OUTPUT = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What standard output can suffer from; every other file has a name, and adapters keep their connections' errors."""
 
 
 def attempt(run: Callable[[], None], tell: Callable[[str], None] = log.warn) -> int:
@@ -26,7 +28,10 @@ def attempt(run: Callable[[], None], tell: Callable[[str], None] = log.warn) -> 
         return trouble.exit_code
     except click.ClickException:
         raise
-    except Exception:  # noqa: BLE001  # a bug in one part must not stop the others
-        traceback.print_exc(file=sys.stderr)
+    except Exception as odd:  # noqa: BLE001  # a bug in one part must not stop the others
+        if isinstance(odd, OSError) and odd.errno in OUTPUT and odd.filename is None:
+            return log.lose(odd)
+        for line in traceback.format_exc().splitlines():
+            log.warn(line)
         return UNFORESEEN
     return 0

@@ -16,6 +16,7 @@ COMMANDS = ("fetch-dispatches", "reconcile", "midnight-reset", "send-invites", "
 """What cron runs; each has its column in the table `quiet`."""
 CHANGE_COUNTER = slice(24, 28)
 """Of the header: counts the transactions that ever changed the file. Source: sqlite.org/fileformat2.html, 1.3.7."""
+READ_VERSION, WRITE_AHEAD = 19, 2
 PREFIX = "SMARTCHARGE_"
 DATABASE, FILE = "database ", "file "
 SPELLING = "%Y-%m-%dT%H:%M:%SZ"
@@ -61,10 +62,19 @@ def make_note(database: str, files: Iterable[str], environment: Mapping[str, str
     )
 
 
+def config_in(note: str) -> str | None:
+    """The configuration that a note is about."""
+    files = (line.split(" ", 4) for line in note.splitlines() if line.startswith(FILE))
+    return next((words[-1] for words in files if len(words) == 5), None)  # noqa: PLR2004  # as `make_note` writes them
+
+
 def change_count(database: str) -> int:
-    """How many transactions have changed the database so far."""
+    """How many transactions have changed the database so far; OSError in write-ahead mode, where nobody counts them."""
     with open(database, "rb") as file:
-        return int.from_bytes(file.read(CHANGE_COUNTER.stop)[CHANGE_COUNTER], "big")
+        header = file.read(CHANGE_COUNTER.stop)
+    if header[READ_VERSION] == WRITE_AHEAD:
+        raise OSError("another program keeps the database in write-ahead mode")
+    return int.from_bytes(header[CHANGE_COUNTER], "big")
 
 
 def _asked(arguments: Sequence[str]) -> tuple[str | None, str | None]:

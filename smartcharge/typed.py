@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Meta, convert
 
 from smartcharge.secret import Secret
-from smartcharge.settings import Period, nearest
+from smartcharge.settings import File, Period, nearest
 
 Resolve = Callable[[str], Path]
 """Turns the text of a path into the path; ValueError where it is none."""
 
+NO_FILES: Final = frozenset({"", ".", "..", "~"})
+"""What a folder's path ends in, where it ends like one."""
 _SWITCHES: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
@@ -56,13 +58,15 @@ def without_none(kind: object) -> object:
 
 
 def _prepared(text: str | tuple[str, ...], kind: object) -> object:
-    """Put text into the form that msgspec reads; two equal times become none."""
+    """Put text into the form that msgspec reads; two equal times become none, and a folder's path is no file's."""
     if kind == Period:
         moments = [_clock(part) for part in (text.split(",") if isinstance(text, str) else text)]
         return moments if len(set(moments)) == len(moments) else []
     if isinstance(text, tuple) or is_secret(kind):
         return text
     plain = text.strip()
+    if kind == File and plain.rpartition("/")[2] in NO_FILES:
+        raise ValueError("a folder's path")
     return _SWITCHES.get(plain.lower(), plain) if _plain(kind) is bool else plain
 
 

@@ -24,9 +24,9 @@ class Room:
 
 ROOMS = {
     "__init__": Room(),
-    "__main__": Room("clock quiet", later="cli"),
-    "cli": Room("__init__ clock guard session", "click"),
-    "session": Room(later="config toolbox"),
+    "__main__": Room("clock quiet", later="cli log"),
+    "cli": Room("__init__ clock guard log session", "click"),
+    "session": Room(later="config errors log refusals toolbox"),
     "guard": Room("errors log", "click"),
     # before anything heavy is loaded
     "clock": Room(),
@@ -34,7 +34,7 @@ ROOMS = {
     "quiet": Room("__init__ places"),
     # values and tools that know nothing of the house
     "errors": Room(),
-    "log": Room(),
+    "log": Room("errors"),
     "files": Room("errors"),
     "budget": Room(),
     "ports": Room("core.*"),
@@ -47,7 +47,9 @@ ROOMS = {
     "config": Room("config_sources errors places secret settings typed", "msgspec"),
     # the composition root, and noise
     "wiring": Room("config errors ports secret settings", later="adapters.*"),
-    "toolbox": Room("budget config core.* errors files log ports store store.* wiring"),
+    "refusals": Room("files"),
+    "neighbours": Room("config errors quiet"),
+    "toolbox": Room("budget config core.* errors files log neighbours ports refusals store store.* wiring"),
     "episodes": Room("errors store store.* toolbox wiring"),
     # core decides
     "core": Room(),
@@ -60,32 +62,51 @@ ROOMS = {
     "store.border": Room("errors"),
     "store.schema": Room(),
     "store.migrations": Room("store store.legacy store.schema", "sqlite_utils"),
-    "store.*": Room("core.* store store.*", later_libraries="msgspec"),
+    "store.*": Room("core.* errors store store.*", later_libraries="msgspec"),
     # adapters talk; their private parts are nobody else's
     "adapters": Room(),
     "adapters.tariff_kraken": Room("adapters._kraken_* core.* errors ports"),
     "adapters._kraken_*": Room(
         "__init__ adapters._kraken_* core.* errors files", "msgspec", later_libraries="requests urllib3"
     ),
-    "adapters.charger_zappi": Room("core.* errors ports", later_libraries="httpx pymyenergi"),
-    "adapters.battery_powerwall": Room("adapters._powerwall_* core.* errors files ports"),
+    "adapters.charger_zappi": Room("adapters._zappi_body core.* errors ports", later_libraries="httpx pymyenergi"),
+    "adapters._zappi_body": Room(later_libraries="httpx"),
+    "adapters.battery_*": Room("adapters._powerwall_* core.* errors files ports"),
     "adapters._powerwall_*": Room("adapters._powerwall_* core.* errors files", later_libraries="pypowerwall"),
+    "adapters.login_tesla": Room("adapters._powerwall_* adapters.battery_powerwall errors files"),
     "adapters.invite_ics": Room("adapters._invite_* core.* errors ports", later_libraries="icalendar"),
     "adapters._invite_*": Room("adapters._invite_* core.*"),
     "adapters.alert_mail": Room(),
+    "adapters.report_mail": Room(),
+    "adapters.report_html": Room("adapters._report_* core.* ports", later_libraries="jinja2"),
+    "adapters._report_*": Room("core.*"),
     "adapters.watchdog_ping": Room(later_libraries="requests"),
     "adapters.mailer_smtp": Room("core.* errors ports"),
     # acts: what commands run
     "act": Room(),
+    "act.doctor.neighbours": Room("act.* neighbours store.* toolbox"),
     "act.doctor.files": Room("act.* config core.* files store store.* toolbox wiring"),
+    "act.doctor.placeholders": Room("act.* secret toolbox"),
+    "act.reset": Room("act.* core.* episodes store store.* toolbox", later="act.assert_rest"),
+    "act.reconcile": Room("act.* core.* episodes errors store.* toolbox", later="act.bring_about"),
     "act.foresight": Room("act.* files quiet store.* toolbox"),
+    "act.show.metrics": Room("__init__ act.* core.*"),
+    "act.doctor.bundle": Room("__init__ act.* errors store store.* toolbox"),
+    "act.report.gathered": Room("__init__ act.* core.* store store.* toolbox"),
+    "act.first_config": Room("config errors files settings typed", "msgspec"),
+    "act.first_questions": Room("settings"),
+    "act.show.supposing": Room("core.* settings toolbox typed", "msgspec"),
     "act.*": Room("act.* budget core.* episodes errors files guard log ports store store.* toolbox wiring"),
     # commands run; none knows another, only what is in _options
     "commands": Room(),
-    "commands.login": Room(
-        "act.* commands._options core.* errors session store store.* toolbox wiring budget", "click", later="adapters.*"
+    "commands._visit": Room("budget errors session store store.* toolbox wiring", later="config"),
+    "commands._asking": Room(libraries="click"),
+    "commands._login_*": Room(
+        "act.* commands._asking commands._visit core.* errors session wiring", "click", later="adapters.*"
     ),
-    "commands.demo": Room("act.words commands._options errors log session", "click", later="world.* cli"),
+    "commands.init": Room("act.* commands._asking places session toolbox", "click"),
+    "commands.login": Room("commands._login_* session", "click"),
+    "commands.demo": Room("act.words commands._options core.slots errors log session", "click", later="world.* cli"),
     "commands._options": Room("budget errors guard session", "click", later="toolbox"),
     "commands.*": Room("act.* commands._options core.* errors session store store.* toolbox", "click"),
     # the pretend street stands apart
@@ -115,13 +136,13 @@ INTRUSIONS = {
     "a relative import hides its target": ("core.decide", "from ..store import holds"),
 }
 
-ROOMS_DEEP, FILES_DEEP = 6, 13
-"""Commands, acts, episodes, toolbox, ports, core; inside act four files more, inside core three."""
+ROOMS_DEEP, FILES_DEEP = 6, 14
+"""Commands, acts, episodes, toolbox, ports, core; inside act five files more, inside core three."""
 TOGETHER = {
     "configuration": {"config", "config_sources", "secret", "settings", "typed", "yaml_text"},
-    "composition": {"toolbox", "wiring"},
+    "composition": {"neighbours", "refusals", "toolbox", "wiring"},
 }
-MAKES_TOOLS = {"tariff", "charger", "battery", "mailer", "invite_writer"}
+MAKES_TOOLS = {"tariff", "charger", "battery", "mailer", "invite_writer", "page_writer"}
 
 
 def room_of(module: Module) -> Room:

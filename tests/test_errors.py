@@ -13,6 +13,7 @@ from smartcharge.errors import (
     Trouble,
     Unreachable,
     most_serious,
+    one_line,
 )
 
 EXIT_CODES = {
@@ -87,3 +88,20 @@ def test_a_configuration_error_can_be_asked_for_its_parts() -> None:
     trouble = ConfigurationRefused("is missing", place="config.yaml", key="myenergi.hub_serial", right="A serial")
 
     assert (trouble.place, trouble.key, trouble.hint) == ("config.yaml", "myenergi.hub_serial", "A serial")
+
+
+LINES = {
+    "a line break": ("a\r\nb", "a  b"),
+    "a sign that breaks lines elsewhere": ("a\u2028b\x85c", "a b c"),
+    "a terminal's colours": ("\x1b[31mred\x9b0m", "?[31mred?0m"),
+    "another direction of reading": ("a\u202eb", "a?b"),
+    "half a letter": ("a\ud800b", "a?b"),
+    "nothing at all": ("a\x00b", "a?b"),
+    "letters of any language": ("Straße 漢字 🏠", "Straße 漢字 🏠"),
+}
+
+
+@pytest.mark.parametrize(("text", "line"), LINES.values(), ids=LINES)
+def test_text_from_outside_stays_on_its_line(text: str, line: str) -> None:
+    assert one_line(text) == line
+    assert one_line(text).isprintable()

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-from smartcharge.files import LEFT_BEHIND_SECONDS, write_private
+import pytest
+
+from smartcharge.files import LEFT_BEHIND_SECONDS, create_private, write_private
 
 
 def left_by_a_kill(folder: Path, name: str, *, seconds_ago: float) -> Path:
@@ -32,3 +34,14 @@ def test_what_kills_left_is_removed_once_it_is_old(tmp_path: Path) -> None:
     assert not old.exists()
     assert young.exists()  # another run may be writing it
     assert foreign.exists()
+
+
+def test_a_new_file_is_private_and_takes_no_other_s_place(tmp_path: Path) -> None:
+    create_private(tmp_path / "config.yaml", b"mine")
+
+    with pytest.raises(FileExistsError):
+        create_private(tmp_path / "config.yaml", b"another's")
+
+    assert (tmp_path / "config.yaml").read_bytes() == b"mine"
+    assert (tmp_path / "config.yaml").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]

@@ -90,6 +90,7 @@ IDLE: dict[str, tuple[State, str, set[str]]] = {
     "status": (asked_a_minute_ago, "status", ALLOWED),
     "status for programs": (holding_as_it_should, "status --json", ALLOWED),
     "history": (asked_a_minute_ago, "history", {*ALLOWED, "csv"}),
+    "metrics": (holding_as_it_should, "metrics", ALLOWED),
     "a fetch that is not due": (asked_a_minute_ago, "fetch-dispatches", ALLOWED),
     "a reconcile with nothing planned": (asked_a_minute_ago, "reconcile", ALLOWED),
     "a reconcile while all is as it should be": (holding_as_it_should, "reconcile", ALLOWED),

@@ -5,10 +5,20 @@ from dataclasses import replace
 from datetime import timedelta
 
 from smartcharge import budget, episodes, wiring
+from smartcharge.act import patience
+from smartcharge.act.words import when
 from smartcharge.core.answers import ChargerReading
 from smartcharge.core.decide import depends_on_charger
 from smartcharge.core.model import ChargerState, Situation
-from smartcharge.core.politeness import CHARGER_CALM, CHARGER_KEEN, SKIPS, charger_may_be_asked, has_passed, step
+from smartcharge.core.politeness import (
+    CHARGER_CALM,
+    CHARGER_KEEN,
+    SKIPS,
+    charger_may_be_asked,
+    charger_wait,
+    has_passed,
+    step,
+)
 from smartcharge.errors import DatabaseRefused, SignInRefused, Throttled, Trouble, Unreachable
 from smartcharge.store import readings, services, transaction
 from smartcharge.store.services import SUSPECTED
@@ -25,8 +35,13 @@ def needs_question(tools: Toolbox, seen: Situation) -> bool:
     row, last = services.service(tools.peek, ZAPPI), readings.last_charger(tools.peek)
     if row.refused_for == wiring.hub_fingerprint(tools.config):
         tools.exit_codes.append(SignInRefused.exit_code)
+        patience.explain(tools, ZAPPI)
         return False
-    return charger_may_be_asked(seen, last.reading.at if last else None, row.failures, row.not_before)
+    asked_at = last.reading.at if last else None
+    may_be_asked = charger_may_be_asked(seen, asked_at, row.failures, row.not_before)
+    if not may_be_asked:
+        patience.explain(tools, ZAPPI, asked_at and asked_at + charger_wait(seen, row.failures))
+    return may_be_asked
 
 
 def evidence(tools: Toolbox, seen: Situation) -> Situation:
@@ -43,6 +58,10 @@ def evidence(tools: Toolbox, seen: Situation) -> Situation:
 
 def ask(tools: Toolbox, seen: Situation) -> ChargerState:
     """Ask the charger, and once more where a release hangs on it; what it says is kept."""
+    if tools.is_imagined:
+        then = when(tools.now, tools.now, tools.policy.cheap_period.zone)
+        tools.say(f"the Zappi can only say how the car is now, and not how it is at {then}: it counts as unknown")
+        return ChargerState.UNKNOWN
     tools.charger.prepare()
     try:
         with budget.share(budget.ZAPPI_SECONDS):
@@ -63,7 +82,7 @@ def _written_if_possible(tools: Toolbox, write: Callable[[], None]) -> None:
         write()
     except DatabaseRefused as refused:
         tools.exit_codes.append(refused.exit_code)
-        tools.warn(f"smartcharge: {refused}")
+        tools.tell(f"smartcharge: {refused}")
 
 
 def _read(tools: Toolbox, *, questions: int) -> ChargerReading:

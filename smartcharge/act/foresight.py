@@ -9,10 +9,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from smartcharge.act import invites, plan_due, reconcile, reset
+from smartcharge.act import invites, plan_due, reconcile, reset, shadow
 from smartcharge.files import write_private
 from smartcharge.quiet import COMMANDS, change_count, make_note, note_path
-from smartcharge.store import episodes, services
+from smartcharge.store import episodes, services, situation
 from smartcharge.store import quiet as kept
 from smartcharge.toolbox import Toolbox
 
@@ -22,7 +22,9 @@ STEPS = 15
 """The supplier is never asked less often than so many minutes, and then it is looked ahead again."""
 WORK: dict[str, Callable[[Toolbox], bool]] = {
     "fetch-dispatches": plan_due.is_due,
-    "reconcile": reconcile.has_work,
+    "reconcile": lambda tools: (
+        reconcile.has_work(tools) or shadow.has_work(tools) or situation.clock_is_doubtful(tools.peek, tools.now)
+    ),
     "midnight-reset": reset.has_work,
     "send-invites": lambda tools: invites.has_work(tools, tools.peek),
 }

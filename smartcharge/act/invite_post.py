@@ -3,6 +3,7 @@
 import sqlite3
 
 from smartcharge import budget, episodes, wiring
+from smartcharge.act import patience
 from smartcharge.act.words import span
 from smartcharge.core.calendar import Method
 from smartcharge.core.politeness import is_blocked
@@ -14,6 +15,7 @@ from smartcharge.toolbox import Toolbox
 
 COMMAND = "send-invites"
 MAIL = "mail"
+TOLD = {outbox.ALERT: "told of trouble by mail", outbox.REPORT: "report sent by mail"}
 
 
 def may_post(tools: Toolbox, db: sqlite3.Connection) -> bool:
@@ -21,10 +23,13 @@ def may_post(tools: Toolbox, db: sqlite3.Connection) -> bool:
     if tools.config.invites is None or not (outbox.has_unknown(db) or next_letter(tools, db)):
         return False
     row = services.service(db, MAIL)
-    if row.refused_for == wiring.mail_fingerprint(tools.config):
+    is_refused = row.refused_for == wiring.mail_fingerprint(tools.config)
+    if is_refused:
         tools.exit_codes.append(SignInRefused.exit_code)
+    if is_refused or is_blocked(tools.now, row.not_before):
+        patience.explain(tools, MAIL)
         return False
-    return not is_blocked(tools.now, row.not_before)
+    return True
 
 
 def next_letter(tools: Toolbox, db: sqlite3.Connection) -> Letter | None:
@@ -53,6 +58,7 @@ def _post(tools: Toolbox, letter: Letter) -> None:
     account = tools.config.invites
     recipient = letter.recipient if letter.message or account is None else account.invite_to
     message = letter.message or _written(tools, letter)
+    tools.count(MAIL)
     with transaction(tools.db):
         outbox.claim(tools.db, letter, message, recipient, tools.now)
     try:
@@ -90,7 +96,9 @@ def _conclude(tools: Toolbox, letter: Letter, receipt: Receipt) -> None:
 
 def _refusal(tools: Toolbox, letter: Letter, receipt: Receipt) -> Trouble:
     if receipt.fate is Fate.NO_SUCH_ADDRESS:
-        key = "alerts.email" if letter.method == outbox.ALERT else "gcal.invite_to"
+        is_alert = letter.method == outbox.ALERT
+        is_theirs = is_alert or (letter.method == outbox.REPORT and tools.config.alerts.email is not None)
+        key = "alerts.email" if is_theirs else "gcal.invite_to"
         return ConfigurationRefused(
             f"is refused by the mail server ({receipt.code})",
             place=str(tools.config.path),
@@ -114,8 +122,8 @@ def _failed(tools: Toolbox, trouble: Trouble) -> None:
 
 
 def _told(tools: Toolbox, letter: Letter) -> str:
-    if letter.method == outbox.ALERT:
-        return "told of trouble by mail"
+    if letter.method in TOLD:
+        return TOLD[letter.method]
     revision = invites.revision(tools.db, letter.uid, letter.sequence).revision
     when = span(revision.starts_at, revision.ends_at, tools.policy.cheap_period.zone)
     if revision.method is Method.CANCEL:

@@ -83,6 +83,8 @@ def _rehearse_waiting(tools: Toolbox, overtaken: set[str]) -> None:
     for letter in outbox.waiting(tools.peek):
         if letter.method == outbox.ALERT:
             tools.say(f"would tell {letter.recipient} of trouble")
+        elif letter.method == outbox.REPORT:
+            tools.say(f"would send a report to {letter.recipient}")
         elif letter.uid not in overtaken:
             revision = invites.revision(tools.peek, letter.uid, letter.sequence).revision
             _rehearse(tools, letter.recipient, letter.uid, revision)
@@ -95,7 +97,7 @@ def _rehearse(tools: Toolbox, recipient: str, uid: str, revision: Revision) -> N
 
 def _due(tools: Toolbox, db: sqlite3.Connection) -> tuple[Revision, ...]:
     gcal = tools.config.gcal
-    if gcal is None or not (tools.config.invites or gcal.feed_path):
+    if gcal is None or not (tools.config.invites or gcal.feed_path) or tools.config.control.shadow:
         return ()
     planned = gcal.invite_when == "planned"
     return due(invites.evidence(db, tools.now, tools.policy.cheap_period, when_planned=planned))

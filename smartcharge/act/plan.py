@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from smartcharge import budget, episodes, wiring
-from smartcharge.act import foresight, invites
-from smartcharge.act.plan_due import KRAKEN, is_due, is_refused
+from smartcharge.act import foresight, invites, patience
+from smartcharge.act.plan_due import KRAKEN, due_at, is_due, is_refused
 from smartcharge.act.words import span
 from smartcharge.core.answers import Dispatch, Plan
 from smartcharge.core.dispatches import Changes, Remembered, reconcile
@@ -21,6 +21,7 @@ DEVICE = "device"
 def run(tools: Toolbox, *, at_once: bool = False) -> None:
     """Ask if an answer is due (or `at_once`); two runs at the same moment ask once."""
     if is_refused(tools) or not (at_once or is_due(tools)):
+        patience.explain(tools, KRAKEN, due_at(tools))
         return
     if tools.dry_run:
         tools.say("would ask Kraken for the plan")
@@ -67,7 +68,14 @@ def _remember(tools: Toolbox, plan: Plan) -> list[str]:
     if plan.devices is not None:
         fetches.record_devices(tools.db, plan.devices)
     for device, answer in plan.planned.items():
-        fetches.record_answer(tools.db, device, tools.now, ok=answer is not None, error=plan.trouble)
+        fetches.record_answer(
+            tools.db,
+            device,
+            tools.now,
+            ok=answer is not None,
+            error=plan.trouble,
+            requests=tools.sent.pop(KRAKEN, 0),
+        )
         if answer is not None:
             lines += _reconcile(tools, device, answer)
     if plan.completed:

@@ -20,5 +20,5 @@ def run(tools: Toolbox) -> None:
     """One failing part does not stop the others; their exit codes are collected."""
     watchdog.started(tools)
     for part in PARTS:
-        tools.exit_codes.append(attempt(partial(part, tools), tools.warn))
+        tools.exit_codes.append(attempt(partial(part, tools), tools.tell))
     watchdog.ended(tools)

@@ -1,5 +1,7 @@
 """A sign of life from every tick, for a watchdog that raises the alarm when it stays away."""
 
+from contextlib import suppress
+
 from smartcharge import budget, wiring
 from smartcharge.store import episodes
 from smartcharge.toolbox import Toolbox
@@ -24,8 +26,8 @@ def _tell(tools: Toolbox, stage: str) -> None:
     if url is None or tools.dry_run:
         return
     tools.prepare_to_ask()
-    try:
-        with budget.share(SHARE_SECONDS):
-            wiring.ping(url.reveal(), stage)
-    except budget.OutOfTime:
+    is_heard = False
+    with suppress(budget.OutOfTime), budget.share(SHARE_SECONDS):
+        is_heard = wiring.ping(url.reveal(), stage)
+    if not is_heard:
         tools.detail("the watchdog could not be reached")

@@ -96,3 +96,17 @@ def test_an_address_with_letters_that_mail_cannot_carry_is_refused(tmp_path: Pat
     )
     with pytest.raises(ConfigurationRefused, match=r"gcal\.smtp_user"):
         load_config(path, {})
+
+
+FILES = ("database.path", "gcal.feed_path", "tesla.rsa_key_path")
+
+
+@pytest.mark.parametrize("key", FILES)
+@pytest.mark.parametrize("typed", ["data/", "/srv/power/", ".", "..", "~/power/..", "'data/ '"])
+def test_a_folder_s_path_is_no_file_s(refusal: Refusal, key: str, typed: str) -> None:
+    part, name = key.split(".")
+
+    line = refusal(section(part, f"{name}: {typed}"))
+
+    assert f"{key} is " in line
+    assert "It should be a path of a file, not of a folder" in line

@@ -21,6 +21,7 @@ from smartcharge.world.player import CRON_LAG, write_config
 from smartcharge.world.story import Story
 from smartcharge.world.story_file import story_from
 from smartcharge.world.street import Street
+from smartcharge.world.tesla_sign_in import OWNER_CLIENT
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -162,7 +163,7 @@ class Scene:
         street = self.street
         return {
             "account": street.account,
-            "tesla tokens": street.tesla_auth._rotations,  # noqa: SLF001  # what only the vendor knows
+            "tesla tokens": street.tesla_auth._rotations[OWNER_CLIENT],  # noqa: SLF001  # what only the vendor knows
             "eon tokens": street.kraken_auth._rotation,  # noqa: SLF001
             "battery": street.powerwall,
         }
@@ -172,7 +173,8 @@ class Scene:
     @property
     def stance(self) -> str:
         """The battery's stance, such as backup/100."""
-        return f"{self.street.powerwall.mode}/{self.street.powerwall.reserve_pct}"
+        mode, reserve_pct = self.street.powerwall.stance
+        return f"{mode}/{reserve_pct}"
 
     def row(self, sql: str) -> Any:  # noqa: ANN401
         """The first row of a query, as a tuple; None where there is none."""
@@ -185,7 +187,7 @@ class Scene:
 
     def sign_in_to_tesla(self) -> None:
         """The owner signs in anew."""
-        self.street.write_tesla_tokens(self.home, self.street.house.tesla_email)
+        self.street.sign_in_to_tesla(self.home, self.story.backend)
 
 
 def _values(each: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -200,12 +202,14 @@ def scene(zygote: Zygote, text: str, folder: Path | None = None) -> Iterator[Sce
         home = Path(name) / "home"
         home.mkdir(mode=0o700)
         write_config(home, town, story)
-        town.write_tesla_tokens(home, town.house.tesla_email)
+        town.sign_in_to_tesla(home, story.backend)
         yield Scene(story, town, home, zygote)
 
 
 def known_refresh_token(made: Scene) -> bool:
-    """Whether the kept Tesla refresh token can still be spent."""
+    """Whether the kept Tesla refresh token can still be spent, where there is one."""
+    if made.story.backend != "cloud":
+        return True
     sso = made.stored(TESLA_FILE)[made.street.house.tesla_email]["sso"]
     rotations = made.street.tesla_auth._rotations.values()  # noqa: SLF001
     return any(sso["refresh_token"] in rotation._good for rotation in rotations)  # noqa: SLF001

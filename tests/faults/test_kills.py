@@ -28,6 +28,7 @@ start: {start}
 minutes: 1400
 plan: {plan}
 car: {car}
+backend: {backend}
 powerwall: {{mode: {mode}, reserve_pct: {reserve}, soe_pct: 55}}
 config: {{gcal: {{{gcal}}}}}
 """
@@ -56,6 +57,7 @@ class Scenario:
     car: str = "{12:00: B2, 13:04: 7200}"
     mode: str = "autonomous"
     reserve: int = 20
+    backend: str = "cloud"
     eon: bool = False
     mails: bool = False
     tesla_since: timedelta = timedelta(0)
@@ -89,8 +91,23 @@ SCENARIOS = {
     "mail": Scenario(
         ("13:04", "send-invites"), ("13:05", "13:06"), (HOLD,), ("12:58", "13:00", "13:04 reconcile"), mails=True
     ),
+    "a renewal at the gateway": Scenario(
+        ("13:29", "reconcile"), ("13:30", "13:31"), (HOLD,), (*UP_TO_HOLD, "13:28"), backend="v1r"
+    ),
     "a pause": Scenario(("13:10", "pause"), ("13:11", "13:12"), (REST, HOLD), UP_TO_HOLD),
 }  # fmt: skip
+RARELY = {
+    "the beginning of a hold at the gateway": Scenario(
+        ("13:04", "tick"), ("13:05", "13:06"), (HOLD,), ("12:58", "13:00"), backend="v1r"
+    ),
+    "a release at the gateway": Scenario(
+        ("13:29", "reconcile"), ("13:30", "13:31"), (REST,), UP_TO_HOLD,
+        car="{12:00: B2, 13:04: 7200, 13:20: B2}", mode="self_consumption", backend="v1r",
+    ),
+}  # fmt: skip
+"""Played only where every point is."""
+if EVERY_POINT:
+    SCENARIOS |= RARELY
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)

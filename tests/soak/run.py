@@ -1,4 +1,7 @@
-"""Play random days: `python tests/soak/run.py --hours 2400 --seed 1`, or one of them again: `--only SEED`."""
+"""Play random days: `python tests/soak/run.py --hours 2400 --seed 1`, or one of them again: `--only SEED`.
+
+A day that breaks a law is told by its last three hours; `--shrink` leaves out all that it did not take.
+"""
 # ruff: noqa: T201  # tells by printing
 
 import argparse
@@ -8,42 +11,79 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "act"), str(HERE.parent.parent)]
+sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
-from soak_day import Day, Tally  # noqa: E402  # the paths come first
+from soak_chance import Tally  # noqa: E402  # the paths come first
+from soak_day import Day  # noqa: E402  # as above
 
 IN_MEMORY = Path("/dev/shm")  # noqa: S108  # where there is one, a sync costs nothing
+LAST_HOURS = timedelta(hours=3)
 
 
-def play(seed: int) -> Tally:
-    """One random day."""
+def play(seed: int, only: frozenset[str] | None = None) -> Tally:
+    """One random day; only: nothing else happens in it."""
     folder = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=folder) as name:
-        return Day(seed, Path(name)).play()
+        return Day(seed, Path(name), only).play()
 
 
 def days(first: int, *, hours: float = float("inf"), seconds: float = float("inf")) -> Iterator[Tally]:
     """Random days from a seed on, until so many hours are simulated or so many seconds have passed."""
-    begun, simulated, seed = time.monotonic(), 0.0, first
-    while simulated < hours and time.monotonic() - begun < seconds:
+    begun, simulated, seed = time.process_time(), 0.0, first
+    while simulated < hours and time.process_time() - begun < seconds:
         tally = play(seed)
         yield tally
         simulated, seed = simulated + tally.hours, seed + 1
 
 
+def shrunk(tally: Tally) -> Tally:
+    """The same day with as little as possible happening in it that still breaks the same law."""
+    size = len(tally.happened) // 2
+    while size:
+        place = 0
+        while place < len(tally.happened):
+            kept = tally.happened[:place] + tally.happened[place + size :]
+            again = play(tally.seed, frozenset(kept))
+            if again.law == tally.law:
+                tally = again
+                print(f"  {len(tally.happened)} happenings", file=sys.stderr, flush=True)
+            else:
+                place += size
+        size //= 2
+    return tally
+
+
 def told(tallies: list[Tally]) -> str:
     """What so many days held, in a few lines."""
-    faults = sum((tally.faults for tally in tallies), Counter[str]())
-    sums = {name: sum(getattr(tally, name) for tally in tallies) for name in ("runs", "kills", "holds", "writes")}
+    faults, died_at = Counter[str](), Counter[str]()
+    for tally in tallies:
+        faults += tally.faults
+        died_at += tally.died_at
+    names = ("runs", "quiet", "kills", "guests", "holds", "writes", "mails")
+    sums = {name: sum(getattr(tally, name) for tally in tallies) for name in names}
     return (
-        f"{sum(tally.hours for tally in tallies):,.0f} hours, {sums['runs']:,} runs, {sums['kills']:,} killed, "
-        f"{sum(faults.values()):,} faults and the owner's hand, {sums['holds']:,} holds begun or prolonged, "
-        f"{sums['writes']:,} commands, {sum(len(tally.broken) for tally in tallies)} laws broken\n"
-        + ", ".join(f"{name} {count}" for name, count in sorted(faults.items()))
+        f"{sum(tally.hours for tally in tallies):,.0f} hours, {sums['runs']:,} runs and {sums['quiet']:,} quiet ones, "
+        f"{sums['kills']:,} killed, {sums['guests']:,} disturbed by another, "
+        f"{sum(faults.values()):,} faults and the owner's hand, "
+        f"{sums['holds']:,} holds begun or prolonged, {sums['writes']:,} commands, {sums['mails']:,} mails, "
+        f"{sum(len(tally.broken) for tally in tallies)} laws broken\n"
+        f"faults: {_counted(faults)}\nkilled at: {_counted(died_at)}"
     )
+
+
+def _counted(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counter.items()))
+
+
+def how_it_went(tally: Tally) -> str:
+    """The broken laws, and the day's last hours before them."""
+    last = tally.story[-1][0]
+    lines = [f"{at:%d %H:%M} {what}" for at, what in tally.story if last - at < LAST_HOURS]
+    return "\n".join([tally.story[0][1], *lines, *tally.broken])
 
 
 def main() -> int:
@@ -51,13 +91,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=240)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", type=int)
+    parser.add_argument("--only", type=int, metavar="SEED")
+    parser.add_argument("--shrink", action="store_true")
     given = parser.parse_args()
     tallies = []
     for tally in [play(given.only)] if given.only is not None else days(given.seed, hours=given.hours):
         tallies.append(tally)
-        for broken in tally.broken:
-            print(broken, flush=True)
+        print(f"{sum(each.hours for each in tallies):,.0f} hours", file=sys.stderr, end="\r", flush=True)
+        if tally.broken:
+            print(how_it_went(shrunk(tally) if given.shrink else tally), flush=True)
     print(told(tallies))
     return 1 if any(tally.broken for tally in tallies) else 0
 

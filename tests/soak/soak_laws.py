@@ -1,192 +1,152 @@
 """The laws that hold after every run of every day, whatever happened; judged from outside, by the true time."""
 
-import sqlite3
-from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import cached_property
+from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from law_battery import BatteryLaws
+from law_duty import DutyLaws
+from law_holds import HoldLaws
+from law_mail import MailLaws
+from law_manners import Manners
+from law_noise import NoiseLaws
+from law_rest import RestLaws
+from soak_sight import Known, Run, Sight
 
 from smartcharge.act import reconcile
 from smartcharge.core.decide import decide
-from smartcharge.core.model import HoldKind, Policy, Situation
-from smartcharge.core.stance import BatteryMemory, agrees
-from smartcharge.store import battery, holds, journal, open_store, situation
-from smartcharge.store.holds import OpenHold
-from smartcharge.toolbox import Toolbox
+from smartcharge.store import journal
 
 if TYPE_CHECKING:
     from soak_day import Day
+    from soak_house import SoakSession
+    from soak_services import Posted
 
-LEAD = timedelta(seconds=90)
-LONGEST = timedelta(minutes=30) + LEAD
-GRACE = timedelta(minutes=10)
-PROOF = timedelta(seconds=135)
-LONG_AGO = timedelta(hours=2)
-MOST_WRITES = 6
-MOST_QUESTIONS_AN_HOUR = 40
-"""Every other minute, and once more for each run that was killed before it could remember that it asked."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """What the store held before a run."""
-
-    hold: OpenHold | None
-    memory: BatteryMemory
-    seen: Situation
+DOUBT = timedelta(minutes=130)
+"""What was written down by a clock that ran ahead is outlived after two hours."""
+A_TICK = {"tick", "reconcile"}
+"""What is enough, on its own, to bring the battery back."""
 
 
 class Laws:
-    """Looks on. broken laws are written into the day's tally."""
+    """Looks on. known: what the store held when it was last looked at."""
 
     def __init__(self, day: "Day") -> None:
         self.day = day
-        self.known: Known | None = None
-        self.healthy_runs = 0
-        self.was_well = False
-        self.writes_before = 0
-        self.unreliable_at = day.now - LONG_AGO
-        self.answers: list[tuple[datetime, tuple[tuple[datetime, datetime], ...], bool]] = []
+        self.sight = Sight(day)
+        self.known = self.sight.look()
+        self.holds, self.battery = HoldLaws(day, self.sight), BatteryLaws(day, self.sight)
+        self.duty = DutyLaws(day, self.sight)
+        self.rest, self.manners = RestLaws(day, self.sight), Manners(day, self.sight)
+        self.mail, self.noise = MailLaws(day, self.sight), NoiseLaws(day, self.sight)
+        self.ran: list[tuple[str, bool]] = []
 
-    def broken(self, what: str) -> None:
-        """Note a broken law."""
-        day = self.day
-        day.tally.broken.append(
-            f"seed {day.seed} at {day.now:%d %H:%M}Z (clock {day.clock:%F %H:%M}Z): {what}; "
-            f"{[spell.fault.name for spell in day.spells]}, {day.battery.mode}, {day.battery.reserve}"
-        )
+    # -- while a run lasts ----------------------------------------------------------------------------
 
-    # -- before, during and after a run --------------------------------------------------------------
+    def skipped(self, command: str) -> None:
+        """A run found at once that there is nothing to do."""
+        self.ran.append((command, True))
 
-    def before_run(self) -> None:
-        """Look at what is known, and whether Tesla works from the first moment of the run."""
-        day = self.day
-        self.known = replace(self.known, seen=replace(self.known.seen, now=day.clock)) if self.known else self._look()
-        self.writes_before = day.battery.writes
-        well = not any(spell.fault.kind == "tesla" for spell in day.spells) and not day.battery.powers
-        self.was_well = well and not day.battery.pending and day.now >= day.patient_until
+    def before_run(self, command: str, *, is_guest: bool, is_quiet: bool) -> None:
+        """A run begins, perhaps in the midst of another."""
+        for run in self.sight.runs:
+            run.had_company = True
+        known, changes = self.sight.look(), self.sight.changes()
+        is_quiet = is_quiet and self.sight.is_on_the_minute()
+        self.sight.runs.append(Run(command, known, self.day.battery.writes, changes, is_guest, is_quiet))
+        if is_guest:
+            self.sight.disturbed(forgetful=True)
+
+    def on_question(self, service: str) -> None:
+        """A service is asked; Tesla: a conversation begins."""
+        run = self.sight.runs[-1]
+        self.manners.asked(service, run)
+        self._release_comes_first(service, run)
+        run.asked.append(service)
+        if service == "tesla":
+            self.battery.entered()
 
     def on_write(self, name: str, value: str | int) -> None:
-        """Judge a command as it arrives at Tesla."""
-        day, known = self.day, self.known
-        policy = self.policy
-        if day.battery.powers:
-            self.broken(f"wrote {value} against an outside power")
+        """A command arrives at Tesla."""
+        self.day.tell(f"  -> {value}")
+        self.battery.commanded(name, value)
         if value in {"backup", 100}:
-            if policy.cheap_period.holding(day.clock) is not None:
-                self.broken(f"wrote {value} in the cheap period")
-            now_known = self._look()
-            if now_known.hold is None:
-                self.broken(f"wrote {value} while nothing is held")
-            if known and known.seen.paused:
-                self.broken(f"wrote {value} while paused")
-        if known:
-            self._judge_hand(known, name, value, is_night=policy.cheap_period.holding(day.clock) is not None)
+            self.holds.commanded(value)
+            self.duty.commanded(value)
 
-    def _judge_hand(self, known: Known, name: str, value: str | int, *, is_night: bool) -> None:
-        """Nobody fights the owner, but the midnight reset."""
-        memory, stands = known.memory, getattr(self.day.battery, name)
-        if is_night or stands.ours or memory.in_doubt_since:
-            return
-        owns = memory.owns_mode if name == "mode" else memory.owns_reserve
-        confirmed = memory.confirmed_mode if name == "mode" else memory.confirmed_reserve_pct
-        if not memory.owned and (stands.shown in {"backup", 100}):
-            self.broken(f"wrote {value} over the owner's own {stands.shown}")
-        elif owns and confirmed is not None and not _same(stands.shown, confirmed) and not _same(stands.shown, value):
-            self.broken(f"wrote {value} over {stands.shown}, which the owner set while {confirmed} was ours")
+    def on_mail(self, posted: "Posted") -> None:
+        """A mail is handed over."""
+        self.mail.posted(posted)
 
-    def after_run(self, codes: list[int], said: str, *, is_healthy: bool, act: Callable[[Toolbox], None]) -> None:
-        """Judge what came of the run."""
-        day = self.day
-        if 1 in codes:
-            self.broken(f"a bug:\n{said}")
-        known, before = self._look(), self.known
-        self.known = known
-        self._hear()
-        self._judge_hold(before.hold if before else None, known.hold, was_whole=is_healthy)
-        wrote = day.battery.writes - self.writes_before
-        day.tally.writes += wrote
-        if wrote > MOST_WRITES:
-            self.broken(f"{wrote} commands in one run")
-        self.healthy_runs = self.healthy_runs + 1 if is_healthy and self.was_well else 0
-        if self.healthy_runs >= 2:  # the law says two
-            self._judge_rest(known)
+    def on_hand(self) -> None:
+        """The owner has set the battery."""
+        self.sight.disturbed()
+        self.sight.hand_at = self.day.now
+        self.battery.touched()
 
-    def _judge_rest(self, known: Known) -> None:
-        """Two runs after cron and Tesla work again the battery is not in our hold, where nothing is held."""
-        day = self.day
-        if known.hold is not None and day.clock + LEAD < known.hold.hold.until and not known.seen.paused:
-            return
-        stuck = [each.shown for each in (day.battery.mode, day.battery.reserve)
-                 if each.ours and each.shown in {"backup", 100}]  # fmt: skip
-        if stuck:
-            self.broken(f"two healthy runs, nothing held, and the battery still is at {stuck}; {known}")
+    def after_run(self, session: "SoakSession", code: int, said: str, *, was_whole: bool) -> None:
+        """Judge what came of a run."""
+        day, run = self.day, self.sight.runs.pop()
+        if code == 1:
+            self.sight.broken("a bug", f"\n{said}\n")
+        was, self.known = self.known, self.sight.look()
+        if not was_whole:
+            self.sight.disturbed(forgetful=True)
+        remembers = was_whole and not day.disk_is_full
+        self.holds.changed(was.hold, self.known)
+        self.duty.after_run(self.known)
+        self.battery.after_run(run, self.known)
+        self.manners.after_run(run, remembers=remembers)
+        self.mail.after_run(remembers=remembers)
+        self.noise.after_run(run, session, code, self.known)
+        self.ran.append((run.command, was_whole))
+        self._judge_owner(run, is_sure=remembers and code == 0)
 
-    def _judge_hold(self, was: OpenHold | None, is_now: OpenHold | None, *, was_whole: bool) -> None:
-        if is_now is None:
-            return
-        day, hold = self.day, is_now.hold
-        if was_whole and hold.until - day.clock > LONGEST and not day.disk_is_full:
-            self.broken(f"a hold to {hold.until}")
-        if was is not None and was.id == is_now.id and was.hold == hold:
-            return
-        day.tally.holds += 1
-        said_at = day.charger.charging_at
-        if said_at is None or abs(day.clock - said_at) > PROOF:
-            self.broken(f"held to {hold.until}, though the car was last known to charge at {said_at}")
-        fresh = [spans for at, spans, boosting in self.answers if abs(day.clock - at) < GRACE and not boosting]
-        if not fresh:
-            self.broken(f"held to {hold.until} on a stale plan")
-        ahead = day.clock + LEAD
-        covered = any(start <= ahead < end for spans in fresh for start, end in spans)
-        if hold.kind is HoldKind.WINDOW and not covered:
-            self.broken(f"held to {hold.until} outside any window")
-        if was is not None and was.hold.kind is HoldKind.EXTENSION and hold.kind is HoldKind.EXTENSION:
-            self.broken("an extension after an extension")
+    def _judge_owner(self, run: Run, *, is_sure: bool) -> None:
+        """What the owner says is done, and a clock that is right is believed."""
+        seen = self.known.seen
+        if run.command == "resume" and is_sure and not run.had_company and (seen.paused or seen.stand_down):
+            self.sight.broken("resumed", seen)
+        if seen.clock_is_doubtful and self.sight.sure_for > DOUBT:
+            self.sight.broken("a clock is not doubted for long", run.command)
 
-    def _hear(self) -> None:
-        """Remember what the supplier told within the grace, and count how often it was asked."""
-        day = self.day
-        if day.tariff.told is not None and (not self.answers or self.answers[-1] != day.tariff.told):
-            self.answers.append(day.tariff.told)
-            del self.answers[:-12]
-        if any(spell.fault.kind in {"clock", "disk"} for spell in day.spells):
-            self.unreliable_at = day.now  # on a full disk nothing is remembered, that Kraken was asked neither
-        asked = [at for at in day.tariff.asked if timedelta(0) <= day.clock - at < timedelta(hours=1)]
-        day.tariff.asked = asked
-        if len(asked) > MOST_QUESTIONS_AN_HOUR and day.now - self.unreliable_at > LONG_AGO:
-            self.broken(f"{len(asked)} questions to Kraken in an hour")
+    def _release_comes_first(self, service: str, run: Run) -> None:
+        """What is due is released before anybody else is asked."""
+        waits = not self.rest.was_well or run.had_company or run.is_guest or run.command not in A_TICK
+        if service != "tesla" and "tesla" not in run.asked and run.begun_with.release_is_due and not waits:
+            self.sight.broken("a due release comes first", f"{run.command} asks {service} before Tesla")
 
-    def _look(self) -> Known:
-        day = self.day
-        return Known(holds.current(self.db), battery.memory(self.db), situation.load(self.db, day.clock, self.policy))
+    # -- from round to round --------------------------------------------------------------------------
 
-    @cached_property
-    def db(self) -> sqlite3.Connection:
-        """A look at the store that is kept open: it sees what every run commits."""
-        path = self.day.house.config.database_path
-        open_store(path).close()
-        return open_store(path, read_only=True)
+    def before_round(self) -> None:
+        """Cron's minute begins."""
+        self.sight.look_around()
+        self.rest.before_round()
+        self.ran.clear()
 
-    @cached_property
-    def policy(self) -> Policy:
-        """The house's own."""
-        return self.day.house.tools(self.day.now).policy
+    def after_round(self) -> None:
+        """Cron's minute is over: all its runs have ended."""
+        lines = set(self.day.house.crontab)
+        whole = all(was_whole for _, was_whole in self.ran)
+        if not whole or not lines <= {command for command, _ in self.ran}:
+            self.sight.disturbed()
+        is_healthy = whole and any(command in A_TICK for command, _ in self.ran)
+        self.holds.after_round(self.known, is_healthy=is_healthy and not self.day.disk_is_full)
+        self.duty.after_round(self.known)
+        self.rest.after_round(self.known, is_healthy=is_healthy, was_whole=lines <= {c for c, _ in self.ran})
 
     def at_the_end(self) -> None:
-        """The journal decides again as it did, and the database is whole."""
-        with closing(self.db) as db:
+        """All has come to rest, the journal decides again as it did, and the database is whole."""
+        with closing(self.sight.db) as db:
+            self._at_rest(self.sight.look())
+            self.mail.at_the_end()
             (whole,) = db.execute("PRAGMA integrity_check").fetchall()
             if tuple(whole) != ("ok",):
-                self.broken(f"the database: {tuple(whole)}")
+                self.sight.broken("the database is whole", tuple(whole))
             for row in journal.rows(db, command=reconcile.COMMAND):
                 if row.outcome == "decided" and row.situation and decide(row.situation).because is not row.because:
-                    self.broken(f"journal row {row.id} decides {decide(row.situation).because}, not {row.because}")
+                    self.sight.broken("the journal decides again", f"row {row.id}: {decide(row.situation).because}")
 
-
-def _same(one: str | int, other: str | int) -> bool:
-    if isinstance(one, str) or isinstance(other, str):
-        return one == other
-    return agrees(float(one), other, clamped=True)
+    def _at_rest(self, known: Known) -> None:
+        if known.hold or known.memory.owned or known.memory.in_doubt_since or self.day.battery.stuck:
+            self.sight.broken("all comes to rest", f"{known.hold}, {known.memory}, {self.day.battery.stuck}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from smartcharge.act.doctor import placeholders
 from smartcharge.act.doctor.findings import Area, Finding
 from smartcharge.errors import ConfigurationRefused
 from smartcharge.toolbox import Toolbox
@@ -12,6 +13,7 @@ HERE = Area("configuration")
 def examine(tools: Toolbox) -> Iterator[Finding]:
     """It has loaded, or there were no tools."""
     yield HERE.ok("file", f"{tools.config.path} loads")
+    yield from placeholders.examine(tools, HERE)
     for warning in tools.config.warnings:
         says, _, mend = warning.partition(". ")
         yield HERE.warning("meaning", says, mend)

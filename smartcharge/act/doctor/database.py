@@ -35,6 +35,9 @@ def examine(tools: Toolbox) -> Iterator[Finding]:
         yield HERE.ok("whole", f"{path} is whole ({path.stat().st_size / 1e6:,.1f} MB)")
     else:
         yield HERE.error("whole", f"{path} {DAMAGED[0]}", DAMAGED[1])
+    if tools.peek.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        says = "another program keeps it in write-ahead mode, in which every run costs more"
+        yield HERE.warning("mode", says, "Close that program; the next run that writes sets the mode right")
     if is_lasting(tools.peek):
         yield HERE.ok("schema", f"version {SCHEMA_VERSION}, as this program keeps it")
     else:

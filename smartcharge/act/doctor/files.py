@@ -7,7 +7,6 @@ from pathlib import Path
 from stat import S_IWOTH
 
 from smartcharge.act.doctor.findings import Area, Finding
-from smartcharge.config import TESLA_TOKENS
 from smartcharge.toolbox import Toolbox
 from smartcharge.wiring import KRAKEN_TOKENS
 
@@ -29,8 +28,9 @@ def examine(tools: Toolbox) -> Iterator[Finding]:
 def _private_files(tools: Toolbox) -> Iterator[Path]:
     yield tools.config.database_path
     yield tools.config.folder / KRAKEN_TOKENS
-    yield tools.config.auth_folder / TESLA_TOKENS
-    yield tools.config.auth_folder / f"{TESLA_TOKENS}.good"
+    tesla = tools.config.tesla_sign_in
+    yield tesla
+    yield tesla.with_name(f"{tesla.name}.good")
 
 
 def _names(paths: list[Path]) -> str:

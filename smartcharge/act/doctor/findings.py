@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from smartcharge.errors import ConfigurationRefused, SignInRefused, Trouble, most_serious
+from smartcharge.errors import ConfigurationRefused, SignInRefused, Trouble, most_serious, one_line
 
 OWNER_MUST_ACT = ConfigurationRefused.exit_code
 SIGN_IN_REFUSED = SignInRefused.exit_code
@@ -98,5 +98,4 @@ def _sentence(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text from outside cannot begin a second line, nor colour the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    return one_line(" ".join(text.split()))

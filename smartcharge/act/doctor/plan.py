@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from smartcharge.act.doctor.findings import Area, Finding
-from smartcharge.act.overview import gather
+from smartcharge.act.show.overview import gather
 from smartcharge.act.words import age
 from smartcharge.toolbox import Toolbox
 

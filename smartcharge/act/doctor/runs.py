@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from smartcharge.act.doctor import signs
+from smartcharge.act.doctor import crontabs, signs
 from smartcharge.act.doctor.findings import Area, Finding
-from smartcharge.act.overview import Overview, gather
+from smartcharge.act.show.overview import Overview, gather
 from smartcharge.act.words import age, clock
 from smartcharge.core.politeness import is_blocked, plan_interval
 from smartcharge.store import fetches, journal, services
@@ -40,17 +40,20 @@ def examine(tools: Toolbox) -> Iterator[Finding]:
 def _cron(tools: Toolbox, about: Overview) -> Finding:
     last_at, asked_at = signs.last_at(tools), fetches.last_asked_at(tools.peek)
     if last_at is None:
-        return HERE.warning("cron", "no run has ever written anything down", CRON)
+        says = f"no run has ever written anything down; {crontabs.told(tools.config.path)}"
+        return HERE.warning("cron", says, CRON)
     silence, seen = tools.now - last_at, about.seen
     said = f"the last sign of a run is {age(silence)} old"
     if asked_at == last_at:
         said = f"Kraken was asked {age(silence)} ago"
     row = services.service(tools.peek, "kraken")
-    if row.is_refused or is_blocked(tools.now, row.not_before):
-        return HERE.ok("cron", f"{said}; Kraken is not asked just now, so that there need be no newer one")
+    if "kraken" in about.refused or is_blocked(tools.now, row.not_before):
+        says = f"{said}; Kraken is not asked just now, so that there need be no newer one"
+        return HERE.ok("cron", f"{says}; {crontabs.told(tools.config.path)}")
     if silence > plan_interval(seen) + LATE:
         minutes = plan_interval(seen) // timedelta(minutes=1)
-        return HERE.warning("cron", f"{said}, and now it should be asked every {minutes} min: nothing runs", CRON)
+        says = f"{said}, and now it should be asked every {minutes} min: nothing runs"
+        return HERE.warning("cron", f"{says}; {crontabs.told(tools.config.path)}", CRON)
     return HERE.ok("cron", f"{said}, so cron is firing")
 
 
@@ -61,7 +64,7 @@ def _release(tools: Toolbox, about: Overview) -> Iterator[Finding]:
         yield HERE.warning("release", says, f"Run `smartcharge reconcile`. {CRON}")
     elif about.battery.in_doubt_since and tools.now > about.battery.in_doubt_since + OVERDUE:
         says = f"the battery has not confirmed what it was asked {age(tools.now - about.battery.in_doubt_since)} ago"
-        yield HERE.warning("release", says, "It is tried again every minute; `smartcharge reconcile -v` tells more")
+        yield HERE.warning("release", says, "It is tried again every minute; `smartcharge -v reconcile` tells more")
     if about.battery.rate_plan_missing:
         says = "Tesla has refused time-based control, so the Powerwall rests in self-powered mode"
         yield HERE.warning("release", says, "Set your tariff in the Tesla app; it is tried again at midnight")

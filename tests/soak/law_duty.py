@@ -1,0 +1,80 @@
+"""The laws of duty: what must not be missed, and whose window is left alone."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from law_holds import LEAD
+from soak_sight import Known, Sight
+
+from smartcharge.core.slots import SLOT
+from smartcharge.core.stance import BACKUP, CLAMPED_PCT, FULL_PCT
+
+if TYPE_CHECKING:
+    from soak_day import Day
+
+STEADY = timedelta(minutes=6)
+"""So long all must have been as it is, until the battery certainly is held."""
+CALM = STEADY * 4
+"""After so long nothing waits any more because of what was wrong before."""
+SHORT = timedelta(minutes=4)
+"""A window with less left than that is not worth a hold."""
+
+
+class DutyLaws:
+    """left: the window that was left to whoever set the battery, as far as it has grown since."""
+
+    def __init__(self, day: "Day", sight: Sight) -> None:
+        self.day, self.sight = day, sight
+        self.left: tuple[datetime, datetime] | None = None
+        self.stood_down_at: datetime | None = None
+        self.answers = 0
+
+    def commanded(self, value: str | int) -> None:
+        """A holding command arrives."""
+        if self.left and self.left[0] <= self.day.clock < self.left[1]:
+            self.sight.broken("a window left to the owner stays left", f"wrote {value}, {self.left}")
+
+    def after_run(self, known: Known) -> None:
+        """Follow the window that was left to somebody else, as the supplier moves it."""
+        stood, tariff = known.seen.stand_down, self.day.tariff
+        if stood is None or self.day.jump:
+            self.left, self.stood_down_at = None, stood and stood.at
+        elif stood.at != self.stood_down_at:
+            self.stood_down_at, self.left = stood.at, tariff.window_around(self.day.clock)
+        elif self.left and len(tariff.told) != self.answers:
+            around = tariff.window_around(self.day.clock)
+            self.left = around if around and around[0] < self.left[1] else None
+        self.answers = len(tariff.told)
+
+    def after_round(self, known: Known) -> None:
+        """A car that charges in a window finds the battery held for it, where nothing stands in the way."""
+        battery = self.day.battery
+        held = battery.mode.shown == BACKUP and battery.reserve.shown in {FULL_PCT, CLAMPED_PCT}
+        if not held and self._is_steady() and not self._is_in_the_way(known) and (window := self._window()):
+            self.sight.broken("a car that charges in a window is held for", f"{window}, {known.hold}")
+
+    def _is_steady(self) -> bool:
+        """Whether the car has charged for long, and nothing has gone wrong; a hand is noticed at a renewal."""
+        day, sight = self.day, self.sight
+        charges = day.charger.charging and day.now - day.car_since > STEADY
+        return charges and sight.calm_for > CALM and sight.left_alone_for > SLOT + STEADY
+
+    def _window(self) -> tuple[datetime, datetime] | None:
+        """The window that has been planned for long just as it is, began a while ago, and goes on for a while."""
+        clock, tariff = self.day.clock, self.day.tariff
+        before = [told for told in tariff.told if clock - STEADY * 2 < told.at <= clock - STEADY]
+        window = tariff.window_around(clock - STEADY)
+        goes_on = window is not None and clock + LEAD + SHORT < window[1]
+        return (
+            window
+            if goes_on and before and all(told.spans == tariff.newest[told.car].spans for told in before)
+            else None
+        )
+
+    def _is_in_the_way(self, known: Known) -> bool:
+        """Whether something forbids a hold: the owner, the night, a service that asked to be left alone, the cap."""
+        seen, policy = known.seen, self.sight.policy
+        night_is_near = policy.cheap_period.next_start(self.day.clock) - self.day.clock < STEADY
+        by_owner = seen.paused or seen.stood_down_until is not None or seen.clock_is_doubtful
+        limited = policy.max_hours_per_day is not None or self.day.laws.manners.must_wait
+        return by_owner or limited or night_is_near or self.sight.night is not None

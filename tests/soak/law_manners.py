@@ -1,0 +1,126 @@
+"""The laws of asking: not too often, not what cannot matter, and not by who was asked to wait or was refused."""
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from soak_sight import Run, Sight
+
+from smartcharge.errors import SignInRefused, Throttled
+
+if TYPE_CHECKING:
+    from soak_day import Day
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MOST_AN_HOUR = {"kraken": 31, "zappi": 48, "mail": 30, "tesla": 62}
+"""Kraken every other minute; the Zappi every other minute, every minute for 20 of them, and twice where it is due."""
+MOST_IN_AN_OUTAGE = {"kraken": 14, "zappi": 26, "mail": 5, "tesla": 18}
+"""In an hour in which no question was answered."""
+LEAST_WAITS = {"kraken": 105, "zappi": 80, "mail": 280, "tesla": 0}
+"""Seconds after 429, however little was asked for."""
+RELEASE_PATIENCE = timedelta(seconds=170)
+MOST_REFUSALS = {"kraken": 1, "zappi": 2, "mail": 1}
+"""The Zappi's server refuses in trouble, too, so there it must come twice."""
+SOON, SELDOM = timedelta(seconds=110), timedelta(minutes=14)
+SOON_TIMES = 3
+
+
+class Manners:
+    """waits: since when (by the program's clock) each service asked to be left alone, and for how long.
+
+    held_back_until: the same by the true time. refused: how often running, and when last.
+    """
+
+    def __init__(self, day: "Day", sight: Sight) -> None:
+        self.day, self.sight = day, sight
+        self.waits: dict[str, tuple[datetime, timedelta]] = {}
+        self.refused: dict[str, tuple[int, datetime]] = {}
+        self.asked_at: dict[str, list[datetime]] = defaultdict(list)
+        self.ill_since: dict[str, datetime] = {}
+        self.held_back_until: dict[str, datetime] = {}
+        self.jump = day.jump
+
+    def forgiven(self, service: str) -> None:
+        """The owner has signed in anew, or corrected his key."""
+        self.refused.pop(service, None)
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether a service asked to be left alone for so long that holds may be missed."""
+        return any(self.day.now < until for until in self.held_back_until.values())
+
+    def _is_waiting(self, service: str, wait: timedelta) -> bool:
+        return timedelta(0) <= self.day.clock - self.waits[service][0] < wait
+
+    def asked(self, service: str, run: Run) -> None:
+        """A service is asked; what it will say is known already."""
+        if self.jump != self.day.jump:
+            self.jump = self.day.jump
+            self.waits.clear()
+            self.refused.clear()
+        self._judge_wait(service)
+        self._judge_refusal(service)
+        self._judge_count(service)
+        if service == "zappi":
+            self._judge_use()
+        run.heard[service] = self._fault(service)
+        if run.heard[service] is None:
+            self.waits.pop(service, None)
+            self.held_back_until.pop(service, None)
+
+    def after_run(self, run: Run, *, remembers: bool) -> None:
+        """Keep what was heard, where the run could remember it."""
+        for service, heard in run.heard.items():
+            if heard is None or not isinstance(heard, SignInRefused):
+                self.refused.pop(service, None)
+            if not remembers:
+                continue
+            if isinstance(heard, Throttled):
+                least = timedelta(seconds=LEAST_WAITS[service])
+                wait = max(heard.retry_after or least, least)
+                self.waits[service] = (self.day.clock, wait)
+                self.held_back_until[service] = self.day.now + abs(self.day.jump) % DAY + wait
+            if isinstance(heard, SignInRefused):
+                count, _ = self.refused.get(service, (0, self.day.clock))
+                self.refused[service] = (count + 1, self.day.clock)
+
+    def _fault(self, service: str) -> object:
+        day = self.day
+        parts = {"tesla": day.battery, "zappi": day.charger, "kraken": day.tariff, "mail": day.mailer}
+        return getattr(parts[service], "fault")  # noqa: B009  # of any of them
+
+    def _judge_wait(self, service: str) -> None:
+        if service not in self.waits:
+            return
+        since, wait = self.waits[service]
+        releasing = service == "tesla" and self.sight.look().is_releasing
+        if self._is_waiting(service, min(wait, RELEASE_PATIENCE) if releasing else wait):
+            self.sight.broken("a wait is kept", f"asked {service}, which asked for {wait} at {since}")
+
+    def _judge_refusal(self, service: str) -> None:
+        count, since = self.refused.get(service, (0, self.day.clock))
+        if service == "tesla":
+            wait = SOON if count <= SOON_TIMES else SELDOM
+            if count and timedelta(0) <= self.day.clock - since < wait:
+                self.sight.broken("a refused sign-in rests", f"asked tesla, refused {count} times, at {since}")
+        elif count >= MOST_REFUSALS[service]:
+            self.sight.broken("a refused sign-in rests", f"asked {service}, refused {count} times, at {since}")
+
+    def _judge_count(self, service: str) -> None:
+        now, asked = self.day.now, self.asked_at[service]
+        asked[:] = [*(at for at in asked if now - at < HOUR), now]
+        if self._fault(service) is None:
+            self.ill_since.pop(service, None)
+        ill_since = self.ill_since.setdefault(service, now) if self._fault(service) is not None else now
+        if self.sight.sure_for < HOUR:
+            return
+        if len(asked) > MOST_AN_HOUR[service]:
+            self.sight.broken("seldom asked", f"{service} {len(asked)} times in an hour")
+        releasing = service == "tesla" and self.sight.look().is_releasing
+        if now - ill_since >= HOUR and not releasing and len(asked) > MOST_IN_AN_OUTAGE[service]:
+            self.sight.broken("seldom asked in an outage", f"{service} {len(asked)} times in an hour")
+
+    def _judge_use(self) -> None:
+        """The charger is asked only where its answer could change anything."""
+        if self.sight.night is not None or self.sight.look().seen.paused:
+            self.sight.broken("no question that cannot matter", "asked the Zappi at night, or while paused")

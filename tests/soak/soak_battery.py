@@ -1,0 +1,140 @@
+"""The Powerwall of a soak: it knows who set what, and may fail in every way that was seen."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from soak_places import Fuse
+
+from smartcharge.core.stance import AUTONOMOUS, CLAMPED_PCT, BatteryReading, Power
+from smartcharge.errors import RatePlanMissing, Unreachable
+
+if TYPE_CHECKING:
+    from soak_services import Posted
+
+HOLDING = {"backup", 100}
+LOST_ANSWER = Unreachable("the answer was lost", service="tesla")
+NO_ANSWER = Unreachable("no answer this time", service="tesla")
+NO_RATE_PLAN = RatePlanMissing("410", service="tesla")
+
+
+class Onlooker(Protocol):
+    """Who hears of what is asked and commanded, as it arrives."""
+
+    def on_question(self, service: str) -> None:
+        """A conversation begins."""
+
+    def on_write(self, name: str, value: str | int) -> None:
+        """A command to the battery arrives."""
+
+    def on_mail(self, posted: "Posted") -> None:
+        """A mail is handed over."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One setting of the battery. ours: whether it was our command that put it there. held: and one to hold it."""
+
+    shown: str | int
+    ours: bool = False
+    held: bool = False
+
+
+@dataclass
+class SoakBattery:
+    """A Powerwall behind Tesla's servers.
+
+    fault: raised at every call. flaky: decides for each call whether it goes unanswered. shy: a command is carried
+    out, and its answer is then lost. deaf: it says yes and does nothing. gaps: what is missing in its answers.
+    late: how long after its arrival a command is carried out. clamps: it makes 80 of 100.
+    no_rate_plan: it refuses time-based control.
+    """
+
+    fuse: Fuse
+    onlooker: Onlooker
+    now: datetime
+    mode: Value = field(default_factory=lambda: Value("autonomous"))
+    reserve: Value = field(default_factory=lambda: Value(20))
+    powers: frozenset[Power] | None = frozenset()
+    fault: BaseException | None = None
+    flaky: Random | None = None
+    shy: bool = False
+    deaf: bool = False
+    gaps: frozenset[str] = frozenset()
+    late: timedelta = timedelta(0)
+    clamps: bool = False
+    no_rate_plan: bool = False
+    pending: list[tuple[datetime, str, Value]] = field(default_factory=list)
+    writes: int = 0
+    written: tuple[str, str | int] | None = None
+
+    def __enter__(self) -> Self:
+        self.written = None
+        self.onlooker.on_question("tesla")
+        self._called("tesla connects")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Nothing to end."""
+
+    def _called(self, place: str) -> None:
+        self.fuse.burn(place)
+        if self.fault is not None:
+            raise self.fault.with_traceback(None)
+        if self.flaky is not None and self.flaky.random() < 0.3:
+            raise NO_ANSWER.with_traceback(None)
+        self.settle()
+
+    def settle(self) -> None:
+        """Carry out what has come due."""
+        for due_at, name, value in list(self.pending):
+            if due_at <= self.now:
+                setattr(self, name, value)
+                self.pending.remove((due_at, name, value))
+
+    def read(self) -> BatteryReading:
+        stance = self.read_stance()
+        return BatteryReading(stance.mode, stance.reserve_pct, 50.0, self.powers)
+
+    def read_stance(self) -> BatteryReading:
+        self._called("tesla reads")
+        mode = None if "mode" in self.gaps else str(self.mode.shown)
+        return BatteryReading(mode, None if "reserve" in self.gaps else float(self.reserve.shown), None, None)
+
+    def set_mode(self, mode: str) -> None:
+        self._take("mode", mode, Value(mode, ours=True, held=mode in HOLDING))
+
+    def set_reserve_pct(self, reserve_pct: int) -> None:
+        shown = CLAMPED_PCT if self.clamps and reserve_pct > CLAMPED_PCT else reserve_pct
+        self._take("reserve", reserve_pct, Value(shown, ours=True, held=reserve_pct in HOLDING))
+
+    def _take(self, name: str, value: str | int, becomes: Value) -> None:
+        self._called("tesla hears a command")
+        self.writes += 1
+        self.onlooker.on_write(name, value)
+        self.written = (name, becomes.shown)
+        if self.no_rate_plan and value == AUTONOMOUS:
+            raise NO_RATE_PLAN.with_traceback(None)
+        if not self.deaf:
+            self.pending = [each for each in self.pending if each[1] != name]
+            self.pending.append((self.now + self.late, name, becomes))
+            self.settle()
+        self.fuse.burn("tesla answers a command")
+        if self.shy and self.fault is None:
+            raise LOST_ANSWER.with_traceback(None)
+
+    def by_hand(self, *, mode: str | None = None, reserve: int | None = None) -> None:
+        """The owner turns a setting in his app."""
+        if mode is not None:
+            self.mode = Value(mode)
+        if reserve is not None:
+            self.reserve = Value(CLAMPED_PCT if self.clamps and reserve > CLAMPED_PCT else reserve)
+
+    @property
+    def stuck(self) -> list[str | int]:
+        """What a holding command of ours left there."""
+        return [each.shown for each in (self.mode, self.reserve) if each.held]

@@ -1,0 +1,135 @@
+"""The house of a soak: a configuration drawn by lot, an owner who can mend it, and the real commands."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from random import Random
+
+import click
+
+from smartcharge.commands import fetch_dispatches, midnight_reset, pause, reconcile, resume, send_invites, tick
+from smartcharge.config import TESLA_TOKENS, load_config
+from smartcharge.toolbox import Toolbox
+
+COMMANDS: dict[str, click.Command] = {
+    "fetch-dispatches": fetch_dispatches.command,
+    "reconcile": reconcile.command,
+    "midnight-reset": midnight_reset.command,
+    "send-invites": send_invites.command,
+    "tick": tick.command,
+    "pause": pause.command,
+    "resume": resume.command,
+}
+ONE_LINE = ("tick",)
+FOUR_LINES = ("fetch-dispatches", "reconcile", "midnight-reset", "send-invites")
+SETTINGS = """\
+eon_next: {{email: you@example.com, password: "{key}", import_account: A-1234ABCD}}
+myenergi: {{hub_serial: 12345678, api_key: "{key}"}}
+tesla: {{account_email: you@example.com}}
+database: {{path: smartcharge.db}}
+gcal: {{smtp_user: you@example.com, smtp_pass: "{key}", invite_to: family@example.com,
+       invite_when: {invite_when}, feed_path: {feed_path}}}
+alerts: {{email: {alerts}}}
+control: {{restore: {restore}, resting_mode: {resting_mode}, extension: {extension},
+          max_hours_per_day: {most_hours}, cheap_period: {cheap_period}}}
+"""
+PLAIN = {
+    "restore": "resting",
+    "resting_mode": "autonomous",
+    "extension": "true",
+    "most_hours": "null",
+    "cheap_period": '["00:00", "06:00"]',
+    "invite_when": "charging",
+    "feed_path": '""',
+    "alerts": '""',
+}
+OTHERWISE = {
+    "restore": ("previous",),
+    "resting_mode": ("self_consumption",),
+    "extension": ("false",),
+    "most_hours": ("1.5", "4"),
+    "cheap_period": ('["23:30", "05:30"]', '["01:00", "05:00"]', '["02:30", "04:10"]'),
+    "invite_when": ("planned",),
+    "feed_path": ("feed.ics",),
+    "alerts": ("you@example.com",),
+}
+"""The second cheap period begins and ends in the hours that the clocks skip and repeat."""
+
+
+class SoakTools(Toolbox):
+    """A toolbox whose words are kept, and who waits for no lock: the one who holds it waits for us."""
+
+    session: "SoakSession"
+
+    def alone(self, *, wait_seconds: float = 0.0) -> AbstractContextManager[None]:
+        return super().alone(wait_seconds=0.0)
+
+    def say(self, line: str) -> None:
+        self.session.said.append(line)
+
+    def warn(self, line: str) -> None:
+        if line not in self._warned:
+            self._warned.add(line)
+            self.session.warned.append(line)
+
+
+class SoakHouse:
+    """A folder with a configuration and a database; crontab: the lines that cron runs every minute."""
+
+    def __init__(self, folder: Path, chance: Random) -> None:
+        self.folder = folder
+        self.crontab = chance.choice((ONE_LINE, ONE_LINE, FOUR_LINES))
+        self._settings = dict(PLAIN)
+        if chance.random() < 0.6:  # else a house as most are
+            for name, values in OTHERWISE.items():
+                if chance.random() < 0.35:
+                    self._settings[name] = chance.choice(values)
+        self.change_key("abcdefghijklmnop")
+
+    @property
+    def named(self) -> tuple[str, str]:
+        """The option that names the configuration."""
+        return "--config", str(self.folder / "config.yaml")
+
+    def change_key(self, key: str) -> None:
+        """Write other passwords into the configuration, and load it."""
+        path = self.folder / "config.yaml"
+        path.write_text(SETTINGS.format(key=key, **self._settings), encoding="utf-8")
+        path.chmod(0o600)
+        self.config = load_config(path, {})
+
+    def sign_in_to_tesla(self, key: str) -> None:
+        """Leave another token file."""
+        (self.folder / TESLA_TOKENS).write_text(key, encoding="utf-8")
+
+    def __str__(self) -> str:
+        """Say what is not as in most houses."""
+        odd = [f"{name} {value}" for name, value in self._settings.items() if value != PLAIN[name]]
+        return ", ".join(["four lines" if self.crontab == FOUR_LINES else "one line", *odd])
+
+
+@dataclass
+class SoakSession:
+    """One invocation of a command, in place of `Session`; said, warned: its words.
+
+    services: what stands in for the adapters.
+    """
+
+    house: SoakHouse
+    now: datetime
+    services: dict[str, object]
+    said: list[str] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
+
+    def toolbox(self, *, dry_run: bool = False, looking: bool = False) -> Toolbox:
+        """Lay out the tools of a run."""
+        tools = SoakTools(self.house.config, self.now, dry_run=dry_run, looking=looking)
+        tools.session = self
+        tools.__dict__.update(self.services)
+        return tools
+
+    def run(self, command: str, *arguments: str) -> int:
+        """Run a command line to its end; the exit code."""
+        code: int = COMMANDS[command].main(list(arguments), prog_name=command, obj=self, standalone_mode=False)
+        return code

@@ -1,0 +1,156 @@
+"""The other services of a soak: they may fail or be killed at any call, and remember what they told."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+
+from soak_battery import Onlooker
+from soak_places import Fuse
+
+from smartcharge.core.answers import ChargerReading, Device, Dispatch, Plan
+from smartcharge.core.model import ChargerState
+from smartcharge.core.posting import Fate, Receipt
+
+CARS = ("ev-a", "ev-b")
+Spans = tuple[tuple[datetime, datetime], ...]
+
+
+@dataclass
+class SoakCharger:
+    """A Zappi; charging_at: when it last said that the car charges, by the program's clock."""
+
+    fuse: Fuse
+    onlooker: Onlooker
+    charging: bool = False
+    fault: BaseException | ChargerState | None = None
+    charging_at: datetime | None = None
+    host: str | None = "s18.myenergi.net"
+
+    def prepare(self) -> None:
+        """Nothing to load."""
+
+    def read(self, now: datetime) -> ChargerReading:
+        self.fuse.burn("zappi asked")
+        self.onlooker.on_question("zappi")
+        if isinstance(self.fault, BaseException):
+            raise self.fault.with_traceback(None)
+        state = self.fault or (ChargerState.CHARGING if self.charging else ChargerState.IDLE)
+        if state is ChargerState.CHARGING:
+            self.charging_at = now
+        self.fuse.burn("zappi answered")
+        return ChargerReading(state, now, 7200.0 if self.charging else 0.0, "as told")
+
+    def read_each(self, now: datetime) -> tuple[ChargerReading, ...]:
+        return (self.read(now),)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the supplier answered for one car, and when by the program's clock."""
+
+    at: datetime
+    car: str
+    spans: Spans
+    boosting: bool
+
+
+@dataclass
+class SoakTariff:
+    """A supplier.
+
+    forgets: it answers "nothing planned". mute: the cars of which it says nothing this time. nameless: it does not
+    say which cars there are. told: the answers it gave, the last last; newest: the last of each car.
+    """
+
+    fuse: Fuse
+    onlooker: Onlooker
+    cars: tuple[str, ...] = CARS[:1]
+    plans: list[tuple[str, datetime, datetime]] = field(default_factory=list)
+    boosting: bool = False
+    forgets: bool = False
+    mute: frozenset[str] = frozenset()
+    nameless: bool = False
+    fault: BaseException | None = None
+    told: list[Told] = field(default_factory=list)
+    newest: dict[str, Told] = field(default_factory=dict)
+
+    def plan(self, devices: object, now: datetime) -> Plan:
+        self.fuse.burn("kraken asked")
+        self.onlooker.on_question("kraken")
+        if self.fault is not None:
+            raise self.fault.with_traceback(None)
+        answers = {car: None if car in self.mute else self._planned(car) for car in self.cars}
+        told = [Told(now, car, spans, self.boosting) for car, spans in answers.items() if spans is not None]
+        self.told += told
+        self.newest |= {each.car: each for each in told}
+        self.fuse.burn("kraken answered")
+        named = tuple(Device(car, watched=True, boosting=self.boosting) for car in self.cars)
+        planned = {
+            car: None if spans is None else tuple(Dispatch(start, end, 7.2) for start, end in spans)
+            for car, spans in answers.items()
+        }
+        trouble = "no plan for some of the cars" if None in planned.values() else None
+        return Plan(None if self.nameless else named, planned, trouble=trouble)
+
+    def _planned(self, car: str) -> Spans:
+        return () if self.forgets else tuple((start, end) for whose, start, end in self.plans if whose == car)
+
+    def window_around(self, moment: datetime) -> tuple[datetime, datetime] | None:
+        """The window around a moment, as it was told last; those that touch count as one."""
+        joined: list[tuple[datetime, datetime]] = []
+        for start, end in sorted(span for told in self.newest.values() for span in told.spans):
+            if joined and start <= joined[-1][1]:
+                joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+            else:
+                joined.append((start, end))
+        return next((span for span in joined if span[0] <= moment < span[1]), None)
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A mail that was handed over, by the program's clock, and what the server says of it."""
+
+    at: datetime
+    truly_at: datetime
+    message: bytes
+    fate: Fate
+
+    @property
+    def name(self) -> tuple[str, int]:
+        """Event and sequence number, as the mail's header says; an alarm's is (its name, 0)."""
+        head = next(line for line in self.message.split(b"\r\n") if line.lower().startswith(b"message-id:"))
+        name = head.partition(b"<")[2].partition(b"@")[0].decode()
+        event, _, sequence = name.rpartition(".")
+        return (event, int(sequence)) if event else (name, 0)
+
+
+@dataclass
+class SoakMailer:
+    """A mail server; now: by the program's clock.
+
+    fate: what becomes of each mail. took: every one that it has. lost: decides whether it has one of unknown fate.
+    """
+
+    fuse: Fuse
+    onlooker: Onlooker
+    now: datetime
+    true_now: datetime
+    fault: BaseException | None = None
+    fate: Fate = Fate.ACCEPTED
+    lost: Random = field(default_factory=lambda: Random(0))  # noqa: S311  # stories, not secrets
+    took: list[Posted] = field(default_factory=list)
+
+    def send(self, message: bytes, recipient: str) -> Receipt:
+        self.fuse.burn("mail offered")
+        self.onlooker.on_question("mail")
+        if self.fault is not None:
+            raise self.fault.with_traceback(None)
+        posted = Posted(self.now, self.true_now, message, self.fate)
+        self.onlooker.on_mail(posted)
+        if self.fate is Fate.ACCEPTED or (self.fate is Fate.UNKNOWN and self.lost.random() < 0.5):
+            self.took.append(posted)
+        self.fuse.burn("mail taken")
+        return Receipt(self.fate, "" if self.fate is Fate.ACCEPTED else "550 5.1.1")
+
+    def check(self) -> None:
+        """Nothing to sign in to."""

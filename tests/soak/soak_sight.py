@@ -1,0 +1,150 @@
+"""What the laws see of a day: the store's memory, the house's numbers, and how long nothing has gone wrong."""
+
+import sqlite3
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from smartcharge.core.decide import decide
+from smartcharge.core.model import ChargerState, Policy, Situation
+from smartcharge.core.slots import Span
+from smartcharge.core.stance import BatteryMemory
+from smartcharge.quiet import change_count
+from smartcharge.store import battery, holds, open_store, situation
+from smartcharge.store.holds import OpenHold
+from smartcharge.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from soak_day import Day
+
+HARMLESS = {"mail", "clamp", "rate plan"}
+"""Kinds of trouble through which the house charges on."""
+LONG_AGO = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the store holds at a moment."""
+
+    hold: OpenHold | None
+    memory: BatteryMemory
+    seen: Situation
+
+    @property
+    def is_releasing(self) -> bool:
+        """Whether the battery is being brought back, if nothing new is begun."""
+        return self.release_is_due or (self.hold is None and self.memory.owned)
+
+    @property
+    def release_is_due(self) -> bool:
+        """Whether the battery is to be brought back, whatever anybody says."""
+        nothing_wanted = all(decide(replace(self.seen, charger=state)).hold is None for state in ChargerState)
+        return nothing_wanted and self.memory.owned
+
+
+@dataclass
+class Run:
+    """One run while it lasts. had_company: another one came in between; asked: the services, in order.
+
+    heard: what each service said to it last. is_quiet: the program holds that there is nothing to do.
+    """
+
+    command: str
+    begun_with: Known
+    writes_before: int
+    changes_before: int
+    is_guest: bool = False
+    is_quiet: bool = False
+    had_company: bool = False
+    asked: list[str] = field(default_factory=list)
+    heard: dict[str, object] = field(default_factory=dict)
+
+
+class Sight:
+    """broken: notes a broken law, by its name and with what was seen."""
+
+    def __init__(self, day: "Day") -> None:
+        self.day = day
+        self.disturbed_at = self.troubled_at = self.hand_at = day.now
+        self.doubted_at = day.now - LONG_AGO
+        self.runs: list[Run] = []
+
+    def broken(self, law: str, what: object) -> None:
+        """Note a broken law."""
+        day = self.day
+        spells = ", ".join(spell.fault.name for spell in day.spells)
+        day.tally.broken.append(
+            f"seed {day.seed}: {law}: {what} at {day.now:%d %H:%M}Z (clock {day.clock:%F %T}Z; [{spells}]; "
+            f"{day.battery.mode.shown}, {day.battery.reserve.shown})"
+        )
+
+    def look(self) -> Known:
+        """What the store holds now."""
+        now = self.day.clock
+        return Known(holds.current(self.db), battery.memory(self.db), situation.load(self.db, now, self.policy))
+
+    @cached_property
+    def db(self) -> sqlite3.Connection:
+        """A look at the store that is kept open: it sees what every run commits."""
+        path = self.day.house.config.database_path
+        open_store(path).close()
+        return open_store(path, read_only=True)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The house's own."""
+        return Toolbox(self.day.house.config, self.day.now).policy
+
+    def changes(self) -> int:
+        """How many transactions have changed the store so far."""
+        return change_count(str(self.day.house.config.database_path))
+
+    def is_on_the_minute(self) -> bool:
+        """Whether it is a moment that was looked ahead at; a run that comes between two idle ones is not needed."""
+        (row,) = self.db.execute("SELECT since FROM quiet").fetchall() or [None]
+        return row is not None and str(row["since"])[-3:-1] == f"{self.day.clock:%S}"
+
+    @property
+    def night(self) -> Span | None:
+        """The cheap period, by the machine's clock."""
+        return self.policy.cheap_period.holding(self.day.clock)
+
+    @property
+    def restores_previous(self) -> bool:
+        """Whether a release brings back what was there before."""
+        return self.day.house.config.control.restore == "previous"
+
+    @property
+    def calm_for(self) -> timedelta:
+        """For how long nothing has been wrong, nobody was killed, and the owner has done nothing."""
+        return self.day.now - self.disturbed_at
+
+    @property
+    def well_for(self) -> timedelta:
+        """For how long no service at all has been in trouble, the mail included."""
+        return min(self.calm_for, self.day.now - self.troubled_at)
+
+    @property
+    def left_alone_for(self) -> timedelta:
+        """For how long the owner has set nothing."""
+        return self.day.now - self.hand_at
+
+    @property
+    def sure_for(self) -> timedelta:
+        """For how long every run could remember what it did, by a clock that goes right."""
+        return self.day.now - self.doubted_at
+
+    def disturbed(self, *, forgetful: bool = False) -> None:
+        """Something happened; forgetful: something may not have been remembered."""
+        self.disturbed_at = self.day.now
+        if forgetful:
+            self.doubted_at = self.day.now
+
+    def look_around(self) -> None:
+        """Notice what is wrong in this minute."""
+        day = self.day
+        kinds = {spell.fault.kind for spell in day.spells}
+        self.troubled_at = day.now if kinds else self.troubled_at
+        if kinds - HARMLESS or day.battery.pending:
+            self.disturbed(forgetful=bool(kinds & {"clock", "disk"}))
