@@ -52,8 +52,8 @@ def alone(tools: Toolbox, command: str) -> Iterator[None]:
         except Busy as busy:
             failed(tools, command, LOCK, Busy(busy.message, hint="`smartcharge doctor` says who, if it stays so"))
             raise
-        went_well(tools, command, LOCK)
         yield
+        went_well(tools, command, LOCK)  # last: on a full disk it cannot be noted, and a release must not wait for that
 
 
 def went_well(tools: Toolbox, command: str, kind: str) -> None:

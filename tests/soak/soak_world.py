@@ -1,15 +1,17 @@
 """What goes on around the house: the supplier plans, the car comes and goes, services fall ill, the owner acts."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
-from soak_faults import FAULTS, Spell
+from soak_faults import FAULTS, Fault, Spell
 
 if TYPE_CHECKING:
     from soak_day import Day
 
 MINUTE = timedelta(minutes=1)
+TESLA = [fault for fault in FAULTS if fault.kind in {"tesla", "powers", "clamp", "rate plan"}]
 
 
 def goes_on(day: "Day") -> None:
@@ -22,9 +24,9 @@ def goes_on(day: "Day") -> None:
         day.spells.remove(spell)
         spell.fault.end(day)
         day.tell(f"{spell.fault.name} is over")
-    is_holding = day.laws.known.memory.owned
-    if chance := day.happens("trouble", 0.008 * day.busy * (5 if is_holding else 1)):
-        _trouble(day, chance)
+    matters = _matters(day)
+    if chance := day.happens("trouble", 0.008 * day.busy * (5 if matters else 1)):
+        _trouble(day, chance, TESLA if matters and chance.random() < 0.4 else FAULTS)
     if chance := day.happens("owner", 0.1 if day.battery.pending else 0.004):  # most of all with a command on its way
         _owner(day, chance)
 
@@ -42,7 +44,7 @@ def ends(day: "Day") -> None:
 
 def _plans(day: "Day") -> None:
     plans = [plan for plan in day.tariff.plans if plan[2] > day.now]
-    if chance := day.happens("plan", 0.02 if plans else 0.08):
+    if chance := day.happens("plan", 0.03 if plans else 0.15):
         offset = chance.choice((-20, -5, 0, 5, 10, 30, 60, 90, 240)) * MINUTE
         start = day.now.replace(minute=chance.choice((0, 30)), second=0) + offset
         plans.append((chance.choice(day.tariff.cars), start, start + chance.choice((10, 30, 60, 90, 150)) * MINUTE))
@@ -77,8 +79,14 @@ def _spans(plans: list[tuple[str, datetime, datetime]]) -> str:
     return ", ".join(f"{car} {start:%H:%M}-{end:%H:%M}" for car, start, end in plans) or "nothing"
 
 
-def _trouble(day: "Day", chance: Random) -> None:
-    fault = chance.choice(FAULTS)
+def _matters(day: "Day") -> bool:
+    """Whether the battery is held, or is about to be."""
+    is_planned = any(start <= day.now < end for _, start, end in day.tariff.plans)
+    return day.laws.known.memory.owned or (is_planned and day.charger.charging)
+
+
+def _trouble(day: "Day", chance: Random, faults: Sequence[Fault]) -> None:
+    fault = chance.choice(faults)
     if any(spell.fault.kind == fault.kind for spell in day.spells):
         return
     minutes = min(chance.choice((1, 2, 3, 5, 8, 15, 30, 60)), fault.longest_minutes)

@@ -6,7 +6,7 @@ import sys
 import pytest
 from run import days, told
 
-SECONDS = float(os.environ.get("SMARTCHARGE_SOAK_SECONDS", "30"))
+SECONDS = float(os.environ.get("SMARTCHARGE_SOAK_SECONDS", "20"))
 FIRST_SEED = int(os.environ.get("SMARTCHARGE_SOAK_SEED", "1"))
 
 

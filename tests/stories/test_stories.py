@@ -18,8 +18,8 @@ WHOLE_DAYS = {"evening", "idle"}
 """Played in `test_budgets.py`."""
 MOST_TOLD = 20
 TALKATIVE = (
-    *("half-an-hour", "nonsense-from-kraken", "moved-to-the-new-sign-in", "blocked-by-kraken", "two-cars"),
-    *("refused-by-the-hub", "tesla-refuses-the-token", "tesla-refuses-for-a-while", "tesla-lies", "reconcile-alone"),
+    *("nonsense-from-kraken", "moved-to-the-new-sign-in", "blocked-by-kraken"),
+    *("refused-by-the-hub", "tesla-refuses-the-token"),
 )
 """Stories in which every service is asked, refuses, fails and lies; played once more with -v."""
 SHARES_S = {"tesla-hangs": 3.0}
