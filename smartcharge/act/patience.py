@@ -24,3 +24,5 @@ def explain(tools: Toolbox, service: str, until: datetime | None = None) -> None
     latest = max((moment for moment in moments if moment), default=None)
     if latest and latest > tools.now:
         tools.detail(f"{NAMES[service]} is not asked before {clock(latest, zone)}{why}")
+    elif why:
+        tools.detail(f"{NAMES[service]} is not asked in every run{why}")

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from smartcharge import episodes
-from smartcharge.act import holding, shadow
-from smartcharge.act.access import may_converse
+from smartcharge.act import holding, patience, shadow
+from smartcharge.act.access import TESLA, may_converse
 from smartcharge.act.charger import evidence, needs_question
 from smartcharge.act.words import clock
 from smartcharge.act.words import stance as in_words
@@ -90,7 +90,12 @@ def is_pending(tools: Toolbox, seen: Situation, decision: Decision) -> bool:
     if hold is not None:
         pending = hold != seen.hold or not holding.is_confirmed(tools, memory, hold.until)
     is_ours_to_set = tools.sets_battery(owned=memory.owned and hold is None)
-    return pending and is_ours_to_set and may_converse(tools, releasing=hold is None)
+    if not (pending and is_ours_to_set):
+        return False
+    may = may_converse(tools, releasing=hold is None)
+    if not (may or tools.tesla_done):
+        patience.explain(tools, TESLA)
+    return may
 
 
 def say_intent(tools: Toolbox, until: datetime, because: Because) -> None:

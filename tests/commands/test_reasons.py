@@ -46,6 +46,15 @@ def test_the_charger_s_rest_is_told_once_a_run(town: Town) -> None:
     assert town.street.count("myenergi") == asked
 
 
+def test_the_powerwall_s_rest_is_told_too(town: Town) -> None:
+    town.plan("13:00-14:30")
+    town.drive(7200)
+    with town.street.fault("tesla", "http-429", amount=600):
+        town.run("13:05", "tick")
+
+    assert "Tesla is not asked before 13:15, because: Tesla asks for patience" in said(town, "13:06", "reconcile")
+
+
 def test_a_mail_server_that_refuses_is_named(town: Town) -> None:
     town.plan("13:00-14:30")
     town.drive(7200)

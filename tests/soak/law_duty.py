@@ -4,8 +4,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from law_holds import LEAD
+from soak_battery import HOLDING
 from soak_sight import Known, Sight
 
+from smartcharge.core.model import HoldKind
 from smartcharge.core.slots import SLOT
 from smartcharge.core.stance import BACKUP, CLAMPED_PCT, FULL_PCT
 
@@ -21,13 +23,17 @@ SHORT = timedelta(minutes=4)
 
 
 class DutyLaws:
-    """left: the window that was left to whoever set the battery, as far as it has grown since."""
+    """left: the window that was left to whoever set the battery, as far as it has grown since.
+
+    owned_at: until when nothing of the battery was ours.
+    """
 
     def __init__(self, day: "Day", sight: Sight) -> None:
         self.day, self.sight = day, sight
         self.left: tuple[datetime, datetime] | None = None
         self.stood_down_at: datetime | None = None
         self.answers = 0
+        self.owned_at = day.now
 
     def commanded(self, value: str | int) -> None:
         """A holding command arrives."""
@@ -37,21 +43,37 @@ class DutyLaws:
     def after_run(self, known: Known) -> None:
         """Follow the window that was left to somebody else, as the supplier moves it."""
         stood, tariff = known.seen.stand_down, self.day.tariff
+        self.owned_at = self.owned_at if known.memory.owned else self.day.now
         if stood is None or self.day.jump:
             self.left, self.stood_down_at = None, stood and stood.at
         elif stood.at != self.stood_down_at:
             self.stood_down_at, self.left = stood.at, tariff.window_around(self.day.clock)
+            self._judge_reason()
         elif self.left and len(tariff.told) != self.answers:
             around = tariff.window_around(self.day.clock)
             self.left = around if around and around[0] < self.left[1] else None
         self.answers = len(tariff.told)
 
+    def _judge_reason(self) -> None:
+        """Who stands down has seen somebody's hand: held by somebody before, or changed since it was ours."""
+        values = (self.day.battery.mode, self.day.battery.reserve)
+        theirs = any(not each.ours and each.shown in HOLDING for each in values)
+        if not theirs and self.sight.hand_at < self.owned_at:
+            self.sight.broken("nobody's hand, no stand-down", f"ours since {self.owned_at:%H:%M}")
+
     def after_round(self, known: Known) -> None:
         """A car that charges in a window finds the battery held for it, where nothing stands in the way."""
+        hold = known.hold and known.hold.hold
+        if hold and hold.kind is HoldKind.EXTENSION and self._has_stopped():
+            self.sight.broken("an extension ends with the car", f"held until {hold.until}")
         battery = self.day.battery
         held = battery.mode.shown == BACKUP and battery.reserve.shown in {FULL_PCT, CLAMPED_PCT}
         if not held and self._is_steady() and not self._is_in_the_way(known) and (window := self._window()):
             self.sight.broken("a car that charges in a window is held for", f"{window}, {known.hold}")
+
+    def _has_stopped(self) -> bool:
+        day, sight = self.day, self.sight
+        return not day.charger.charging and day.now - day.car_since > STEADY and sight.calm_for > STEADY * 2
 
     def _is_steady(self) -> bool:
         """Whether the car has charged for long, and nothing has gone wrong; a hand is noticed at a renewal."""

@@ -9,6 +9,7 @@ from soak_sight import Known, Sight
 from smartcharge.core.model import HoldKind
 from smartcharge.core.slots import SLOT, last_noon, slot_start
 from smartcharge.store.holds import OpenHold
+from smartcharge.store.times import to_text
 
 if TYPE_CHECKING:
     from soak_day import Day
@@ -36,8 +37,14 @@ class HoldLaws:
             self.sight.broken("only for a hold", f"wrote {value}")
         if known.seen.paused:
             self.sight.broken("never while paused", f"wrote {value}")
-        if day.clock.year < 2020:
+        if day.clock.year < 2020 or self._was_later():
             self.sight.broken("never by a clock in doubt", f"wrote {value}")
+
+    def _was_later(self) -> bool:
+        """Whether a run wrote down a later moment, though not so late that its clock was the odd one."""
+        soon, late = self.day.clock + MINUTE * 3, self.day.clock + MINUTE * 115
+        query = "SELECT 1 FROM journal WHERE at > ? AND at < ? AND command <> 'migration'"
+        return self.sight.db.execute(query, (to_text(soon), to_text(late))).fetchone() is not None
 
     def changed(self, was: OpenHold | None, known: Known) -> None:
         """Judge the hold after a run; was: the one before."""

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MOST_AN_HOUR = {"kraken": 31, "zappi": 48, "mail": 30, "tesla": 62}
 """Kraken every other minute; the Zappi every other minute, every minute for 20 of them, and twice where it is due."""
-MOST_IN_AN_OUTAGE = {"kraken": 14, "zappi": 26, "mail": 5, "tesla": 18}
-"""In an hour in which no question was answered."""
+HALF_AN_HOUR = timedelta(minutes=30)
+MOST_IN_AN_OUTAGE = {"kraken": 9, "zappi": 14, "mail": 4, "tesla": 13}
+"""In half an hour in which no question was answered."""
 LEAST_WAITS = {"kraken": 105, "zappi": 80, "mail": 280, "tesla": 0}
 """Seconds after 429, however little was asked for."""
 RELEASE_PATIENCE = timedelta(seconds=170)
@@ -117,8 +118,9 @@ class Manners:
         if len(asked) > MOST_AN_HOUR[service]:
             self.sight.broken("seldom asked", f"{service} {len(asked)} times in an hour")
         releasing = service == "tesla" and self.sight.look().is_releasing
-        if now - ill_since >= HOUR and not releasing and len(asked) > MOST_IN_AN_OUTAGE[service]:
-            self.sight.broken("seldom asked in an outage", f"{service} {len(asked)} times in an hour")
+        lately = [at for at in asked if now - at < HALF_AN_HOUR]
+        if now - ill_since >= HALF_AN_HOUR and not releasing and len(lately) > MOST_IN_AN_OUTAGE[service]:
+            self.sight.broken("seldom asked in an outage", f"{service} {len(lately)} times in half an hour")
 
     def _judge_use(self) -> None:
         """The charger is asked only where its answer could change anything."""

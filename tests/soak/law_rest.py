@@ -22,9 +22,13 @@ class RestLaws:
 
     def before_round(self) -> None:
         """Look whether Tesla works."""
+        self.was_well = self.is_well()
+
+    def is_well(self) -> bool:
+        """Whether Tesla works, and no wait that it asked for is still to be kept."""
         day = self.day
         well = not any(spell.fault.kind == "tesla" for spell in day.spells) and not day.battery.powers
-        self.was_well = well and not day.battery.pending and day.now >= day.patient_until
+        return well and not day.battery.pending and day.now >= day.patient_until
 
     def after_round(self, known: Known, *, is_healthy: bool, was_whole: bool) -> None:
         """Judge what two healthy rounds have come to (the law says two), and a good many at night."""

@@ -26,6 +26,9 @@ class Onlooker(Protocol):
     def on_question(self, service: str) -> None:
         """A conversation begins."""
 
+    def on_end(self, service: str) -> None:
+        """It has answered, or the conversation is over."""
+
     def on_write(self, name: str, value: str | int) -> None:
         """A command to the battery arrives."""
 
@@ -73,13 +76,18 @@ class SoakBattery:
     def __enter__(self) -> Self:
         self.written = None
         self.onlooker.on_question("tesla")
-        self._called("tesla connects")
+        try:
+            self._called("tesla connects")
+        except BaseException:
+            self.onlooker.on_end("tesla")
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        """Nothing to end."""
+        """The conversation is over."""
+        self.onlooker.on_end("tesla")
 
     def _called(self, place: str) -> None:
         self.fuse.burn(place)

@@ -31,6 +31,8 @@ DAYS = (
     datetime(2027, 3, 27, tzinfo=UTC),  # and forward
     datetime(2026, 6, 20, tzinfo=UTC),
 )
+MODES, RESERVES = ("autonomous", "autonomous", "self_consumption"), (20, 20, 35, 0)
+"""How the battery stands at first."""
 BEGINS = (6, 12, 18)
 NIGHT_BEGINS, NIGHT_ENDS = 2, 4
 """Hours (UTC) in which little happens and cron comes every seven minutes."""
@@ -55,6 +57,7 @@ class Day:
         self.house = SoakHouse(folder, chance)
         self.laws = Laws(self)
         self.battery = SoakBattery(self.fuse, self.laws, self.now)
+        self.battery.by_hand(mode=chance.choice(MODES), reserve=chance.choice(RESERVES))
         self.charger = SoakCharger(self.fuse, self.laws)
         self.tariff = SoakTariff(self.fuse, self.laws, cars=chance.choice((CARS[:1], CARS[:1], CARS)))
         self.mailer = SoakMailer(self.fuse, self.laws, self.now, self.now, lost=self.chances.of("mail"))

@@ -30,7 +30,7 @@ class Fault:
     kind: str
     begin: Change
     end: Change
-    longest_minutes: int = 60
+    longest_minutes: int = 90
 
 
 @dataclass(frozen=True)

@@ -49,12 +49,12 @@ OTHERWISE = {
     "resting_mode": ("self_consumption",),
     "extension": ("false",),
     "most_hours": ("1.5", "4"),
-    "cheap_period": ('["23:30", "05:30"]', '["01:00", "05:00"]', '["02:30", "04:10"]'),
+    "cheap_period": ('["23:45", "05:15"]', '["19:50", "05:30"]', '["01:00", "05:00"]', '["02:30", "04:10"]'),
     "invite_when": ("planned",),
     "feed_path": ("feed.ics",),
     "alerts": ("you@example.com",),
 }
-"""The second cheap period begins and ends in the hours that the clocks skip and repeat."""
+"""Cheap periods also begin within a half hour, and in the hours that the clocks skip and repeat."""
 
 
 class SoakTools(Toolbox):

@@ -40,6 +40,7 @@ class Laws:
         self.rest, self.manners = RestLaws(day, self.sight), Manners(day, self.sight)
         self.mail, self.noise = MailLaws(day, self.sight), NoiseLaws(day, self.sight)
         self.ran: list[tuple[str, bool]] = []
+        self.asking: list[str] = []
 
     # -- while a run lasts ----------------------------------------------------------------------------
 
@@ -60,11 +61,18 @@ class Laws:
     def on_question(self, service: str) -> None:
         """A service is asked; Tesla: a conversation begins."""
         run = self.sight.runs[-1]
+        if service in self.asking and service != "zappi":
+            self.sight.broken("one at a time", f"{run.command} asks {service} while another run does")
+        self.asking.append(service)
         self.manners.asked(service, run)
         self._release_comes_first(service, run)
         run.asked.append(service)
         if service == "tesla":
             self.battery.entered()
+
+    def on_end(self, service: str) -> None:
+        """It has answered, or the conversation is over."""
+        self.asking.remove(service)
 
     def on_write(self, name: str, value: str | int) -> None:
         """A command arrives at Tesla."""
@@ -105,6 +113,8 @@ class Laws:
     def _judge_owner(self, run: Run, *, is_sure: bool) -> None:
         """What the owner says is done, and a clock that is right is believed."""
         seen = self.known.seen
+        if run.command == "pause" and is_sure and self.rest.is_well() and self.day.battery.stuck:
+            self.sight.broken("a pause releases first", seen)
         if run.command == "resume" and is_sure and not run.had_company and (seen.paused or seen.stand_down):
             self.sight.broken("resumed", seen)
         if seen.clock_is_doubtful and self.sight.sure_for > DOUBT:

@@ -1,5 +1,7 @@
 """The other services of a soak: they may fail or be killed at any call, and remember what they told."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -13,6 +15,16 @@ from smartcharge.core.posting import Fate, Receipt
 
 CARS = ("ev-a", "ev-b")
 Spans = tuple[tuple[datetime, datetime], ...]
+
+
+@contextmanager
+def asking(onlooker: Onlooker, service: str) -> Iterator[None]:
+    """One question and its answer."""
+    onlooker.on_question(service)
+    try:
+        yield
+    finally:
+        onlooker.on_end(service)
 
 
 @dataclass
@@ -31,13 +43,13 @@ class SoakCharger:
 
     def read(self, now: datetime) -> ChargerReading:
         self.fuse.burn("zappi asked")
-        self.onlooker.on_question("zappi")
-        if isinstance(self.fault, BaseException):
-            raise self.fault.with_traceback(None)
-        state = self.fault or (ChargerState.CHARGING if self.charging else ChargerState.IDLE)
-        if state is ChargerState.CHARGING:
-            self.charging_at = now
-        self.fuse.burn("zappi answered")
+        with asking(self.onlooker, "zappi"):
+            if isinstance(self.fault, BaseException):
+                raise self.fault.with_traceback(None)
+            state = self.fault or (ChargerState.CHARGING if self.charging else ChargerState.IDLE)
+            if state is ChargerState.CHARGING:
+                self.charging_at = now
+            self.fuse.burn("zappi answered")
         return ChargerReading(state, now, 7200.0 if self.charging else 0.0, "as told")
 
     def read_each(self, now: datetime) -> tuple[ChargerReading, ...]:
@@ -76,9 +88,12 @@ class SoakTariff:
 
     def plan(self, devices: object, now: datetime) -> Plan:
         self.fuse.burn("kraken asked")
-        self.onlooker.on_question("kraken")
-        if self.fault is not None:
-            raise self.fault.with_traceback(None)
+        with asking(self.onlooker, "kraken"):
+            if self.fault is not None:
+                raise self.fault.with_traceback(None)
+            return self._answered(now)
+
+    def _answered(self, now: datetime) -> Plan:
         answers = {car: None if car in self.mute else self._planned(car) for car in self.cars}
         told = [Told(now, car, spans, self.boosting) for car, spans in answers.items() if spans is not None]
         self.told += told
@@ -142,9 +157,12 @@ class SoakMailer:
 
     def send(self, message: bytes, recipient: str) -> Receipt:
         self.fuse.burn("mail offered")
-        self.onlooker.on_question("mail")
-        if self.fault is not None:
-            raise self.fault.with_traceback(None)
+        with asking(self.onlooker, "mail"):
+            if self.fault is not None:
+                raise self.fault.with_traceback(None)
+            return self._received(message)
+
+    def _received(self, message: bytes) -> Receipt:
         posted = Posted(self.now, self.true_now, message, self.fate)
         self.onlooker.on_mail(posted)
         if self.fate is Fate.ACCEPTED or (self.fate is Fate.UNKNOWN and self.lost.random() < 0.5):

@@ -145,6 +145,6 @@ class Sight:
         """Notice what is wrong in this minute."""
         day = self.day
         kinds = {spell.fault.kind for spell in day.spells}
-        self.troubled_at = day.now if kinds else self.troubled_at
+        self.troubled_at = day.now if kinds - {"clamp"} else self.troubled_at
         if kinds - HARMLESS or day.battery.pending:
             self.disturbed(forgetful=bool(kinds & {"clock", "disk"}))

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 MINUTE = timedelta(minutes=1)
 TESLA = [fault for fault in FAULTS if fault.kind in {"tesla", "powers", "clamp", "rate plan"}]
 
+OWNER = ("mode", "reserve", "mode and reserve", "pause", "resume", "resume", "tidy")
+WHILE_PENDING = (*OWNER, "pause", "pause")
+
 
 def goes_on(day: "Day") -> None:
     """One more minute of it."""
@@ -89,7 +92,7 @@ def _trouble(day: "Day", chance: Random, faults: Sequence[Fault]) -> None:
     fault = chance.choice(faults)
     if any(spell.fault.kind == fault.kind for spell in day.spells):
         return
-    minutes = min(chance.choice((1, 2, 3, 5, 8, 15, 30, 60)), fault.longest_minutes)
+    minutes = min(chance.choice((1, 2, 3, 5, 8, 15, 30, 60, 90)), fault.longest_minutes)
     day.spells.append(Spell(fault, day.now + minutes * MINUTE))
     day.tally.faults[fault.name] += 1
     day.tell(f"{fault.name} for {minutes} min")
@@ -97,7 +100,7 @@ def _trouble(day: "Day", chance: Random, faults: Sequence[Fault]) -> None:
 
 
 def _owner(day: "Day", chance: Random) -> None:
-    what = chance.choice(("mode", "reserve", "mode and reserve", "pause", "resume", "resume", "tidy"))
+    what = chance.choice(WHILE_PENDING if day.battery.pending else OWNER)
     day.tally.faults[f"owner: {what}"] += 1
     if what in {"pause", "resume"}:
         end = f"{day.clock + chance.choice((10, 60, 150)) * MINUTE:%FT%TZ}"

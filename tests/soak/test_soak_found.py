@@ -1,0 +1,56 @@
+"""What random days found stays mended."""
+
+import os
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from house_case import House, at
+from soak_places import Fuse, hostile
+
+from smartcharge import episodes
+from smartcharge.act import plan, tick
+from smartcharge.core.model import ChargerState
+from smartcharge.errors import Busy
+from smartcharge.guard import attempt
+from smartcharge.quiet import is_quiet
+from smartcharge.toolbox import Toolbox
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    house = House(tmp_path)
+    house.tariff.spans = ["13:00-13:30"]
+    return house
+
+
+def run(house: House, clock: str, act: Callable[[Toolbox], None] = tick.run, *, disk_is_full: bool = False) -> int:
+    with hostile(Fuse(), lambda: disk_is_full, foresight_steps=2), closing(house.tools(clock)) as tools:
+        return attempt(lambda: act(tools), tools.warn)
+
+
+def test_a_full_disk_stops_no_release_though_the_lock_was_in_trouble(house: House) -> None:
+    """That the lock is free again cannot be noted then; the battery comes back all the same."""
+    run(house, "13:05")
+    assert house.battery.mode == "backup"
+    house.charger.answers = [ChargerState.IDLE]
+    run(house, "13:10", lambda tools: episodes.failed(tools, "reconcile", episodes.LOCK, Busy("another run")))
+
+    run(house, "13:29", disk_is_full=True)
+
+    assert (house.battery.mode, house.battery.reserve_pct) == ("autonomous", 20)
+
+
+def test_a_clock_in_doubt_is_told_though_the_supplier_was_asked_first(house: House) -> None:
+    """Where each command has a line of its own, the plan's is none that looks ahead past the clock's telling."""
+    run(house, "14:00")
+    house.tariff.spans = []
+
+    run(house, "13:00", plan.run)
+
+    line = ["--config", str(house.config.path), "reconcile"]
+    assert not is_quiet(line, os.environ, at("14:00") - HOUR)
