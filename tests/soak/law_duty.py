@@ -43,7 +43,6 @@ class DutyLaws:
     def after_run(self, known: Known) -> None:
         """Follow the window that was left to somebody else, as the supplier moves it."""
         stood, tariff = known.seen.stand_down, self.day.tariff
-        self.owned_at = self.owned_at if known.memory.owned else self.day.now
         if stood is None or self.day.jump:
             self.left, self.stood_down_at = None, stood and stood.at
         elif stood.at != self.stood_down_at:
@@ -53,6 +52,7 @@ class DutyLaws:
             around = tariff.window_around(self.day.clock)
             self.left = around if around and around[0] < self.left[1] else None
         self.answers = len(tariff.told)
+        self.owned_at = self.owned_at if known.memory.owned else self.day.now
 
     def _judge_reason(self) -> None:
         """Who stands down has seen somebody's hand: held by somebody before, or changed since it was ours."""

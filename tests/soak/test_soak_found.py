@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,6 @@ from smartcharge.errors import Busy
 from smartcharge.guard import attempt
 from smartcharge.quiet import is_quiet
 from smartcharge.toolbox import Toolbox
-
-HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -46,11 +43,12 @@ def test_a_full_disk_stops_no_release_though_the_lock_was_in_trouble(house: Hous
 
 
 def test_a_clock_in_doubt_is_told_though_the_supplier_was_asked_first(house: House) -> None:
-    """Where each command has a line of its own, the plan's is none that looks ahead past the clock's telling."""
-    run(house, "14:00")
-    house.tariff.spans = []
+    """Where each command has a line of its own, nothing quiet is foreseen over what `reconcile` has to tell."""
+    run(house, "12:50")
 
-    run(house, "13:00", plan.run)
+    run(house, "11:50", plan.run)
 
     line = ["--config", str(house.config.path), "reconcile"]
-    assert not is_quiet(line, os.environ, at("14:00") - HOUR)
+    assert len(house.tariff.asked) == 2
+    assert not is_quiet(line, os.environ, at("11:50"))
+    assert not is_quiet(line, os.environ, at("11:51"))
