@@ -105,7 +105,8 @@ class Laws:
         self.duty.after_run(self.known)
         self.battery.after_run(run, self.known)
         self.manners.after_run(run, remembers=remembers)
-        self.mail.after_run(remembers=remembers)
+        if not run.is_guest:  # a mail on its way is the host's, who may still die before noting it
+            self.mail.after_run(remembers=remembers)
         self.noise.after_run(run, session, code, self.known)
         self.ran.append((run.command, was_whole))
         self._judge_owner(run, is_sure=remembers and code == 0)
