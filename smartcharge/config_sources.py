@@ -1,9 +1,10 @@
 """Where a configuration value may stand, and which place wins: the environment, then the file, each also by file."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from smartcharge.errors import ConfigurationRefused
 from smartcharge.secret import is_one_line
@@ -16,8 +17,7 @@ Layer = Mapping[str, Mapping[str, Given]]
 """Section -> key -> value, as one place gives it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """All that was given for one installation.
 
     path: the configuration file; layers: the first that has a value wins; home: what ~ means, None for the account's.

@@ -2,9 +2,7 @@
 
 import contextlib
 import fcntl
-import glob
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +23,7 @@ LEFT_BEHIND_SECONDS = 600
 
 def write_private(path: Path, content: bytes) -> None:
     """Replace a file as a whole, readable by its owner only; an `OSError` leaves the old one as it was."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)  # mkstemp: 0600
+    handle, name = _beside(path)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -42,7 +40,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 def create_private(path: Path, content: bytes) -> None:
     """Make a file that was not there, whole or not at all, as `write_private` does; `FileExistsError` where it was."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
+    handle, name = _beside(path)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -54,10 +52,18 @@ def create_private(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def _beside(path: Path) -> tuple[int, str]:
+    """A new file next to another, open, readable by its owner only, and its path."""
+    import tempfile  # noqa: PLC0415  # an idle run writes no file
+
+    return tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
+
+
 def _remove_what_kills_left(path: Path) -> None:
     """A run that was killed in mid-write leaves its copy; one much older than the file just written is such a one."""
     written = path.stat().st_mtime
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
+    copies = (left for left in path.parent.iterdir() if left.name.startswith(f".{path.name}."))
+    for left in (copy for copy in copies if copy.name.endswith(UNFINISHED)):
         with contextlib.suppress(OSError):
             if written - left.stat().st_mtime > LEFT_BEHIND_SECONDS:
                 left.unlink()

@@ -1,7 +1,6 @@
 """One place maps what goes wrong in a run to its exit code: the foreseen and the unforeseen."""
 
 import errno
-import traceback
 from collections.abc import Callable
 
 import click
@@ -29,6 +28,8 @@ def attempt(run: Callable[[], None], tell: Callable[[str], None] = log.warn) -> 
     except click.ClickException:
         raise
     except Exception as odd:  # noqa: BLE001  # a bug in one part must not stop the others
+        import traceback  # noqa: PLC0415  # hardly any run has one to tell
+
         if isinstance(odd, OSError) and odd.errno in OUTPUT and odd.filename is None:
             return log.lose(odd)
         for line in traceback.format_exc().splitlines():

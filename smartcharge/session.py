@@ -1,18 +1,16 @@
 """What the global options say, and the instant of the run; the tools are laid out only for who asks for them."""
 
 import os
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from smartcharge.errors import ConfigurationRefused
     from smartcharge.toolbox import Toolbox
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """One invocation. config: the path given, if any; now: the run's one instant (UTC)."""
 
     config: str | None

@@ -3,7 +3,6 @@
 The description of a type continues the sentence "It should be ..." when a value is refused.
 """
 
-import difflib
 import re
 from collections.abc import Iterable
 from datetime import time
@@ -149,6 +148,8 @@ _SYNONYMS: Final = {"time_based_control": "autonomous", "self_powered": "self_co
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
     """Find the name that was probably meant, None where none is near."""
+    import difflib  # noqa: PLC0415  # only a misspelt key needs it
+
     plain = re.sub(r"[\s-]", "_", word.strip().lower())
     folded = {name.lower(): name for name in names}
     near = difflib.get_close_matches(_SYNONYMS.get(plain, plain), folded, n=1)

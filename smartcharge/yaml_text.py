@@ -4,11 +4,11 @@ YAML 1.1 would turn 01234567 into 342391, 12_34 into 1234, yes into True and 22:
 times must stay what stands in the file, so the types are decided later, by the key.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import yaml
+from msgspec import Struct
 
 from smartcharge.errors import ConfigurationRefused
 
@@ -21,8 +21,7 @@ _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _QUOTES: Final = "Put values with special characters in quotes, and a space after each colon"
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """A value as typed; place: the file with its line, or the environment variable; text "" where left out."""
 
     text: str | tuple[str, ...]

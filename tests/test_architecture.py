@@ -42,7 +42,7 @@ ROOMS = {
     "secret": Room(),
     "settings": Room("secret", "msgspec"),
     "typed": Room("secret settings", "msgspec"),
-    "yaml_text": Room("errors", "yaml"),
+    "yaml_text": Room("errors", "msgspec yaml"),
     "config_sources": Room("errors secret settings yaml_text", "msgspec"),
     "config": Room("config_sources errors places secret settings typed", "msgspec"),
     # the composition root, and noise
@@ -53,16 +53,16 @@ ROOMS = {
     "episodes": Room("errors store store.* toolbox wiring"),
     # core decides
     "core": Room(),
-    "core.slots": Room(),
-    "core.stance": Room(),
-    "core.model": Room("core.slots"),
-    "core.*": Room("core.*"),
+    "core.slots": Room(libraries="msgspec"),
+    "core.stance": Room(libraries="msgspec"),
+    "core.model": Room("core.slots", "msgspec"),
+    "core.*": Room("core.*", "msgspec"),
     # store remembers
     "store": Room("errors store.border", later="store.migrations"),
     "store.border": Room("errors"),
     "store.schema": Room(),
     "store.migrations": Room("store store.legacy store.schema", "sqlite_utils"),
-    "store.*": Room("core.* errors store store.*", later_libraries="msgspec"),
+    "store.*": Room("core.* errors store store.*", "msgspec"),
     # adapters talk; their private parts are nobody else's
     "adapters": Room(),
     "adapters.tariff_kraken": Room("adapters._kraken_* core.* errors ports"),
@@ -71,7 +71,7 @@ ROOMS = {
     ),
     "adapters.charger_zappi": Room("adapters._zappi_body core.* errors ports", later_libraries="httpx pymyenergi"),
     "adapters._zappi_body": Room(later_libraries="httpx"),
-    "adapters.battery_*": Room("adapters._powerwall_* core.* errors files ports"),
+    "adapters.battery_*": Room("adapters._powerwall_* core.* errors files ports", "msgspec"),
     "adapters._powerwall_*": Room("adapters._powerwall_* core.* errors files", later_libraries="pypowerwall"),
     "adapters.login_tesla": Room("adapters._powerwall_* adapters.battery_powerwall errors files"),
     "adapters.invite_ics": Room("adapters._invite_* core.* errors ports", later_libraries="icalendar"),
@@ -88,15 +88,16 @@ ROOMS = {
     "act.doctor.files": Room("act.* config core.* files store store.* toolbox wiring"),
     "act.doctor.placeholders": Room("act.* secret toolbox"),
     "act.reset": Room("act.* core.* episodes store store.* toolbox", later="act.assert_rest"),
+    "act.plan": Room("act.* files toolbox", later="act.plan_answer"),
     "act.reconcile": Room("act.* core.* episodes errors store.* toolbox", later="act.bring_about"),
     "act.foresight": Room("act.* files quiet store.* toolbox"),
     "act.show.metrics": Room("__init__ act.* core.*"),
     "act.doctor.bundle": Room("__init__ act.* errors store store.* toolbox"),
-    "act.report.gathered": Room("__init__ act.* core.* store store.* toolbox"),
+    "act.report.gathered": Room("__init__ act.* core.* store store.* toolbox", "msgspec"),
     "act.first_config": Room("config errors files settings typed", "msgspec"),
-    "act.first_questions": Room("settings"),
+    "act.first_questions": Room("settings", "msgspec"),
     "act.show.supposing": Room("core.* settings toolbox typed", "msgspec"),
-    "act.*": Room("act.* budget core.* episodes errors files guard log ports store store.* toolbox wiring"),
+    "act.*": Room("act.* budget core.* episodes errors files guard log ports store store.* toolbox wiring", "msgspec"),
     # commands run; none knows another, only what is in _options
     "commands": Room(),
     "commands._visit": Room("budget errors session store store.* toolbox wiring", later="config"),
@@ -108,16 +109,16 @@ ROOMS = {
     "commands.login": Room("commands._login_* session", "click"),
     "commands.demo": Room("act.words commands._options core.slots errors log session", "click", later="world.* cli"),
     "commands._options": Room("budget errors guard session", "click", later="toolbox"),
-    "commands.*": Room("act.* commands._options core.* errors session store store.* toolbox", "click"),
+    "commands.*": Room("act.* commands._options core.* errors session store store.* toolbox", "click msgspec"),
     # the pretend street stands apart
     "world": Room(),
     "world.*": Room("world.*", "aiosmtpd graphql trustme yaml"),
 }
 CORE_MAY_USE = {
-    *("collections", "contextlib", "dataclasses", "datetime", "enum", "functools", "itertools"),
-    *("math", "re", "typing", "zoneinfo"),
+    *("collections", "contextlib", "datetime", "enum", "functools", "itertools"),
+    *("math", "msgspec", "re", "typing", "zoneinfo"),
 }
-"""Of the standard library: neither a clock, nor the system, nor a log, nor a database."""
+"""Neither a clock, nor the system, nor a log, nor a database; msgspec for the values."""
 
 INTRUSIONS = {
     "the core reaches for the memory": ("core.decide", "from smartcharge.store import holds"),

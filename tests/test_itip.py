@@ -1,11 +1,11 @@
 """What libical, which nobody here wrote, says of our mails; it runs under the system's Python, where that has it."""
 
 import subprocess
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from smartcharge.adapters.invite_ics import IcsInvites
 from smartcharge.core.calendar import Invite, Method, Revision

@@ -1,7 +1,8 @@
 """Bring about what was decided: record, act, verify; and stand back where the battery is somebody else's."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from smartcharge import episodes
 from smartcharge.act import invites, reconcile, stance

@@ -1,8 +1,9 @@
 """What is known of the car: asked only where the answer could change the decision, and no more often than is polite."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from smartcharge import budget, episodes, wiring
 from smartcharge.act import patience

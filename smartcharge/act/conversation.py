@@ -7,7 +7,8 @@ is stored before each write, so that a run that dies anywhere leaves a question 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from smartcharge import budget
 from smartcharge.act import levels

@@ -1,8 +1,9 @@
 """What has to be asked of a new house: only what nobody can know before, in the order an owner thinks of it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from smartcharge.settings import CHEAP_PERIODS, Control, Gcal
 
@@ -12,8 +13,7 @@ E_ON: Final = "eon-next"
 """The supplier whose prices the defaults are, and whose sign-in a browser may make."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """One question. default: what an empty answer means; needed: an empty answer without a default will not do."""
 
     key: str

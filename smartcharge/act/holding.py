@@ -1,7 +1,8 @@
 """What it means in this house to hold the battery, to fill it or to keep it as it is, and what to let it rest."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from smartcharge.act.words import stance as in_words
 from smartcharge.core.preserve import preserved, preserving

@@ -3,8 +3,9 @@
 The settings are left as they were; what is asked for is Tesla's own timed Max Backup, to the end of the hold.
 """
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from smartcharge.act.conversation import Conversation
 from smartcharge.core.stance import BACKUP, FULL_PCT, Stance, Write, agrees, is_near

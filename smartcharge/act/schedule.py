@@ -5,8 +5,9 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from smartcharge.toolbox import Toolbox
 
@@ -14,8 +15,7 @@ FOUR = ("fetch-dispatches", "reconcile", "midnight-reset", "send-invites")
 ONE = ("tick",)
 
 
-@dataclass(frozen=True, slots=True)
-class Installation:
+class Installation(Struct, frozen=True):
     """How this program is started here.
 
     program: the words that start it, the first an absolute path. config: the configuration, absolute.

@@ -1,7 +1,9 @@
 """The three things ever done to the Powerwall: hold it, release it, and assert its rest at midnight."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from smartcharge.act import holding, lease
 from smartcharge.act.access import TESLA
@@ -22,8 +24,7 @@ from smartcharge.errors import Unreachable
 from smartcharge.toolbox import Toolbox
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """How it ended, what it reads now, what was written, and for WAITING who has the battery."""
 
     ending: Ending

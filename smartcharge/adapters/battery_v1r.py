@@ -6,11 +6,12 @@ asked for as Tesla's own timed Max Backup, which the gateway ends by itself, wha
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from msgspec.structs import replace
 
 from smartcharge.adapters import _powerwall_gateway_answers as answers
 from smartcharge.adapters._powerwall_facts import facts_in

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,7 @@ class Visit:
     @contextmanager
     def run(self) -> Iterator[Toolbox]:
         """Give tools that may ask somebody, with a whole run's time from now on."""
-        with closing(replace(self._session, now=self.now).toolbox()) as tools:
+        with closing(self._session._replace(now=self.now).toolbox()) as tools:
             tools.prepare_to_ask()
             try:
                 with budget.share(budget.COMMAND_SECONDS):

@@ -1,11 +1,11 @@
 """`smartcharge report`: the ledger of a day or a month, as text, as a page for a browser, and by mail."""
 
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from smartcharge.act.report import gathered, mail, page, text
 from smartcharge.commands import _options
@@ -19,8 +19,7 @@ STDOUT = "-"
 YEARS = range(2000, 2200)
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(Struct, frozen=True):
     """What a report is about: a local day, or (whole_month) the calendar month that it lies in."""
 
     day: date

@@ -1,13 +1,13 @@
 """What the outside answers, as values: the supplier's plan and the charger's reading."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct
 
 from smartcharge.core.model import ChargerState
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(Struct, frozen=True):
     """One planned or completed dispatch as the supplier tells it, UTC, half-open.
 
     energy_kwh: magnitude, None where the supplier is silent; information, never a filter.
@@ -21,8 +21,7 @@ class Dispatch:
     location: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Struct, frozen=True):
     """A car or charger registered with the supplier.
 
     watched: LIVE, not suspended, and an electric vehicle. boosting: the owner forces a charge.
@@ -35,8 +34,7 @@ class Device:
     state: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+class Registration(Struct, frozen=True):
     """How a device is registered with the supplier; kind, status: its own words, None where it is silent."""
 
     device: Device
@@ -46,8 +44,7 @@ class Registration:
     status: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """One conversation with the supplier.
 
     devices: every registered device, None where that part failed. planned: for each watched device its
@@ -63,8 +60,7 @@ class Plan:
     trouble: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChargerReading:
+class ChargerReading(Struct, frozen=True):
     """What the charger says about the car.
 
     watts: power into the car (all Zappis together), None where unknown. at: when it was asked (UTC).
@@ -77,11 +73,10 @@ class ChargerReading:
     watts: float | None = None
     why: str = ""
     session_kwh: float | None = None
-    serials: tuple[str, ...] = field(default=())
+    serials: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class BatteryLevel:
+class BatteryLevel(Struct, frozen=True):
     """How full the house battery was (UTC).
 
     soe_pct: state of energy, 0-100 %, None where it was missing. capacity_kwh: what it holds when full, None where

@@ -1,8 +1,9 @@
 """The family's calendar in values: what it was told, what was held, and all that decides what it should say."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from smartcharge.core.invite_windows import Planned
 from smartcharge.core.slots import CheapPeriod, Span, slot_end
@@ -15,8 +16,7 @@ class Method(StrEnum):
     CANCEL = "CANCEL"
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(Struct, frozen=True):
     """One state of one event, UTC, half-open.
 
     first_start: start of the window as first seen; it names the event, whose UID is made of it. sequence: grows
@@ -38,16 +38,14 @@ class Revision:
         return Span(self.starts_at, self.ends_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Invite:
+class Invite(Struct, frozen=True):
     """A revision with the UID of its event, ready to be written down for a calendar."""
 
     uid: str
     revision: Revision
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """A hold, open or closed (closed_at): the house charged, or will, to the slot end that it was released at."""
 
     opened_at: datetime
@@ -64,8 +62,7 @@ class Held:
         return Span(self.opened_at, min(self.until, slot_end(self.closed_at)))
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """All that decides what the calendar should say.
 
     since: nothing older is in the evidence, so events that began before are left as they are. known: the last

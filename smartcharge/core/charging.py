@@ -7,8 +7,9 @@ The charger's own status word (`sta`) is not used: it stays at "boosting" after 
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from smartcharge.core.answers import ChargerReading
 from smartcharge.core.model import ChargerState
@@ -28,8 +29,7 @@ PLAUSIBLE = 1e6
 """Beyond this a number is no watts and no kilowatt hours, whatever it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(Struct, frozen=True):
     """What one Zappi's record says; watts only where they prove something."""
 
     state: ChargerState

@@ -1,6 +1,6 @@
 """The policy, rule by rule: the first that fits wins."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from smartcharge.core.model import Because, ChargerState, Decision, Hold, HoldKind, Situation
 from smartcharge.core.slots import SLOT

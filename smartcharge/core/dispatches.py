@@ -5,8 +5,10 @@ between answers. So every (start, end) ever seen is kept, and only marked.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from smartcharge.core.answers import Dispatch
 
@@ -14,8 +16,7 @@ MISSING_FOR = timedelta(seconds=60)
 """A future window must stay away this long: the supplier's list has been seen empty for a moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(Struct, frozen=True):
     """A planned dispatch of one device as the store knows it; the end has not passed."""
 
     id: int
@@ -31,8 +32,7 @@ class Remembered:
         return self.starts_at, self.ends_at
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """What one successful answer changes for one device; ids are the store's.
 
     new: never seen before. back: missing or withdrawn, and planned again. missing: not in the answer

@@ -4,9 +4,11 @@ There is one rule set. Nothing here knows a rule: every answer is `decide` itsel
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from smartcharge.core.decide import decide
 from smartcharge.core.model import ChargerState, Decision, Hold, Situation, Window
@@ -18,16 +20,14 @@ FURTHEST = timedelta(hours=36)
 """Further ahead nobody plans."""
 
 
-@dataclass(frozen=True, slots=True)
-class Otherwise:
+class Otherwise(Struct, frozen=True):
     """What would be held, had these facts been others; each continues the word "had"."""
 
     had: tuple[str, ...]
     decision: Decision
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(Struct, frozen=True):
     """When something else will be held, what, and for which answers of the charger; nothing else happens meanwhile."""
 
     at: datetime

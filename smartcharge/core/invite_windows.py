@@ -1,14 +1,14 @@
 """The plan as the family's calendar sees it: contiguous windows in whole half hours, outside the cheap period."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from smartcharge.core.slots import DAY, CheapPeriod, Span, last_slot_end, local_day
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """One live dispatch of the plan and where it comes from, UTC.
 
     first_start: the start that the plan had when it was seen for the first time, at first_seen_at, before any
@@ -29,8 +29,7 @@ class Planned:
         return self.energy_kwh * (shared / (self.ends_at - self.starts_at))
 
 
-@dataclass(frozen=True, slots=True)
-class DayWindow:
+class DayWindow(Struct, frozen=True):
     """A contiguous window, as far as it lies between two cheap periods.
 
     ends_at: end of its last half hour, which is cheap to its end. first_start: names it for good.

@@ -4,8 +4,9 @@ Nothing here depends on who noticed a change, or when: the same evidence always 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from smartcharge.core.calendar import Evidence, Held, Method, Revision
 from smartcharge.core.invite_windows import DayWindow, day_windows, joined, outside
@@ -14,8 +15,7 @@ from smartcharge.core.slots import Span
 SECOND = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
+class _Event(Struct, frozen=True):
     """What belongs together: a window that is planned, and what the calendar was last told; either may be missing."""
 
     first_start: datetime

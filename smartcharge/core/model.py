@@ -1,10 +1,11 @@
 """The words of the house as values: windows, holds, stances, and the situation a decision is made from."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
+
+from msgspec import Struct
 
 from smartcharge.core.slots import SLOT, CheapPeriod, Span, last_slot_end, slot_end
 
@@ -48,8 +49,7 @@ class Because(StrEnum):
     SLOT_ENDS = "SLOT_ENDS", "the last cheap half hour ends"
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """A supplier's promise of cheap import for the car, UTC, half-open.
 
     seen_at: when the supplier last answered for this device, whatever the answer said.
@@ -77,31 +77,27 @@ class Window:
         return self.starts_at <= moment < self.ends_at
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """Our promise that the holding stance stands until a slot end (UTC)."""
 
     until: datetime
     kind: HoldKind = HoldKind.WINDOW
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """The owner's word that nothing new begins; until None means until resumed."""
 
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StandDown:
+class StandDown(Struct, frozen=True):
     """A window left to whoever set the battery: noticed at `at`, and at least until `until`."""
 
     at: datetime
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """The numbers of the policy; durations, and the cheap period in local wall-clock time."""
 
     cheap_period: CheapPeriod
@@ -112,8 +108,7 @@ class Policy:
     max_hours_per_day: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """All that a decision may know.
 
     held_since_noon: time held since the last local noon. clock_is_doubtful: `now` lies before what has been.
@@ -201,12 +196,11 @@ class Situation:
         return any(hold.until - SLOT < w.ends_at <= hold.until and self.may_hold_for(w) for w in self.windows)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What should be held, and the rule that says so (which is not part of what is compared)."""
+class Decision(Struct, frozen=True):
+    """What should be held, and the rule that says so."""
 
     hold: Hold | None
-    because: Because = field(compare=False)
+    because: Because
 
 
 def contiguous(windows: Iterable[Window]) -> tuple[Span, ...]:

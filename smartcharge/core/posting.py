@@ -1,9 +1,10 @@
 """What became of a mail at the mail server, and when it is tried again."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from smartcharge.core.politeness import MINUTE, step
 from smartcharge.core.slots import local_day
@@ -29,8 +30,7 @@ class Fate(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """The mail server's last word on a message. code: such as "550 5.1.1", empty where it said nothing."""
 
     fate: Fate

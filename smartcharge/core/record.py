@@ -7,8 +7,9 @@ until a later decision knew of none.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from smartcharge.core.answers import ChargerReading
 from smartcharge.core.model import ChargerState, Pause, Situation, StandDown, Window
@@ -23,8 +24,7 @@ PLAN_MATTERS = timedelta(hours=24)
 """How long an ended window still matters to a decision."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Struct, frozen=True):
     """A planned window as the record keeps it; withdrawn_at: None while it stands."""
 
     starts_at: datetime
@@ -39,8 +39,7 @@ class Sighting:
         return not taken_back and self.ends_at > minute - PLAN_MATTERS
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """All that is written down, each part by time, from the noon before the first minute that is asked about.
 
     known: what every decision knew, one from before that noon among them. stood_down_at: when a window was left to
@@ -55,8 +54,7 @@ class Record:
     latest: Situation
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What the record tells of one minute.
 
     now: when its run was. charger: None where the record is silent. knew: what the newest decision knew, None before

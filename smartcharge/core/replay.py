@@ -2,9 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from smartcharge.core.decide import decide
 from smartcharge.core.model import Because, ChargerState, Hold, Policy, Situation
@@ -28,8 +30,7 @@ class Tick(NamedTuple):
     guessed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(Struct, frozen=True):
     """A run of minutes that are held in one course of a day and not in another.
 
     held: whether they are in the other. because: the other's rule where the stretch begins.

@@ -4,10 +4,11 @@ Everything is in the owner's words already, times in local time; how it looks is
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Self
+
+from msgspec import Struct
 
 from smartcharge.core.slots import Span
 
@@ -49,16 +50,14 @@ class Look(StrEnum):
     MORE = "more", "more than a page shows"
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """A measured value at an instant (UTC); its unit is its lane's."""
 
     at: datetime
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """One thing in the picture, and the same thing as a row of the table below it.
 
     span: from when to when, inside the picture; empty for a moment. when, what: in words, true even where the span
@@ -73,8 +72,7 @@ class Mark:
     points: tuple[Point, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(Struct, frozen=True):
     """A strip of the picture. note: a few words beside its name.
 
     top: the value at its upper edge where it shows a course, else None; unit: of it.
@@ -87,8 +85,7 @@ class Lane:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """A day as strips under one scale of time. now: a moment inside it up to which things are known, else None."""
 
     span: Span
@@ -108,8 +105,7 @@ class Picture:
         return tuple(look for look in Look if look in seen)
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """A sum in words, and where it is known from ("" where nothing is known). chief: one to be seen first."""
 
     name: str
@@ -118,8 +114,7 @@ class Figure:
     chief: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SlotRow:
+class SlotRow(Struct, frozen=True):
     """A half hour in words; what nobody knows is ""."""
 
     when: str
@@ -131,8 +126,7 @@ class SlotRow:
     remark: str
 
 
-@dataclass(frozen=True, slots=True)
-class DayCell:
+class DayCell(Struct, frozen=True):
     """A day of the calendar in words. part: its saving against the month's best day, 0-1. is_ahead: not begun."""
 
     day: date
@@ -149,8 +143,7 @@ class DayCell:
         return not (self.held or self.saving or self.leaks or self.trouble)
 
 
-@dataclass(frozen=True, slots=True)
-class Month:
+class Month(Struct, frozen=True):
     """A calendar month: its days in order, its sums, and the day that the report is about, if it is about one."""
 
     title: str
@@ -159,8 +152,7 @@ class Month:
     chosen: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """The ledger of a day with its month so far, or of a month alone (picture None, no half hours).
 
     headline: the day in a sentence. made: when, by which version. meaning: how the figures are to be read.

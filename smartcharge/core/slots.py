@@ -1,9 +1,10 @@
 """Settlement half hours, London days and the tariff's cheap period; all instants are aware UTC."""
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 SLOT = timedelta(minutes=30)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,8 +26,7 @@ def last_slot_end(end: datetime) -> datetime:
     return slot_end(end - timedelta(microseconds=1))
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """A half-open stretch of time, UTC."""
 
     starts_at: datetime
@@ -37,8 +37,7 @@ class Span:
         return self.starts_at <= moment < self.ends_at
 
 
-@dataclass(frozen=True, slots=True)
-class CheapPeriod:
+class CheapPeriod(Struct, frozen=True):
     """The tariff's nightly rate, in wall-clock time of `zone`; it may cross midnight.
 
     E.ON bills by local time, so in UTC the period moves with summer time, and the nights of the

@@ -1,9 +1,10 @@
 """The Powerwall's stance: what it reads, what is ours of it, and the one value to write next."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct
 
 BACKUP = "backup"
 AUTONOMOUS = "autonomous"
@@ -28,16 +29,14 @@ class Power(StrEnum):
     MAX_BACKUP = "Max Backup"
 
 
-@dataclass(frozen=True, slots=True)
-class Stance:
+class Stance(Struct, frozen=True):
     """Operation mode and backup reserve, 0-100 % as the Tesla app shows it."""
 
     mode: str
     reserve_pct: int
 
 
-@dataclass(frozen=True, slots=True)
-class BatteryReading:
+class BatteryReading(Struct, frozen=True):
     """One forced reading; a field that was missing is None, never 0.
 
     mode: operation mode. reserve_pct: backup reserve on the app's scale. soe_pct: state of energy,
@@ -56,8 +55,7 @@ class BatteryReading:
     beneath: Stance | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BatteryFacts:
+class BatteryFacts(Struct, frozen=True):
     """What else a house battery tells of itself, for people; a field that was missing is None.
 
     site: its name. sites: how many sites with a battery the sign-in may see. grid_charging: whether it may
@@ -72,8 +70,7 @@ class BatteryFacts:
     storm_watch: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BatteryMemory:
+class BatteryMemory(Struct, frozen=True):
     """What is remembered of the battery between runs.
 
     owns_mode, owns_reserve: the value is ours to bring back. before: the stance found before the first
@@ -107,8 +104,7 @@ class BatteryMemory:
         return agrees(self.confirmed_reserve_pct, wanted.reserve_pct, clamped=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """One command: one of the two values, the other being left alone; or both, where they are taken in one.
 
     until: the values hold until then, and the gateway ends that by itself. ends_lease: it is to end it now.

@@ -1,10 +1,11 @@
 """The geometry of a picture of time: where a moment lies, which hours are named, and what is drawn below what."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from smartcharge.core.slots import Span
 
@@ -15,8 +16,7 @@ NAMED_HOURS, CHIEF_HOURS = 3, 6
 """Every third local hour is named, every sixth even where there is little room."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """A named hour. chief: named even where there is little room."""
 
     at: datetime

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from smartcharge.core.ledger import HalfHour, Rates
 from smartcharge.core.politeness import MINUTE
@@ -11,8 +12,7 @@ from smartcharge.core.replay import Tick
 from smartcharge.core.slots import slot_start
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
+class Worth(Struct, frozen=True):
     """What one course of a day is worth against another; an estimate.
 
     kwh: what the house battery would have taken in more. pence: what would have been saved more. Negative: less.

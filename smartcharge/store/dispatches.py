@@ -2,8 +2,9 @@
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from smartcharge.core.answers import Dispatch
 from smartcharge.core.dispatches import Changes, Remembered
@@ -18,8 +19,7 @@ AWAY = "AWAY"
 """The supplier's word for a car that charged elsewhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListedDispatch:
+class ListedDispatch(Struct, frozen=True):
     """A dispatch as `status` and `history` show it.
 
     kind: planned or completed. live: planned, its device watched, and at the moment asked about neither

@@ -1,14 +1,14 @@
 """Trouble that goes on: counted at every attempt, told once."""
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from smartcharge.store.times import from_text, from_text_or_none, to_text
 
 
-@dataclass(frozen=True, slots=True)
-class Episode:
+class Episode(Struct, frozen=True):
     """Failures of one kind running. told_at: when the owner heard of it, None if not yet."""
 
     command: str

@@ -2,16 +2,16 @@
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from smartcharge.core.answers import Device
 from smartcharge.store import transaction
 from smartcharge.store.times import from_text_or_none, to_text, to_text_or_none
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceRow:
+class DeviceRow(Struct, frozen=True):
     """A device and its freshness. watched, boosting, state: as in `Device`. failures: running. requests: ever sent."""
 
     device: str

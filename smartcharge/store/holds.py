@@ -1,15 +1,15 @@
 """The holds: at most one is open, and a closed one stays."""
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from smartcharge.core.model import Because, Hold, HoldKind
 from smartcharge.store.times import from_text, from_text_or_none, to_text, to_text_or_none
 
 
-@dataclass(frozen=True, slots=True)
-class OpenHold:
+class OpenHold(Struct, frozen=True):
     """A hold as stored, open or closed.
 
     because: the rule that opened it or last changed it. window_start: start of the contiguous window it

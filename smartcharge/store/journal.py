@@ -1,8 +1,9 @@
 """The journal: what was decided anew, done, or failed, with all that the decision knew."""
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct, json
 
 from smartcharge.core.model import Because, Situation
 from smartcharge.errors import one_line
@@ -12,8 +13,7 @@ EVER = ("", "~")
 """Texts before and after any time."""
 
 
-@dataclass(frozen=True, slots=True)
-class JournalRow:
+class JournalRow(Struct, frozen=True):
     """One entry. situation_json: what the decision knew, None where nothing was decided."""
 
     id: int
@@ -28,8 +28,6 @@ class JournalRow:
     @property
     def situation(self) -> Situation | None:
         """What the decision knew, equal to what it was then."""
-        from msgspec import json  # noqa: PLC0415  # only a replay needs it
-
         return None if self.situation_json is None else json.decode(self.situation_json, type=Situation)
 
 
@@ -121,6 +119,4 @@ def _row(row: sqlite3.Row) -> JournalRow:
 
 
 def _to_json(situation: Situation) -> str:
-    from msgspec import json  # noqa: PLC0415  # an idle tick writes nothing down
-
     return json.encode(situation).decode()

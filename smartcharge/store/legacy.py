@@ -7,9 +7,10 @@ device is '', which is never watched.
 import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+
+from msgspec import Struct
 
 from smartcharge.store.times import NEVER, to_text, to_text_or_none
 
@@ -18,8 +19,7 @@ log = logging.getLogger(__name__)
 PREFIX = "legacy_"
 
 
-@dataclass(frozen=True, slots=True)
-class OldDispatch:
+class OldDispatch(Struct, frozen=True):
     """One row as it was, with its times understood; delta_kwh: negative = import."""
 
     start: datetime

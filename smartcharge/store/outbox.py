@@ -6,8 +6,9 @@ after an unknown outcome is the same mail. Only who holds the mail lock claims, 
 """
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from smartcharge.core.calendar import Method
 from smartcharge.store.times import from_text_or_none, to_text, to_text_or_none
@@ -23,8 +24,7 @@ NO_LIMIT = 2**63 - 1
 """No sequence is higher: SQLite's largest integer."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxCounts:
+class OutboxCounts(Struct, frozen=True):
     """How many messages wait (one being posted included), are sent, and were given up."""
 
     waiting: int = 0
@@ -32,8 +32,7 @@ class OutboxCounts:
     failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(Struct, frozen=True):
     """A message that may be posted now. message: its frozen bytes, None before it was first tried.
 
     is_first: no older message of its event can have arrived.

@@ -1,16 +1,16 @@
 """What the charger and the battery read, kept where they were asked anyway."""
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from smartcharge.core.answers import BatteryLevel, ChargerReading
 from smartcharge.core.model import ChargerState
 from smartcharge.store.times import from_text, to_text
 
 
-@dataclass(frozen=True, slots=True)
-class ChargerRow:
+class ChargerRow(Struct, frozen=True):
     """A stored reading of the charger; error: why there was no answer, where there was none."""
 
     reading: ChargerReading

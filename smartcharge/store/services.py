@@ -2,8 +2,9 @@
 
 import sqlite3
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from smartcharge.store.times import from_text_or_none, to_text, to_text_or_none
 
@@ -11,8 +12,7 @@ SUSPECTED = "once: "
 """Before a fingerprint: a refusal that a server in trouble gives too, believed when it comes twice running."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceRow:
+class ServiceRow(Struct, frozen=True):
     """What is remembered of a service.
 
     asked_at: the last attempt that was noted here. ok_at: when the last trouble was over. failures: running.

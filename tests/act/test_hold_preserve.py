@@ -1,12 +1,13 @@
 """`control.hold: preserve`: the battery's whole life where it is kept as it is, not filled."""
 
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from house_case import SETTINGS, FakeBattery, House, at
+from msgspec.structs import replace
 
 from smartcharge.act import conversation, plan, reconcile, reset
 from smartcharge.core.model import ChargerState

@@ -1,12 +1,13 @@
 """A hold that the gateway ends by itself: asked for, prolonged, ended, and left to whoever else asks for one."""
 
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from house_case import SETTINGS, FakeBattery, House, at
+from msgspec.structs import replace
 
 from smartcharge.act import conversation, plan, reconcile, reset
 from smartcharge.core.model import ChargerState

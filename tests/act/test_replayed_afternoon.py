@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from house_case import SETTINGS, House, at
 
-from smartcharge.act import conversation, plan, tick
+from smartcharge.act import conversation, plan_answer, tick
 from smartcharge.act.show import record, replay
 from smartcharge.act.show.supposing import supposed
 from smartcharge.core.model import ChargerState
@@ -83,7 +83,7 @@ def test_with_other_numbers_it_comes_out_as_it_would_have_come(
 
 def test_who_reads_the_journal_spells_its_outcomes_as_they_are_written() -> None:
     assert {Ending.NOT_OURS, Ending.BY_HAND} == record.LEFT_TO_OTHERS
-    assert plan.COMMAND == record.ASKS_THE_SUPPLIER
+    assert plan_answer.COMMAND == record.ASKS_THE_SUPPLIER
 
 
 def test_a_day_that_goes_on_is_decided_up_to_the_last_full_minute(house: House) -> None:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes
 from email.policy import SMTP
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ics_linter import about_object, check, complaints, told, unfolded
+from msgspec.structs import replace
 
 from smartcharge.adapters.invite_ics import IcsInvites
 from smartcharge.core.calendar import Invite, Method, Revision

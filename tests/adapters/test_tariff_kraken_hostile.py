@@ -4,11 +4,12 @@ import copy
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from datetime import datetime
 
 import pytest
 from kraken_case import House, car, old, sent, smart
+from msgspec import Struct
+from msgspec.structs import fields
 
 from smartcharge.core.answers import Dispatch
 from smartcharge.errors import Trouble, Unreachable
@@ -140,7 +141,7 @@ def words(value: object) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for each in value:
             yield from words(each)
-    elif is_dataclass(value):
+    elif isinstance(value, Struct):
         for field in fields(value):
             yield from words(getattr(value, field.name))
 

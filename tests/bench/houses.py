@@ -26,6 +26,8 @@ from smartcharge.world.street import Street
 
 DATABASE = "smartcharge.db"
 HALF_HOUR = timedelta(minutes=30)
+NO_BYTE_CODE = "PYTHONDONTWRITEBYTECODE"
+"""With it every start would compile the program anew, which no house does."""
 
 
 class BenchHouse:
@@ -103,4 +105,5 @@ def bench_street(folder: Path, names: Sequence[str]) -> Iterator[tuple[dict[str,
     kraken_account.FLEX_CALLS_A_MINUTE = 1_000_000  # a round asks far more often than a house may
     with Street(folder) as street, environment(street.environment, street.unset):
         street.set_time(datetime.now(UTC))
-        yield {name: BenchHouse(folder / name, street) for name in names}, dict(os.environ)
+        processes = {name: value for name, value in os.environ.items() if name != NO_BYTE_CODE}
+        yield {name: BenchHouse(folder / name, street) for name in names}, processes

@@ -1,11 +1,11 @@
 """What is allowed in a configuration and hardly meant; nothing allowed keeps a charging car from being held."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise, product
 
 import pytest
 from config_case import Load, section
+from msgspec.structs import replace
 
 from smartcharge.core.decide import decide
 from smartcharge.core.model import ChargerState, Policy, Situation, Window

@@ -1,8 +1,8 @@
 """Records in words, for the tests of what is decided again."""
 
-from dataclasses import replace
 from datetime import timedelta
 
+from msgspec.structs import replace
 from situations import DAY, HOUSE, at, seconds, situation
 
 from smartcharge.core.answers import ChargerReading

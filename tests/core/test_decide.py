@@ -1,10 +1,10 @@
 """The rules of the policy, one by one; all times are a winter day's in London."""
 # ruff: noqa: FBT001 - truth values are columns of the tables
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from situations import HOUSE, at, hold, seconds, situation, window
 
 from smartcharge.core.decide import decide, depends_on_charger, release_is_due

@@ -1,10 +1,10 @@
 """The rules around the cheap period, in winter, in summer and in the nights of the clock changes."""
 # ruff: noqa: FBT001 - truth values are columns of the tables
 
-from dataclasses import replace
 from datetime import date, time
 
 import pytest
+from msgspec.structs import replace
 from situations import DAY, HOUSE, LONDON, NIGHT, OCTOPUS_NIGHT, hold, seconds, situation
 
 from smartcharge.core.decide import decide

@@ -1,8 +1,7 @@
 """The owner's word against the rules: pauses, and windows left to whoever set the battery; times as in winter."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from situations import at, hold, situation
 
 from smartcharge.core.decide import decide

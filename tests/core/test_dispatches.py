@@ -1,11 +1,12 @@
 """A supplier that moves, drops and repeats its plans, against what is remembered of them."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from random_situations import THOROUGH
 from situations import at, seconds
 

@@ -1,12 +1,13 @@
 """The laws over whole evenings: minute after minute, with ticks that never came and a Kraken that falls silent."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from random_situations import NOONS, ODD_NIGHT, THOROUGH
 from situations import HOUSE, NIGHT, OCTOPUS_NIGHT, seconds
 

@@ -1,10 +1,10 @@
 """What would have changed a decision, and what comes next: never anything but what `decide` itself answers."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 from random_situations import THOROUGH, situations
 from situations import HOUSE, at, hold, situation
 

@@ -1,10 +1,10 @@
 """What became of each half hour, as a householder would say it; worked out by hand."""
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 from ledger_case import WHOLE_DAY, facts, read
+from msgspec.structs import replace
 from situations import LONDON, OCTOPUS_NIGHT, at
 
 from smartcharge.core.ledger import Basis, Energy, HalfHour, Rates, Totals, days, totals

@@ -1,12 +1,11 @@
 """The words of the house: windows that touch, pauses, stand-downs, and decisions."""
 # ruff: noqa: FBT001 - truth values are columns of the tables
 
-from dataclasses import FrozenInstanceError, replace
-
 import pytest
+from msgspec.structs import replace
 from situations import at, hold, situation, window
 
-from smartcharge.core.model import Because, Decision, Hold, HoldKind, Pause, StandDown, contiguous
+from smartcharge.core.model import Because, Hold, HoldKind, Pause, StandDown, contiguous
 from smartcharge.core.slots import Span
 
 NOW = at("12:00")
@@ -93,11 +92,6 @@ def test_a_hold_is_its_end_and_kind() -> None:
     assert hold("13:30") == Hold(at("13:30")) != hold("13:30 extended") == Hold(at("13:30"), HoldKind.EXTENSION)
 
 
-def test_two_decisions_with_the_same_hold_are_the_same_whatever_the_reason() -> None:
-    assert Decision(None, Because.SLOT_ENDS) == Decision(None, Because.PAUSED)
-    assert Decision(hold("13:30"), Because.OVERRUN) != Decision(None, Because.OVERRUN)
-
-
 @pytest.mark.parametrize("because", Because)
 def test_every_reason_is_a_clause_for_the_owner(because: Because) -> None:
     assert because == because.name == str(because)
@@ -107,5 +101,5 @@ def test_every_reason_is_a_clause_for_the_owner(because: Because) -> None:
 
 
 def test_what_was_seen_cannot_be_changed() -> None:
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError, match="immutable"):
         situation("13:05").now = at("14:00")  # type: ignore[misc]

@@ -1,9 +1,8 @@
 """What a record tells of a minute, and where it is silent."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 from random_situations import THOROUGH, situations
 from record_case import LAG, between, knew, record
 from situations import HOUSE, at

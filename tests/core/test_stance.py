@@ -1,9 +1,8 @@
 """The Powerwall's two values: what they read, whose they are, and which is written next."""
 # ruff: noqa: FBT001 - truth values are columns of the tables
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from situations import at
 
 from smartcharge.core.stance import (

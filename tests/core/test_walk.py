@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from msgspec.structs import replace
 from record_case import LAG, MINUTE, between, knew, record
 from situations import HOUSE, LONDON, at, hold, seconds
 

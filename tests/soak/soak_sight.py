@@ -1,10 +1,12 @@
 """What the laws see of a day: the store's memory, the house's numbers, and how long nothing has gone wrong."""
 
 import sqlite3
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from smartcharge.core.decide import decide
 from smartcharge.core.model import ChargerState, Policy, Situation

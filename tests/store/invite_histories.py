@@ -1,10 +1,11 @@
 """A family with a calendar: whatever plan, car, mail server and power cuts do, its calendar comes right in the end."""
 
 import sqlite3
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from store_case import at, in_memory
 
 from smartcharge.core.answers import Device, Dispatch

@@ -128,7 +128,7 @@ import sys
 from pathlib import Path
 from smartcharge.store import journal, open_store, situation
 open_store(Path(sys.argv[1])).close()
-print({"sqlite_utils", "msgspec", "smartcharge.store.migrations"} & set(sys.modules))
+print({"sqlite_utils", "smartcharge.store.migrations"} & set(sys.modules))
 """
 
     seen = subprocess.run([sys.executable, "-c", code, path], check=True, capture_output=True, text=True)

@@ -3,13 +3,13 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 from store_case import CENTURY, POLICY, UNHURRIED, at, in_memory, on_disk, texts
 
 from smartcharge.core.answers import BatteryLevel, ChargerReading

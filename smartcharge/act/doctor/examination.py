@@ -1,8 +1,9 @@
 """The examination: every part of the house in turn, each guarded and within its share of the time."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from smartcharge import budget
 from smartcharge.act.doctor import (
@@ -31,8 +32,7 @@ LOCAL_SECONDS = 4.0
 AGAIN = "Try again; if it stays so, look at the network first"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One part. seconds: its share; online: it asks somebody; needs_memory: it looks at what was written down."""
 
     area: Area

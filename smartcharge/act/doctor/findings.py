@@ -1,8 +1,9 @@
 """What the doctor finds: one line each, with its mend; and what all of it comes to."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from smartcharge.errors import ConfigurationRefused, SignInRefused, Trouble, most_serious, one_line
 
@@ -19,8 +20,7 @@ class Verdict(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One check. says: a clause for people, without secrets; mend: what to do, "" where there is nothing to do."""
 
     area: str
@@ -52,8 +52,7 @@ Tell = Callable[[Finding], None]
 """Takes a finding as soon as it is made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Area:
+class Area(Struct, frozen=True):
     """A part of the house, whose findings bear its name."""
 
     name: str

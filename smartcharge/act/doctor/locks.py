@@ -6,9 +6,10 @@ Source: proc(5), `/proc/locks`, `/proc/PID/stat` and `/proc/uptime`; where there
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from smartcharge.act.doctor.findings import Area, Finding
 from smartcharge.act.words import age
@@ -26,8 +27,7 @@ STARTED_AT = 19
 """The columns of a lock, and of a process's state behind its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """A process that has a file locked. lives: for how long it has been running, and at most has had the lock."""
 
     pid: int

@@ -1,7 +1,8 @@
 """The last guard against telling a secret: whatever a finding quotes, secrets and serials are struck out of it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from smartcharge.act.doctor.findings import Finding, Tell
 from smartcharge.toolbox import Toolbox

@@ -1,9 +1,10 @@
 """A report: the ledger of a day with its month so far, or of a month alone, gathered from the memory."""
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from smartcharge import __version__
 from smartcharge.act import ledger
@@ -31,8 +32,7 @@ BASES_ARE = (
 MEANING = (SAVING_IS, LEAKS_ARE, BASES_ARE)
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Struct, frozen=True):
     """A calendar month as the memory tells it. troubles: how often trouble was noted, by local day."""
 
     days: tuple[date, ...]

@@ -1,8 +1,9 @@
 """A day's picture, gathered from the memory: nothing is asked, nothing is written."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from smartcharge.act.report import measured, plan, told
 from smartcharge.act.report.words import View

@@ -1,9 +1,10 @@
 """The words of a report: amounts, bases, and moments as seen from one local day."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from smartcharge.act.words import clock, when
 from smartcharge.core.ledger import Energy
@@ -15,8 +16,7 @@ NOTE_SIGNS = 240
 """Longer words from outside are cut: a page stays a page."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """A local day as it is looked at. span: the day, UTC. now: when it is looked at."""
 
     span: Span

@@ -1,8 +1,9 @@
 """How far another controller and this program would have done the same, from what the shadow wrote down."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from smartcharge.act.shadow import AGREES, COMMAND
 from smartcharge.act.words import when
@@ -11,8 +12,7 @@ from smartcharge.store.journal import JournalRow
 from smartcharge.toolbox import Toolbox
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Struct, frozen=True):
     """The looks at the Powerwall of a stretch of time, oldest first, apart by what was wanted then."""
 
     held: tuple[JournalRow, ...]

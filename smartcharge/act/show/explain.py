@@ -1,8 +1,10 @@
 """Why the battery stands as it stands: now from what is remembered, at a past minute from the journal."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from smartcharge.act.show.explain_facts import Evidence, Fact, facts
 from smartcharge.act.show.record import LEFT_TO_OTHERS
@@ -23,8 +25,7 @@ LOOKED_BACK = timedelta(hours=1)
 A_SECOND, A_DAY = timedelta(seconds=1), timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """What the journal adds to a past decision: its row, what came of it, and the next decision, where there is one."""
 
     row: JournalRow
@@ -32,8 +33,7 @@ class Past:
     following: JournalRow | None
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """A decision with what led to it, what would have changed it, and what comes next.
 
     at: the minute that was asked about. hold: the open one, where it is decided now. battery: what is remembered of

@@ -1,9 +1,10 @@
 """The facts of a decision in the owner's words, each with its source and its age."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
+
+from msgspec import Struct
 
 from smartcharge.act.words import clock, span, when
 from smartcharge.core.answers import ChargerReading
@@ -16,8 +17,7 @@ Sightings = Mapping[tuple[str, datetime, datetime], datetime]
 """When the supplier first named a window, by its device, start and end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """One fact: who says so, what, and since when it is known (UTC); None where nobody noted it."""
 
     source: str
@@ -25,8 +25,7 @@ class Fact:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What a decision rested on beside its situation.
 
     reading: the charger's newest. answered_at: the supplier's last answer. opened_at: of the open hold, where known.

@@ -1,9 +1,10 @@
 """An explanation in the owner's words, fit for a screen of 80 by 24 signs, and as one object for programs."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from smartcharge.act.show import plain_words
 from smartcharge.act.show.explain import Explanation

@@ -4,15 +4,15 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 Value = float | bool | datetime
 Sample = tuple[Mapping[str, str], Value]
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """One metric with its samples; without any it is not told at all.
 
     name: with its unit's suffix. kind: gauge or counter. means: one sentence.

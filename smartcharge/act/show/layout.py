@@ -1,9 +1,10 @@
 """Text for a terminal: lines that keep within its width, the words of a long one below one another."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 from textwrap import wrap
+
+from msgspec import Struct
 
 LABEL = 11
 """The column in which the words of a labelled line begin."""
@@ -21,8 +22,7 @@ class Tone(Enum):
     FAINT = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line, before it is folded: a label, "" for none, and what is told under it.
 
     most_lines: what is longer when it is folded may be cut; None: nothing is cut.

@@ -1,8 +1,9 @@
 """What is wrong, in plain words: since when, and what mends it; the owner's own business first."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from smartcharge.act.doctor.standing import Account
 from smartcharge.act.show.overview import Overview
@@ -34,8 +35,7 @@ OWN = {
 """Trouble that stays until the owner mends it, by the kind of its episode."""
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """One thing that is wrong.
 
     says: a clause, without secrets. mend: a sentence. since: when it was first noticed, None where that is not known.

@@ -1,9 +1,10 @@
 """Everything that is remembered at one moment, gathered for whoever shows it; nothing is asked, nothing is written."""
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from smartcharge import wiring
 from smartcharge.act import holding
@@ -49,8 +50,7 @@ SIGN_INS = {
 """What a refused sign-in of each service was refused for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
+class Overview(Struct, frozen=True):
     """What is remembered at one moment.
 
     is_held: whether the battery has confirmed what the hold wants. told: the sentence in which an episode was told,

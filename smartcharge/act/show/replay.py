@@ -1,8 +1,9 @@
 """A past day decided again from the journal, and minute by minute with other numbers of the policy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
+
+from msgspec import Struct
 
 from smartcharge.act import ledger
 from smartcharge.act.show import record
@@ -18,8 +19,7 @@ from smartcharge.store.journal import JournalRow
 from smartcharge.toolbox import Toolbox
 
 
-@dataclass(frozen=True, slots=True)
-class Redecided:
+class Redecided(Struct, frozen=True):
     """A row of the journal, and what is decided today from what it knew."""
 
     row: JournalRow
@@ -31,8 +31,7 @@ class Redecided:
         return self.decision.because is self.row.because
 
 
-@dataclass(frozen=True, slots=True)
-class Supposed:
+class Supposed(Struct, frozen=True):
     """The same day with other numbers: where it would have been held and was not, or the other way round.
 
     guessed: for how long the car would have mattered, and the record is silent; there it counts as not charging.
@@ -46,8 +45,7 @@ class Supposed:
     worth: Worth | None
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(Struct, frozen=True):
     """A local day, decided again.
 
     noted: whether the journal has anything of it. held: for how long a hold was promised. gaps: where deciding minute

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, get_type_hints
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from smartcharge.core.model import Policy
 from smartcharge.core.replay import Amend

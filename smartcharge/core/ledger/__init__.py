@@ -5,10 +5,12 @@ into the car and the house battery times the difference of the two rates. What w
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from smartcharge.core.slots import DAY, SLOT, Span
 
@@ -34,16 +36,14 @@ class Leak(StrEnum):
     CHEAP_MISSED = "cheap slot missed"
 
 
-@dataclass(frozen=True, slots=True)
-class Energy:
+class Energy(Struct, frozen=True):
     """An amount of energy (kWh, >= 0) and where it is known from."""
 
     kwh: float
     basis: Basis
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(Struct, frozen=True):
     """Prices of the tariff, pence per kWh."""
 
     cheap_pence: float
@@ -55,8 +55,7 @@ class Rates:
         return self.standard_pence - self.cheap_pence
 
 
-@dataclass(frozen=True, slots=True)
-class HalfHour:
+class HalfHour(Struct, frozen=True):
     """One settlement half hour, UTC.
 
     planned: a planned window covered part of it, and was not withdrawn before that part began. started: the car
@@ -135,8 +134,7 @@ class HalfHour:
         return self.leak_kwh * rates.difference_pence
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(Struct, frozen=True):
     """Sums over half hours; energies by where they are known from, firmest first, those that occur.
 
     held: for how long. cheap: half hours paid at the cheap rate outside the night. basis: where the money is

@@ -1,15 +1,15 @@
 """What the ledger is made from: all of it was written down by the runs, nothing is asked."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from smartcharge.core.answers import BatteryLevel, ChargerReading
 from smartcharge.core.calendar import Held
 from smartcharge.core.slots import CheapPeriod, Span
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedDispatch:
+class PlannedDispatch(Struct, frozen=True):
     """A planned window of any device as it once stood, UTC, half-open; withdrawn_at: None where it stood to its end."""
 
     starts_at: datetime
@@ -17,8 +17,7 @@ class PlannedDispatch:
     withdrawn_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CompletedDispatch:
+class CompletedDispatch(Struct, frozen=True):
     """What the supplier says it dispatched, UTC, half-open.
 
     first_told_at: when it first said so. told_at: when it last changed anything about it. energy_kwh: into the car,
@@ -38,8 +37,7 @@ class CompletedDispatch:
         return Span(self.starts_at, self.ends_at)
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerFacts:
+class LedgerFacts(Struct, frozen=True):
     """All that a ledger knows.
 
     now: an open hold counts up to it, and what lies ahead is not judged. The facts reach a day beyond the half hours

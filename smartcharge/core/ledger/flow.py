@@ -1,8 +1,9 @@
 """Energy that flowed evenly over a while, cut into half hours."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from smartcharge.core.ledger import Basis, Energy, weakest
 from smartcharge.core.slots import SLOT, Span, slot_start
@@ -11,8 +12,7 @@ LONGEST_GAP = timedelta(minutes=45)
 """Between two readings of a hold lie about 30 minutes; further apart, nobody knows when it flowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(Struct, frozen=True):
     """So much energy (kWh) over a span, and where it is known from."""
 
     span: Span
