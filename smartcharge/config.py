@@ -39,7 +39,7 @@ class Invites(msgspec.Struct, frozen=True, kw_only=True):
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one installation has decided; tesla and gcal are None where they are not set up.
 
-    path: the file it was read from; files: that and all that it names; in_environment: whether any value is there.
+    path: the file it was read from; files: that and all that it names.
     warnings: sentences for `doctor`, each with its mend.
     """
 
@@ -52,7 +52,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     control: Control
     alerts: Alerts
     files: tuple[Path, ...] = ()
-    in_environment: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
@@ -150,7 +149,6 @@ def load_config(path: Path, environment: Mapping[str, str]) -> Config:
         control=Control(**{"cheap_period": CHEAP_PERIODS[eon_next.supplier]} | _values(sources, "control", Control)),
         alerts=Alerts(**_values(sources, "alerts", Alerts)),
         files=sources.files,
-        in_environment=sources.in_environment,
     )
     warnings = (*_warnings(config, unused_tesla=bool(tesla)), *strange_variables(environment))
     return msgspec.structs.replace(config, warnings=warnings)

@@ -45,11 +45,6 @@ class Sources(Struct, frozen=True):
         named = (value.text for key, value in given if key.endswith("_file") and _filled(value))
         return (self.path, *(self.resolve(text) for text in named if isinstance(text, str)))
 
-    @property
-    def in_environment(self) -> bool:
-        """Whether any value comes from the environment."""
-        return any(self.layers[0].values())
-
     def pick(self, section: str, key: str) -> Given | None:
         """Give what was given for a key, None where nothing was; ConfigurationRefused where it was given twice."""
         for layer in self.layers:

@@ -18,7 +18,7 @@ MEND = "Give each configuration a database in a folder of its own (database.path
 def owner_of_memory(config: Config, noted: str, environment: Mapping[str, str]) -> Path | None:
     """The configuration of another house whose memory this is; None where it is ours.
 
-    noted: what the last answer of a supplier in it was worked out from, "" where there was none.
+    noted: what was foreseen in it with the last answer of a supplier, "" where nothing was.
     """
     path = config_in(noted)
     if path is None or not _is_another(Path(path), config.path):

@@ -13,7 +13,7 @@ from smartcharge import __version__
 from smartcharge.places import config_places
 
 COMMANDS = ("fetch-dispatches", "reconcile", "midnight-reset", "send-invites", "tick")
-"""What cron runs; each has its column in the table `quiet`."""
+"""What cron runs, in the order in which it is kept how long each has nothing to do."""
 CHANGE_COUNTER = slice(24, 28)
 """Of the header: counts the transactions that ever changed the file. Source: sqlite.org/fileformat2.html, 1.3.7."""
 READ_VERSION, WRITE_AHEAD = 19, 2
@@ -21,6 +21,10 @@ PREFIX = "SMARTCHARGE_"
 DATABASE, FILE = "database ", "file "
 SPELLING = "%Y-%m-%dT%H:%M:%SZ"
 """As in the database, where text order is time order."""
+FORESEEN = "SELECT MAX(foreseen) FROM fetches"
+"""By the latest answer: each text begins with its moment. The store's own question is in `store.fetches`."""
+AT_ONCE = "-"
+"""Sorts before every moment: the last quiet minute of a command that has something to do at once."""
 
 
 def is_quiet(arguments: Sequence[str], environment: Mapping[str, str], now: datetime) -> bool:
@@ -55,11 +59,22 @@ def make_note(database: str, files: Iterable[str], environment: Mapping[str, str
             f"smartcharge {__version__}",
             f"{DATABASE}{database}",
             f"home {environment.get('HOME')}",
-            f"variables {' '.join(sorted(name for name in environment if name.startswith(PREFIX)))}",
+            f"variables {_variables(environment)}",
             *(f"{FILE}{stat.st_mtime_ns} {stat.st_size} {stat.st_ino} {path}" for stat, path in stats),
             "",
         )
     )
+
+
+def put_together(since: str, until: Iterable[str], of: str) -> str:
+    """What was foreseen, as one text. until: each command's last quiet minute; of: what it was worked out from."""
+    return " ".join((since, *until, of))
+
+
+def taken_apart(foreseen: str) -> tuple[str, Sequence[str], str]:
+    """The same again, as moment, minutes and arguments; ValueError where it is nothing of the kind."""
+    since, *until, of = foreseen.split(" ", len(COMMANDS) + 1)
+    return since, until, of
 
 
 def config_in(note: str) -> str | None:
@@ -97,14 +112,25 @@ def _config(explicit: str | None, environment: Mapping[str, str]) -> str:
 def _is_quiet_in(database: str, note: str, command: str, now: datetime) -> bool:
     import sqlite3
 
-    at, column = now.strftime(SPELLING), command.replace("-", "_")
+    at = now.strftime(SPELLING)
     place = database.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    query = f"SELECT 1 FROM quiet WHERE of = ? AND since <= ? AND {column} >= ?"  # noqa: S608  # one of COMMANDS
     try:
         db = sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=0)
         try:
-            return db.execute(query, (f"{change_count(database)} {note}", at, at)).fetchone() is not None
+            (foreseen,) = db.execute(FORESEEN).fetchone()
+            since, until, of = taken_apart(foreseen or "")
+            return of == f"{change_count(database)} {note}" and since <= at <= until[COMMANDS.index(command)]
         finally:
             db.close()
     except sqlite3.Error:
         return False
+
+
+def _variables(environment: Mapping[str, str]) -> str:
+    """Four bytes of what the environment says of the configuration: a change shows, and no secret can be read."""
+    named = sorted(f"{name}={value}" for name, value in environment.items() if name.startswith(PREFIX))
+    if not named:
+        return "none"
+    import zlib
+
+    return f"{zlib.crc32(os.fsencode(chr(0).join(named))):08x}"

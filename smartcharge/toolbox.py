@@ -18,7 +18,7 @@ from smartcharge.core.stance import Stance
 from smartcharge.errors import Busy, DatabaseRefused, Unreachable
 from smartcharge.files import locked
 from smartcharge.ports import Battery, Charger, InviteWriter, Mailer, PageWriter, Tariff
-from smartcharge.store import is_lasting, open_store, quiet, services
+from smartcharge.store import fetches, is_lasting, open_store, services
 
 LOCK = "smartcharge.lock"
 LOCK_SECONDS = 20.0
@@ -71,7 +71,7 @@ class Toolbox:
         if self.looking:
             raise AssertionError("who only looks may not write")
         db = open_store(self.config.database_path)
-        if owner := neighbours.owner_of_memory(self.config, quiet.worked_out_from(db), os.environ):
+        if owner := neighbours.owner_of_memory(self.config, fetches.foreseen(db), os.environ):
             db.close()
             told = f"{self.config.database_path} is the memory of another house, that of {owner}"
             raise DatabaseRefused(told, hint=neighbours.MEND)

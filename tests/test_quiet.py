@@ -172,6 +172,16 @@ def test_a_value_that_appears_in_the_environment_means_a_full_run(house: Path) -
     assert not quiet(house, SMARTCHARGE_CONTROL_EXTENSION="false")
 
 
+def test_a_value_in_the_environment_is_as_good_as_one_in_the_file_until_it_changes(
+    house: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMARTCHARGE_MYENERGI_API_KEY", "one-nobody-guesses")
+    answered(house, environment | {"SMARTCHARGE_MYENERGI_API_KEY": "one-nobody-guesses"})
+    assert quiet(house)
+    assert not quiet(house, SMARTCHARGE_MYENERGI_API_KEY="another-nobody-guesses")
+    assert "nobody-guesses" not in Path(note_path(str(house / "config.yaml"))).read_text(encoding="utf-8")
+
+
 def test_another_home_folder_means_a_full_run(house: Path) -> None:
     assert not quiet(house, HOME="/nowhere")
 

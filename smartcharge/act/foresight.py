@@ -11,9 +11,9 @@ from pathlib import Path
 
 from smartcharge.act import invites, plan_due, reconcile, reset, shadow
 from smartcharge.files import write_private
-from smartcharge.quiet import COMMANDS, change_count, make_note, note_path
-from smartcharge.store import episodes, services, situation
-from smartcharge.store import quiet as kept
+from smartcharge.quiet import AT_ONCE, COMMANDS, change_count, make_note, note_path, put_together
+from smartcharge.store import episodes, fetches, services, situation
+from smartcharge.store.times import to_text
 from smartcharge.toolbox import Toolbox
 
 STEP = timedelta(minutes=1)
@@ -32,14 +32,16 @@ WORK: dict[str, Callable[[Toolbox], bool]] = {
 
 def renew(tools: Toolbox) -> None:
     """Look ahead, inside the transaction that keeps an answer; its commit counts the database's changes on by one."""
-    if tools.config.in_environment or _is_in_trouble(tools):
+    if _is_in_trouble(tools):
         return
     try:
         note = _noted(tools)
         count = change_count(str(tools.config.database_path)) + 1
     except OSError:
         return  # a folder that may not be written costs the short way, no more
-    kept.renew(tools.db, f"{count} {note}", tools.now, quiet_until(tools))
+    until = quiet_until(tools)
+    moments = (to_text(moment) if (moment := until[command]) else AT_ONCE for command in COMMANDS)
+    fetches.foresee(tools.db, put_together(to_text(tools.now), moments, f"{count} {note}"))
 
 
 def quiet_until(tools: Toolbox) -> dict[str, datetime | None]:

@@ -11,7 +11,7 @@ from smartcharge.store.border import NOT_WRITABLE, Connection, border, refusal
 
 APPLICATION_ID = 0x536D4368
 """Written into the file's header, so that a stranger's database is not taken for ours: "SmCh"."""
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """The number of the last step in `migrations`."""
 WAIT_SECONDS = 10
 PRIVATE_FILE = 0o600

@@ -103,3 +103,23 @@ def record_answer(
         """,
         {"device": device, "at": at, "ok": ok, "error": None if ok else error, "requests": requests},
     )
+
+
+def foreseen(db: sqlite3.Connection) -> str:
+    """What was foreseen with the latest answer, as `foresee` was given it; "" where nothing was.
+
+    Of several devices' rows that of the latest: the text begins with the moment.
+    """
+    row = db.execute("SELECT MAX(foreseen) AS latest FROM fetches").fetchone()
+    return row["latest"] or ""
+
+
+def foresee(db: sqlite3.Connection, text: str) -> None:
+    """Keep until when there is nothing to do, in a row that the answer writes anyway; where there is none, nowhere."""
+    db.execute(
+        """
+        UPDATE fetches SET foreseen = ?
+        WHERE device = (SELECT device FROM fetches ORDER BY watched DESC, device LIMIT 1)
+        """,
+        (text,),
+    )

@@ -209,3 +209,9 @@ LEDGER_AND_QUIET = (
 
 
 LEASE = ("ALTER TABLE battery ADD COLUMN leased_until TEXT",)  # until then the gateway itself holds, and ends it
+
+
+FORESEEN = (  # in the row that every answer writes anyway, not on a page of its own
+    "DROP TABLE quiet",
+    "ALTER TABLE fetches ADD COLUMN foreseen TEXT",  # by the latest answer: how long each command has nothing to do
+)

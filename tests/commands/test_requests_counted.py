@@ -1,5 +1,6 @@
 """Requests are counted where they are made, and travel with transactions that are written anyway."""
 
+import sqlite3
 from collections import Counter
 from contextlib import closing
 from functools import partial
@@ -52,6 +53,29 @@ def test_the_counters_equal_what_the_street_has_seen(town: Town) -> None:
     assert counted + seen_by_the_doctor == Counter(arrived(town))
     assert all(counted[service] > 0 for service in ("kraken", "zappi", "tesla", "mail"))
     assert seen_by_the_doctor["tesla"] > 0
+
+
+def test_an_answer_that_changes_nothing_writes_one_row(town: Town) -> None:
+    town.plan("13:00-14:00")
+    town.run("12:00", "tick")
+    town.run("12:03", "tick")
+    pages, rows = on_disk(town)
+    asked = arrived(town)["kraken"]
+
+    town.run("12:06", "tick")
+
+    later_pages, later_rows = on_disk(town)
+    assert arrived(town)["kraken"] == asked + 1
+    assert [old.split()[:3] for old in rows - later_rows] == [["INSERT", "INTO", '"fetches"']]
+    assert len(rows - later_rows) == len(later_rows - rows) == 1
+    assert sum(old != new for old, new in zip(pages, later_pages, strict=True)) == 2  # with the file's header
+
+
+def on_disk(town: Town) -> tuple[list[bytes], set[str]]:
+    """The pages of the database, and its rows."""
+    content = (town.folder / "smartcharge.db").read_bytes()
+    with closing(sqlite3.connect(town.folder / "smartcharge.db")) as db:
+        return [content[at : at + 4096] for at in range(0, len(content), 4096)], set(db.iterdump())
 
 
 @pytest.fixture

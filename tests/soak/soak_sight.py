@@ -12,8 +12,8 @@ from smartcharge.core.decide import decide
 from smartcharge.core.model import ChargerState, Policy, Situation
 from smartcharge.core.slots import Span
 from smartcharge.core.stance import BatteryMemory
-from smartcharge.quiet import change_count
-from smartcharge.store import battery, holds, open_store, situation
+from smartcharge.quiet import change_count, taken_apart
+from smartcharge.store import battery, fetches, holds, open_store, situation
 from smartcharge.store.holds import OpenHold
 from smartcharge.toolbox import Toolbox
 
@@ -104,8 +104,8 @@ class Sight:
 
     def is_on_the_minute(self) -> bool:
         """Whether it is a moment that was looked ahead at; a run that comes between two idle ones is not needed."""
-        (row,) = self.db.execute("SELECT since FROM quiet").fetchall() or [None]
-        return row is not None and str(row["since"])[-3:-1] == f"{self.day.clock:%S}"
+        foreseen = fetches.foreseen(self.db)
+        return foreseen != "" and taken_apart(foreseen)[0][-3:-1] == f"{self.day.clock:%S}"
 
     @property
     def night(self) -> Span | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from smartcharge import neighbours
 from smartcharge.act.doctor.findings import Area, Finding
-from smartcharge.store import quiet
+from smartcharge.store import fetches
 from smartcharge.toolbox import Toolbox
 
 HERE = Area("neighbours")
@@ -14,7 +14,7 @@ HERE = Area("neighbours")
 def examine(tools: Toolbox) -> Iterator[Finding]:
     """Whose memory it is, by what was written down last, and by the configurations that lie beside this one."""
     config, findings = tools.config, list[Finding]()
-    owner = neighbours.owner_of_memory(config, quiet.worked_out_from(tools.peek), os.environ)
+    owner = neighbours.owner_of_memory(config, fetches.foreseen(tools.peek), os.environ)
     if owner:
         says = f"{config.database_path} is the memory of another house, that of {owner}, so nothing is done here"
         findings.append(HERE.error("database", says, neighbours.MEND))
