@@ -11,7 +11,7 @@ import msgspec
 
 from smartcharge.config_sources import Sources, gather, strange_variables
 from smartcharge.errors import ConfigurationRefused
-from smartcharge.places import SYSTEM_FOLDER, config_places
+from smartcharge.places import SYSTEM_FOLDER, config_places, file_mark
 from smartcharge.secret import Secret
 from smartcharge.settings import CHEAP_PERIODS, Alerts, Control, Database, EonNext, Gcal, Myenergi, Tesla
 from smartcharge.typed import is_secret, right, typed, without_none
@@ -39,7 +39,7 @@ class Invites(msgspec.Struct, frozen=True, kw_only=True):
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one installation has decided; tesla and gcal are None where they are not set up.
 
-    path: the file it was read from; files: that and all that it names.
+    path: the file it was read from. marks: of that file and all that it names, as each was before it was read.
     warnings: sentences for `doctor`, each with its mend.
     """
 
@@ -51,7 +51,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     control: Control
     alerts: Alerts
-    files: tuple[Path, ...] = ()
+    marks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -135,6 +135,7 @@ def load_config(path: Path, environment: Mapping[str, str]) -> Config:
     environment: SMARTCHARGE_<SECTION>_<KEY> wins over the file; HOME is what ~ means.
     """
     path = path.absolute()
+    mark = file_mark(str(path))
     sources = gather(path, environment)
     eon_next = EonNext(**_values(sources, "eon_next", EonNext))
     tesla = _values(sources, "tesla", Tesla)
@@ -148,7 +149,7 @@ def load_config(path: Path, environment: Mapping[str, str]) -> Config:
         database=Database(**{"path": sources.resolve(str(Database().path))} | _values(sources, "database", Database)),
         control=Control(**{"cheap_period": CHEAP_PERIODS[eon_next.supplier]} | _values(sources, "control", Control)),
         alerts=Alerts(**_values(sources, "alerts", Alerts)),
-        files=sources.files,
+        marks=(mark, *(file_mark(str(file)) for file in sources.files[1:])),
     )
     warnings = (*_warnings(config, unused_tesla=bool(tesla)), *strange_variables(environment))
     return msgspec.structs.replace(config, warnings=warnings)

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from smartcharge.errors import DatabaseRefused
@@ -62,11 +63,16 @@ def _beside(path: Path) -> tuple[int, str]:
 def _remove_what_kills_left(path: Path) -> None:
     """A run that was killed in mid-write leaves its copy; one much older than the file just written is such a one."""
     written = path.stat().st_mtime
-    copies = (left for left in path.parent.iterdir() if left.name.startswith(f".{path.name}."))
-    for left in (copy for copy in copies if copy.name.endswith(UNFINISHED)):
+    for left in filter(partial(_is_copy_of, path), path.parent.iterdir()):
         with contextlib.suppress(OSError):
             if written - left.stat().st_mtime > LEFT_BEHIND_SECONDS:
                 left.unlink()
+
+
+def _is_copy_of(path: Path, other: Path) -> bool:
+    """Whether a file has a name as `_beside` makes them."""
+    begin, length = f".{path.name}.", len(path.name) + len(UNFINISHED) + 2
+    return other.name.startswith(begin) and other.name.endswith(UNFINISHED) and len(other.name) > length
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """One place maps what goes wrong in a run to its exit code: the foreseen and the unforeseen."""
 
 import errno
+import traceback
 from collections.abc import Callable
 
 import click
@@ -9,7 +10,7 @@ from smartcharge import log
 from smartcharge.errors import Busy, Trouble
 
 UNFORESEEN = 1
-OUTPUT = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+OUTPUT = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 """What standard output can suffer from; every other file has a name, and adapters keep their connections' errors."""
 
 
@@ -28,8 +29,6 @@ def attempt(run: Callable[[], None], tell: Callable[[str], None] = log.warn) -> 
     except click.ClickException:
         raise
     except Exception as odd:  # noqa: BLE001  # a bug in one part must not stop the others
-        import traceback  # noqa: PLC0415  # hardly any run has one to tell
-
         if isinstance(odd, OSError) and odd.errno in OUTPUT and odd.filename is None:
             return log.lose(odd)
         for line in traceback.format_exc().splitlines():

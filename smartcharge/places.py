@@ -1,6 +1,7 @@
-"""Where a configuration may lie; in plain text, for who must not load more."""
+"""Where a configuration may lie, and what its files are like; in plain text, for who must not load more."""
 
 from collections.abc import Mapping
+from os import stat
 from os.path import join
 
 SYSTEM_FOLDER = "/etc/smartcharge"
@@ -15,3 +16,12 @@ def config_places(
     if named:
         return (join(home, named[2:]) if named.startswith("~/") else join(cwd, named),)
     return join(cwd, NAME), join(home, ".config", "smartcharge", NAME), join(system, NAME)
+
+
+def file_mark(path: str) -> str:
+    """What tells a file from itself before any change; a missing one is marked too. Take it before the file is read."""
+    try:
+        seen = stat(path)
+    except OSError:
+        return f"0 0 0 0 {path}"
+    return f"{seen.st_mtime_ns} {seen.st_ctime_ns} {seen.st_size} {seen.st_ino} {path}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from smartcharge import __version__
-from smartcharge.places import config_places
+from smartcharge.places import config_places, file_mark
 
 COMMANDS = ("fetch-dispatches", "reconcile", "midnight-reset", "send-invites", "tick")
 """What cron runs, in the order in which it is kept how long each has nothing to do."""
@@ -19,10 +19,11 @@ CHANGE_COUNTER = slice(24, 28)
 READ_VERSION, WRITE_AHEAD = 19, 2
 PREFIX = "SMARTCHARGE_"
 DATABASE, FILE = "database ", "file "
+MARK_WORDS = 6
 SPELLING = "%Y-%m-%dT%H:%M:%SZ"
 """As in the database, where text order is time order."""
-FORESEEN = "SELECT MAX(foreseen) FROM fetches"
-"""By the latest answer: each text begins with its moment. The store's own question is in `store.fetches`."""
+FORESEEN = "SELECT foreseen FROM fetches WHERE foreseen IS NOT NULL"
+"""As `store.fetches` keeps it, in one device's row."""
 AT_ONCE = "-"
 """Sorts before every moment: the last quiet minute of a command that has something to do at once."""
 
@@ -36,10 +37,10 @@ def is_quiet(arguments: Sequence[str], environment: Mapping[str, str], now: date
         config = _config(explicit, environment)
         with open(note_path(config), encoding="utf-8") as file:
             note = file.read()
-        lines = note.splitlines()
-        database = next(line.removeprefix(DATABASE) for line in lines if line.startswith(DATABASE))
-        files = [line.split(" ", 4)[4] for line in lines if line.startswith(FILE)]
-        is_valid = os.path.samefile(config, files[0]) and note == make_note(database, files, environment)
+        database = next(line.removeprefix(DATABASE) for line in note.split("\n") if line.startswith(DATABASE))
+        files = [path for line in note.split("\n") if (path := _marked(line)) is not None]
+        marks = map(file_mark, files)
+        is_valid = os.path.samefile(config, files[0]) and note == make_note(database, marks, environment)
         return is_valid and _is_quiet_in(database, note, command, now)
     except (OSError, ValueError, IndexError, StopIteration):
         return False
@@ -51,16 +52,15 @@ def note_path(config: str) -> str:
     return os.path.join(folder, f".{name}.quiet")
 
 
-def make_note(database: str, files: Iterable[str], environment: Mapping[str, str]) -> str:
-    """What a run depends on, as it is now. files: the configuration and all that it names; OSError if one is gone."""
-    stats = ((os.stat(path), path) for path in files)
+def make_note(database: str, marks: Iterable[str], environment: Mapping[str, str]) -> str:
+    """What a run depends on. marks: of the configuration and of all that it names, in this order."""
     return "\n".join(
         (
             f"smartcharge {__version__}",
             f"{DATABASE}{database}",
             f"home {environment.get('HOME')}",
             f"variables {_variables(environment)}",
-            *(f"{FILE}{stat.st_mtime_ns} {stat.st_size} {stat.st_ino} {path}" for stat, path in stats),
+            *(f"{FILE}{mark}" for mark in marks),
             "",
         )
     )
@@ -79,17 +79,26 @@ def taken_apart(foreseen: str) -> tuple[str, Sequence[str], str]:
 
 def config_in(note: str) -> str | None:
     """The configuration that a note is about."""
-    files = (line.split(" ", 4) for line in note.splitlines() if line.startswith(FILE))
-    return next((words[-1] for words in files if len(words) == 5), None)  # noqa: PLR2004  # as `make_note` writes them
+    return next((path for line in note.split("\n") if (path := _marked(line)) is not None), None)
 
 
 def change_count(database: str) -> int:
-    """How many transactions have changed the database so far; OSError in write-ahead mode, where nobody counts them."""
+    """How many transactions have changed the database so far; OSError in write-ahead mode, where nobody counts them.
+
+    Never to be asked inside a transaction of this process: closing any handle of a file gives up all of the process's
+    locks on it, SQLite's too, and another run could write in between. Source: sqlite.org/howtocorrupt.html, 2.2.
+    """
     with open(database, "rb") as file:
         header = file.read(CHANGE_COUNTER.stop)
     if header[READ_VERSION] == WRITE_AHEAD:
         raise OSError("another program keeps the database in write-ahead mode")
     return int.from_bytes(header[CHANGE_COUNTER], "big")
+
+
+def _marked(line: str) -> str | None:
+    """The file that a line of a note is about."""
+    words = line.split(" ", MARK_WORDS - 1)
+    return words[-1] if line.startswith(FILE) and len(words) == MARK_WORDS else None
 
 
 def _asked(arguments: Sequence[str]) -> tuple[str | None, str | None]:
@@ -117,8 +126,8 @@ def _is_quiet_in(database: str, note: str, command: str, now: datetime) -> bool:
     try:
         db = sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=0)
         try:
-            (foreseen,) = db.execute(FORESEEN).fetchone()
-            since, until, of = taken_apart(foreseen or "")
+            (foreseen,) = db.execute(FORESEEN).fetchone() or ("",)
+            since, until, of = taken_apart(foreseen)
             return of == f"{change_count(database)} {note}" and since <= at <= until[COMMANDS.index(command)]
         finally:
             db.close()
@@ -127,7 +136,10 @@ def _is_quiet_in(database: str, note: str, command: str, now: datetime) -> bool:
 
 
 def _variables(environment: Mapping[str, str]) -> str:
-    """Four bytes of what the environment says of the configuration: a change shows, and no secret can be read."""
+    """Four bytes for what the environment says of the configuration: a change shows.
+
+    No secret can be read from them, but a guess be checked by whoever may read the note; its owner alone may.
+    """
     named = sorted(f"{name}={value}" for name, value in environment.items() if name.startswith(PREFIX))
     if not named:
         return "none"

@@ -90,7 +90,7 @@ ROOMS = {
     "act.reset": Room("act.* core.* episodes store store.* toolbox", later="act.assert_rest"),
     "act.plan": Room("act.* files toolbox", later="act.plan_answer"),
     "act.reconcile": Room("act.* core.* episodes errors store.* toolbox", later="act.bring_about"),
-    "act.foresight": Room("act.* files quiet store.* toolbox"),
+    "act.foresight": Room("act.* files places quiet store.* toolbox"),
     "act.show.metrics": Room("__init__ act.* core.*"),
     "act.doctor.bundle": Room("__init__ act.* errors store store.* toolbox"),
     "act.report.gathered": Room("__init__ act.* core.* store store.* toolbox", "msgspec"),

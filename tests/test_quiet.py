@@ -61,15 +61,22 @@ def house(tmp_path: Path, environment: dict[str, str]) -> Path:
 
 
 def answered(
-    house: Path, environment: dict[str, str], trouble: Callable[[sqlite3.Connection], None] | None = None
+    house: Path,
+    environment: dict[str, str],
+    trouble: Callable[[sqlite3.Connection], None] | None = None,
+    meanwhile: Callable[[Path], None] = Path.exists,
+    device: str = "car",
 ) -> None:
-    """Keep an answer of the supplier as a fetch does."""
-    with closing(Toolbox(load_config(house / "config.yaml", environment), NOW)) as tools, transaction(tools.db):
-        fetches.record_devices(tools.db, [Device("car", watched=True)])
-        fetches.record_answer(tools.db, "car", NOW, ok=True)
-        if trouble:
-            trouble(tools.db)
-        foresight.renew(tools)
+    """Keep an answer of the supplier as a fetch does. meanwhile: happens while the supplier is being asked."""
+    with closing(Toolbox(load_config(house / "config.yaml", environment), NOW)) as tools:
+        meanwhile(house)
+        based_on = foresight.basis(tools) if tools.db else None
+        with transaction(tools.db):
+            fetches.record_devices(tools.db, [Device(device, watched=True)])
+            fetches.record_answer(tools.db, device, NOW, ok=True)
+            if trouble:
+                trouble(tools.db)
+            foresight.renew(tools, based_on)
 
 
 def quiet(house: Path, command: str = "reconcile", at: datetime = SOON, **more: str) -> bool:
@@ -126,6 +133,17 @@ def take_the_feed_away(house: Path) -> None:
     (house / "feed.ics").unlink()
 
 
+def take_the_right_to_read_away(house: Path) -> None:
+    (house / "config.yaml").chmod(0o000)
+
+
+def change_a_letter_in_secret(house: Path) -> None:
+    """As some copying programs do: the same length, in the same place, and the time put back."""
+    before = (house / "password").stat()
+    (house / "password").write_text("not a real two")
+    os.utime(house / "password", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def change_any_row(house: Path) -> None:
     with closing(database(house)) as db:
         db.execute("UPDATE owner SET paused_since = NULL")
@@ -156,6 +174,7 @@ def upgrade_the_program(house: Path) -> None:
 
 CHANGES = (
     *(change_the_configuration, touch_the_configuration, change_the_file_of_a_value, take_the_feed_away),
+    *(take_the_right_to_read_away, change_a_letter_in_secret),
     *(change_any_row, take_the_database_away, put_another_database_there),
     *(spoil_the_note, cut_the_note_short, upgrade_the_program),
 )
@@ -166,6 +185,38 @@ def test_whatever_changes_means_a_full_run(house: Path, change: Callable[[Path],
     assert quiet(house)
     change(house)
     assert not quiet(house)
+
+
+@pytest.mark.parametrize("change", [change_the_configuration, change_the_file_of_a_value])
+def test_what_changes_while_the_supplier_is_asked_was_not_looked_ahead_with(
+    house: Path, environment: dict[str, str], change: Callable[[Path], None]
+) -> None:
+    answered(house, environment, meanwhile=change)
+    assert not quiet(house)
+    answered(house, environment)
+    assert quiet(house)
+
+
+def test_a_spoilt_note_is_written_anew(house: Path, environment: dict[str, str]) -> None:
+    Path(note_path(str(house / "config.yaml"))).write_bytes(b"\xff\x00")
+    assert not quiet(house)
+    answered(house, environment)
+    assert quiet(house)
+
+
+def test_a_name_that_is_no_text_costs_the_short_way_and_nothing_else(
+    house: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", os.fsdecode(b"/home/j\xf6rg"))
+    answered(house, environment)
+    assert not quiet(house)
+
+
+def test_only_the_latest_answer_counts(house: Path, environment: dict[str, str]) -> None:
+    answered(house, environment, device="another car")
+    assert quiet(house)
+    with closing(database(house)) as db:
+        assert db.execute("SELECT COUNT(foreseen) FROM fetches").fetchone()[0] == 1
 
 
 def test_a_value_that_appears_in_the_environment_means_a_full_run(house: Path) -> None:

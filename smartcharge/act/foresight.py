@@ -11,6 +11,7 @@ from pathlib import Path
 
 from smartcharge.act import invites, plan_due, reconcile, reset, shadow
 from smartcharge.files import write_private
+from smartcharge.places import file_mark
 from smartcharge.quiet import AT_ONCE, COMMANDS, change_count, make_note, note_path, put_together
 from smartcharge.store import episodes, fetches, services, situation
 from smartcharge.store.times import to_text
@@ -30,18 +31,24 @@ WORK: dict[str, Callable[[Toolbox], bool]] = {
 }
 
 
-def renew(tools: Toolbox) -> None:
-    """Look ahead, inside the transaction that keeps an answer; its commit counts the database's changes on by one."""
-    if _is_in_trouble(tools):
-        return
+def basis(tools: Toolbox) -> str | None:
+    """What the next transaction may foresee things from, to be asked before it begins; None: from nothing.
+
+    Its commit counts the database's changes on by one. Should another run's come first, what is foreseen is void.
+    """
     try:
-        note = _noted(tools)
-        count = change_count(str(tools.config.database_path)) + 1
-    except OSError:
-        return  # a folder that may not be written costs the short way, no more
+        return f"{change_count(str(tools.config.database_path)) + 1} {_noted(tools)}"
+    except (OSError, ValueError):
+        return None  # a folder that may not be written, or a name that is no text, costs the short way, no more
+
+
+def renew(tools: Toolbox, based_on: str | None) -> None:
+    """Look ahead, inside the transaction that keeps an answer. based_on: as `basis` gave it before."""
+    if based_on is None or _is_in_trouble(tools):
+        return
     until = quiet_until(tools)
     moments = (to_text(moment) if (moment := until[command]) else AT_ONCE for command in COMMANDS)
-    fetches.foresee(tools.db, put_together(to_text(tools.now), moments, f"{count} {note}"))
+    fetches.foresee(tools.db, put_together(to_text(tools.now), moments, based_on))
 
 
 def quiet_until(tools: Toolbox) -> dict[str, datetime | None]:
@@ -70,9 +77,9 @@ def _noted(tools: Toolbox) -> str:
     """What the runs of this installation depend on, written beside its configuration when it changes."""
     config = tools.config
     feed = config.gcal.feed_path if config.gcal else None
-    files = (*config.files, feed) if feed and feed.exists() else config.files
-    note = make_note(str(config.database_path), map(str, files), os.environ)
-    path = Path(note_path(str(config.path)))
-    if not path.exists() or path.read_text(encoding="utf-8") != note:
-        write_private(path, note.encode())
+    marks = (*config.marks, file_mark(str(feed))) if feed else config.marks
+    note = make_note(str(config.database_path), marks, os.environ)
+    path, content = Path(note_path(str(config.path))), note.encode()
+    if not path.exists() or path.read_bytes() != content:
+        write_private(path, content)
     return note

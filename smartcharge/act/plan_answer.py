@@ -31,13 +31,14 @@ def fetch(tools: Toolbox) -> None:
 
 
 def _keep(tools: Toolbox, plan: Plan) -> None:
-    with transaction(tools.db):
+    db, based_on = tools.db, foresight.basis(tools)
+    with transaction(db):
         lines = _remember(tools, plan)
         if lines or plan.remarks:
             _note_once(tools, "changed" if lines else "remarked", "; ".join((*lines, *plan.remarks)))
         if tools.policy.cheap_period.holding(tools.now):
             pruning.prune(tools.db, tools.now - timedelta(days=tools.config.database.keep_days))
-        foresight.renew(tools)
+        foresight.renew(tools, based_on)
     for line in lines:
         tools.say(line)
     for remark in plan.remarks:

@@ -122,14 +122,16 @@ def environment(given: dict[str, str], without: Sequence[str]) -> Iterator[None]
 
 
 def runner(config: Path) -> "Run":
-    """Run a command line in this process, as cron would at that moment."""
-    from smartcharge.cli import main
+    """Run a command line in this process, as cron would at that moment; KeyboardInterrupt where it is broken off."""
+    from smartcharge.cli import INTERRUPTED, main
     from smartcharge.world.player import Outcome
 
     def run(arguments: list[str], at: datetime) -> "Outcome":
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):
             code = main(["--config", str(config), *arguments], clock=lambda: at)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
         return Outcome(code, out.getvalue(), err.getvalue())
 
     return run

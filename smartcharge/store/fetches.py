@@ -106,20 +106,19 @@ def record_answer(
 
 
 def foreseen(db: sqlite3.Connection) -> str:
-    """What was foreseen with the latest answer, as `foresee` was given it; "" where nothing was.
-
-    Of several devices' rows that of the latest: the text begins with the moment.
-    """
-    row = db.execute("SELECT MAX(foreseen) AS latest FROM fetches").fetchone()
-    return row["latest"] or ""
+    """What was foreseen with the latest answer, as `foresee` was given it; "" where nothing was."""
+    row = db.execute("SELECT foreseen FROM fetches WHERE foreseen IS NOT NULL").fetchone()
+    return row["foreseen"] if row else ""
 
 
 def foresee(db: sqlite3.Connection, text: str) -> None:
     """Keep until when there is nothing to do, in a row that the answer writes anyway; where there is none, nowhere."""
-    db.execute(
-        """
-        UPDATE fetches SET foreseen = ?
-        WHERE device = (SELECT device FROM fetches ORDER BY watched DESC, device LIMIT 1)
-        """,
-        (text,),
-    )
+    row = db.execute("SELECT device FROM fetches ORDER BY watched DESC, device LIMIT 1").fetchone()
+    if row:
+        db.execute(
+            """
+            UPDATE fetches SET foreseen = CASE WHEN device = :device THEN :text END
+            WHERE device = :device OR foreseen IS NOT NULL
+            """,
+            {"device": row["device"], "text": text},
+        )

@@ -212,6 +212,10 @@ LEASE = ("ALTER TABLE battery ADD COLUMN leased_until TEXT",)  # until then the 
 
 
 FORESEEN = (  # in the row that every answer writes anyway, not on a page of its own
-    "DROP TABLE quiet",
     "ALTER TABLE fetches ADD COLUMN foreseen TEXT",  # by the latest answer: how long each command has nothing to do
+    """
+    UPDATE fetches SET foreseen = (SELECT since || ' - - - - - ' || of FROM quiet) -- for nothing: it tells whose it is
+    WHERE device = (SELECT device FROM fetches ORDER BY watched DESC, device LIMIT 1)
+    """,
+    "DROP TABLE quiet",
 )

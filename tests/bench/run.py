@@ -28,6 +28,7 @@ NAIVE = (
     "sys.exit(main(sys.argv[1:]))"
 )
 IDLE = ("reconcile", "midnight-reset", "send-invites", "fetch-dispatches", "tick")
+BY_HAND = ("--help", "status", "explain", "history", "metrics", "report", "crontab")
 
 
 def cases(houses: dict[str, BenchHouse], environment: dict[str, str]) -> Iterator[Case]:
@@ -42,7 +43,8 @@ def cases(houses: dict[str, BenchHouse], environment: dict[str, str]) -> Iterato
         yield case(f"{command}, idle", idle.line(command), idle.folder, prepare=idle.answered)
     for command in IDLE:
         yield case(f"{command}, idle, in full", full.line(command), full.folder, prepare=full.without_the_shortcut)
-    yield case("status", idle.line("status"), idle.folder)
+    for command in BY_HAND:
+        yield case(command, idle.line(command), idle.folder)
     asked = partial(busy.answered, charging=False)
     charging = partial(busy.answered, charging=True)
     yield case("fetch-dispatches, due", busy.line("fetch-dispatches", "--now"), busy.folder, prepare=asked)

@@ -1,8 +1,22 @@
 """Exit codes and silence of the acting commands, seen from outside."""
 
+import subprocess
+import sys
+from datetime import datetime
+
 import pytest
 from town_case import Town
 
+from smartcharge.act import foresight
+from smartcharge.toolbox import Toolbox
+
+OTHER = """
+import sqlite3, sys
+try:
+    sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None).execute("BEGIN IMMEDIATE")
+except sqlite3.OperationalError as refused:
+    print(refused)
+"""
 ACTING = ("fetch-dispatches", "reconcile", "midnight-reset", "send-invites", "tick")
 
 
@@ -25,6 +39,24 @@ def test_a_dry_run_changes_nothing_inside_or_outside(town: Town, command: str) -
     assert outcome.exit_code == 0
     assert {path: path.read_bytes() for path in town.folder.iterdir() if path.is_file()} == before
     assert town.street.powerwall.writes == []
+
+
+def test_nobody_else_can_write_while_an_answer_is_kept(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handle of the database file that is closed in mid-transaction would give up SQLite's lock, unseen."""
+    town.run("12:00", "tick")
+    heard: list[str] = []
+    look_ahead = foresight.quiet_until
+
+    def with_another_at_the_door(tools: Toolbox) -> dict[str, datetime | None]:
+        until = look_ahead(tools)
+        other = [sys.executable, "-c", OTHER, str(tools.config.database_path)]
+        heard.append(subprocess.run(other, capture_output=True, text=True, check=True).stdout.strip())
+        return until
+
+    monkeypatch.setattr(foresight, "quiet_until", with_another_at_the_door)
+
+    assert town.run("12:03", "fetch-dispatches").exit_code == 0
+    assert heard == ["database is locked"]
 
 
 def test_the_four_commands_do_what_one_tick_does(town: Town) -> None:

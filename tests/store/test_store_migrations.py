@@ -92,6 +92,17 @@ def test_a_table_of_the_owners_own_survives(path: Path) -> None:
         assert texts(db, "SELECT note FROM my_notes") == [("meter read",)]
 
 
+def test_whose_memory_it_is_survives_while_what_was_foreseen_does_not(path: Path) -> None:
+    stopped_before(path, "m006_foreseen")
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute("INSERT INTO fetches (device, watched) VALUES ('gone', 0), ('car', 1)")
+        old.execute("INSERT INTO quiet VALUES (1, 'whose', '2026-11-22T13:00:00Z', 'a', 'b', 'c', 'd', 'e')")
+
+    with closing(open_store(path)) as db:
+        rows = texts(db, "SELECT device, foreseen FROM fetches ORDER BY device")
+        assert rows == [("car", "2026-11-22T13:00:00Z - - - - - whose"), ("gone", None)]
+
+
 def test_a_failing_step_leaves_the_database_as_it_was(path: Path) -> None:
     make_old(path, "the documented form", ROWS)
     with closing(sqlite3.connect(path)) as old:
