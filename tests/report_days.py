@@ -78,6 +78,17 @@ def ordinary(db: sqlite3.Connection) -> None:
     dispatches.record_completed(db, [Dispatch(start, end, 3.6, location="AT_HOME") for start, end in half_hours], LATER)
 
 
+def in_the_shadow(db: sqlite3.Connection) -> None:
+    """The same evening beside another controller: the Powerwall is looked at, and nothing is confirmed."""
+    ordinary(db)
+    db.execute("DELETE FROM journal")
+    db.execute("DELETE FROM readings WHERE kind = 'battery'")
+    for n in range(48):
+        detail = "wanted: at rest; the Powerwall is in time-based control, reserve 20 %"
+        moment = DAY + timedelta(minutes=5) + n * timedelta(minutes=30)
+        journal.append(db, at=moment, command="shadow", outcome="agrees", detail=detail)
+
+
 def forty_revisions(db: sqlite3.Connection) -> None:
     """A plan that is revised every quarter of an hour, and never the same."""
     nothing(db)
@@ -110,6 +121,7 @@ def full_of_trouble(db: sqlite3.Connection) -> None:
 DAYS = {
     "nothing": nothing,
     "ordinary": ordinary,
+    "in the shadow": in_the_shadow,
     "forty revisions": forty_revisions,
     "full of trouble": full_of_trouble,
 }

@@ -15,6 +15,8 @@ from smartcharge.store import battery, holds, journal, transaction
 from smartcharge.toolbox import Toolbox
 
 COMMAND = "shadow"
+RUN_BY = "reconcile"
+"""Whose trouble it is: it ends with that command's next success, also where there is no shadow any more."""
 AGREES, DIFFERS = "agrees", "differs"
 SETTLING = timedelta(minutes=5)
 """So long may the other controller take to follow, into a half hour or a change of mind."""
@@ -24,13 +26,13 @@ def run(tools: Toolbox) -> None:
     """Look once in every half hour that has settled, with one row in the journal."""
     if not has_work(tools):
         return
-    with episodes.alone(tools, COMMAND):
+    with episodes.alone(tools, RUN_BY):
         try:
             found = _look(tools)
         except Trouble as trouble:
-            episodes.failed(tools, COMMAND, TESLA, trouble)
+            episodes.failed(tools, RUN_BY, TESLA, trouble)
         else:
-            episodes.went_well(tools, COMMAND, TESLA)
+            episodes.went_well(tools, RUN_BY, TESLA)
             _write_down(tools, found, is_holding=is_already_holding(found))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,10 @@ from smartcharge.session import Session
 
 if TYPE_CHECKING:
     from smartcharge.toolbox import Toolbox
+
+A_DAY = timedelta(days=1)
+YEARS = range(2000, 2200)
+"""In which there are smart tariffs."""
 
 dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, change nothing.")
 at = click.option("--at", metavar="TIME", help="Look at another moment (with --dry-run, or when only looking).")
@@ -92,3 +96,31 @@ def _occurrences(wanted: time, now: datetime, zone: ZoneInfo, days: range) -> li
         for n in days
         for fold in (0, 1)
     ]
+
+
+def day(text: str, tools: "Toolbox") -> date:
+    """A local day as the owner writes it; raises a usage error that shows the right form."""
+    today = _today(tools)
+    named = {"today": today, "yesterday": today - A_DAY}
+    return named.get(text) or _date(text, f"{text!r} is no day: write 2026-11-22, today or yesterday")
+
+
+def month(text: str, tools: "Toolbox") -> date:
+    """A day of the calendar month that the owner writes; raises a usage error that shows the right form."""
+    today = _today(tools)
+    named = {"this": today, "last": today.replace(day=1) - A_DAY}
+    return named.get(text) or _date(f"{text}-01", f"{text!r} is no month: write 2026-11, this or last")
+
+
+def _today(tools: "Toolbox") -> date:
+    return tools.now.astimezone(ZoneInfo(tools.policy.cheap_period.zone)).date()
+
+
+def _date(text: str, problem: str) -> date:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(problem) from None
+    if found.year not in YEARS:
+        raise click.UsageError(problem)
+    return found

@@ -3,7 +3,7 @@
 import shutil
 import sys
 from contextlib import closing
-from datetime import date, timedelta
+from datetime import date
 
 import click
 
@@ -13,9 +13,6 @@ from smartcharge.commands import _options
 from smartcharge.core.slots import local_day
 from smartcharge.session import Session
 from smartcharge.toolbox import Toolbox
-
-A_DAY = timedelta(days=1)
-YEARS = range(2000, 2200)
 
 
 @click.command("replay")
@@ -47,15 +44,8 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _day(text: str, tools: Toolbox) -> date:
-    """A local day that has begun; anything else is a usage error that shows the form."""
-    today = local_day(tools.now, tools.policy.cheap_period.zone)
-    named = {"today": today, "yesterday": today - A_DAY}
-    try:
-        day = named.get(text) or date.fromisoformat(text)
-    except ValueError:
-        day = date.min
-    if day.year not in YEARS:
-        raise click.UsageError(f"{text!r} is no day: write 2026-11-22, today or yesterday")
-    if day > today:
+    """A local day that has begun; one that lies ahead is a usage error."""
+    day = _options.day(text, tools)
+    if day > local_day(tools.now, tools.policy.cheap_period.zone):
         raise click.UsageError(f"{text} has not begun")
     return day

@@ -1,7 +1,7 @@
 """`smartcharge report`: the ledger of a day or a month, as text, as a page for a browser, and by mail."""
 
 from contextlib import closing
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 import click
@@ -10,13 +10,10 @@ from msgspec import Struct
 from smartcharge.act.report import gathered, mail, page, text
 from smartcharge.commands import _options
 from smartcharge.core.report import Report
-from smartcharge.core.slots import local_day
 from smartcharge.session import Session
 from smartcharge.toolbox import Toolbox
 
-A_DAY = timedelta(days=1)
 STDOUT = "-"
-YEARS = range(2000, 2200)
 
 
 class Period(Struct, frozen=True):
@@ -64,25 +61,9 @@ def command(
 
 
 def _period(tools: Toolbox, day: str | None, month: str | None, *, by_mail: bool) -> Period:
-    today = local_day(tools.now, tools.policy.cheap_period.zone)
     if month:
-        named = {"this": today, "last": today.replace(day=1) - A_DAY}
-        problem = f"{month!r} is no month: write 2026-11, this or last"
-        return Period(named.get(month) or _date(f"{month}-01", problem), whole_month=True)
-    named = {"today": today, "yesterday": today - A_DAY}
-    wanted = day or ("yesterday" if by_mail else "today")
-    return Period(named.get(wanted) or _date(wanted, f"{day!r} is no day: write 2026-11-22, today or yesterday"))
-
-
-def _date(words: str, problem: str) -> date:
-    """A date as it is written, of the years in which there are smart tariffs; any other is a usage error."""
-    try:
-        found = date.fromisoformat(words)
-    except ValueError:
-        raise click.UsageError(problem) from None
-    if found.year not in YEARS:
-        raise click.UsageError(problem)
-    return found
+        return Period(_options.month(month, tools), whole_month=True)
+    return Period(_options.day(day or ("yesterday" if by_mail else "today"), tools))
 
 
 def _mail(tools: Toolbox, report: Report, period: Period) -> None:

@@ -37,6 +37,7 @@ class Look(StrEnum):
     UNKNOWN = "unknown", "charger not known"
     HOLD = "hold", "hold"
     EXTENSION = "extension", "extra half hour"
+    REHEARSED = "rehearsed", "would have been held"
     RELEASE = "release", "release"
     ASKED = "asked", "backup asked for"
     BACKUP = "backup", "backup confirmed"
@@ -136,6 +137,11 @@ class DayCell(Struct, frozen=True):
     trouble: str = ""
     part: float = 0.0
     is_ahead: bool = False
+
+    @property
+    def name(self) -> str:
+        """The day in few signs, such as "Wed 9 Dec"."""
+        return f"{self.day:%a} {self.day.day} {self.day:%b}"
 
     @property
     def is_empty(self) -> bool:

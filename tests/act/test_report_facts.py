@@ -133,6 +133,18 @@ def test_a_hold_is_told_in_its_parts_and_with_its_release() -> None:
     ]
 
 
+def test_a_hold_in_the_shadow_is_told_as_what_would_have_been() -> None:
+    entries = day(h1400=HalfHour(at("14:00"), in_shadow=True), h1430=HalfHour(at("14:30"), in_shadow=True))
+
+    lane = holds(view(), [hold("13:04", "15:00", "14:50")], entries)
+
+    assert told(lane) == [
+        ("hold", "13:04-14:00", "held for 56 min"),
+        ("rehearsed", "14:00-14:50", "would have been held for 50 min"),
+        ("release", "14:50", f"would have been released: {Because.CAR_STOPPED.sentence}"),
+    ]
+
+
 def test_an_open_hold_says_how_long_it_stands() -> None:
     now = view(at("13:10"))
 
@@ -204,6 +216,10 @@ def test_a_stance_stands_from_its_reading_to_the_next() -> None:
         ("hand", "13:50-14:10", "Storm Watch has the battery"),
         ("rest", "14:20-15:00", REST),
     ]
+
+
+def test_mail_that_failed_says_nothing_of_the_battery() -> None:
+    assert confirmed(view(), [row("13:20", "failed", command="send-invites", error="refused (550).")]).marks == ()
 
 
 def test_mail_that_failed_is_trouble_and_mail_that_went_is_none() -> None:

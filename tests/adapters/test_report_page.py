@@ -1,4 +1,4 @@
-"""Pages of four days: nothing, an ordinary one, a plan revised forty times, and one full of trouble."""
+"""Pages of five days: nothing, an ordinary one, one in the shadow, a plan revised forty times, one full of trouble."""
 
 import re
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ import smartcharge.adapters.report_html
 from smartcharge.core.report import Look
 
 MOST_BYTES = 300_000
+SHEET_PX = 690
+"""What is left for lanes on a sheet of A4 below the head of a page, at 96 pixels to the inch."""
 TEXT, SIGNS = 4.5, 3.0
 """What WCAG 2.2 asks of text (1.4.3) and of what tells something without text (1.4.11), at level AA."""
 STYLE = Path(smartcharge.adapters.report_html.__file__).with_name("report") / "style.css"
@@ -30,7 +32,7 @@ class Page:
     @property
     def marks(self) -> list[Element]:
         """What is drawn in the picture."""
-        return [mark for picture in self.root.all("svg", "picture") for mark in picture.all("g", "mark")]
+        return [mark for picture in self.root.all("div", "picture") for mark in picture.all("g", "mark")]
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,25 @@ def test_marks_stay_inside_the_picture(page: Page) -> None:
         for rect in mark.all("rect"):
             x, width = (float(rect.attributes[name].removesuffix("%")) for name in ("x", "width"))
             assert 0 <= x <= x + width <= 100.001
+
+
+def test_a_picture_can_be_parted_between_its_lanes_on_paper(page: Page) -> None:
+    for picture in page.root.all("div", "picture"):
+        axis, *strips = ([each for each in part.children if each.tag == "svg"] for part in picture.children)
+        heights = [float(drawing.attributes["height"]) for (drawing,) in strips]
+        rects = [[float(rect.attributes["y"]) for rect in drawing.all("rect")] for (drawing,) in strips]
+        tops = [float(axis[0].attributes["height"]) + sum(heights[:n]) for n in range(len(strips))]
+        assert len(strips) == 9
+        assert max(heights) < SHEET_PX
+        assert all(top <= y < top + height for top, height, ys in zip(tops, heights, rects, strict=True) for y in ys)
+
+
+def test_a_day_in_the_shadow_holds_and_saves_nothing(pages: dict[str, Page]) -> None:
+    drawn = {look for mark in pages["in the shadow"].marks for look in mark.attributes["class"].split()[1:]}
+    (cell,) = (day for day in pages["in the shadow, the month"].root.all("li", "lived"))
+    assert "rehearsed" in drawn
+    assert drawn & {"hold", "extension", "asked", "backup", "dear"} == set()
+    assert cell.whole_text == "9 Wed 2 h 16 min (would have) held"
 
 
 def test_an_ordinary_day_shows_all_that_happened(pages: dict[str, Page]) -> None:

@@ -1,5 +1,6 @@
 import email.policy
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from email import message_from_bytes
@@ -7,7 +8,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from report_days import GCAL, LATER, at, forty_revisions, house, nothing, ordinary, report
+from report_days import GCAL, LATER, at, forty_revisions, house, in_the_shadow, nothing, ordinary, report
 from test_lazy_imports import asked_a_minute_ago, loaded, run
 from town_case import Town
 
@@ -128,6 +129,30 @@ def test_a_window_in_which_nobody_saw_the_car_is_told_so(tmp_path: Path) -> None
     said = report(house(tmp_path, forty_revisions), *DAY).stdout
 
     assert "planned; car not seen charging" in said
+
+
+def test_a_day_in_the_shadow_is_told_as_what_would_have_been(tmp_path: Path) -> None:
+    config = house(tmp_path, in_the_shadow)
+    lines = report(config, *DAY).stdout.splitlines()
+    sums = {name: words for name, *words in (re.split("  +", line) for line in lines)}
+
+    assert lines[1] == "Nothing was held; would have held for 2 h 16 min in the shadow; no trouble."
+    assert sums["13:00-13:30"][1:3] == ["26 min (would have)", "3.6 kWh billed"]
+    assert sums["13:00-13:30"][-1] == "72 p saved, not from here"
+    assert sums["Saving"][0] == "none"
+    assert sums["Held"] == ["never"]
+    assert sums["Leak: cheap slot missed"][0] == "none"
+    assert sums["In another controller's shadow: would have been held"] == ["2 h 16 min", "counted"]
+    assert sums["In another controller's shadow: saved, not from here"][0] == "£2.86"
+    assert "In another controller's shadow (control.shadow) nothing is set from here." in " ".join(lines)
+    assert "26 min (would have)" not in report(house(tmp_path / "own", ordinary), *DAY).stdout
+
+
+def test_a_month_after_the_shadow_tells_the_shadow_apart(tmp_path: Path) -> None:
+    said = report(house(tmp_path, in_the_shadow), "--month", "this").stdout
+
+    assert re.search(r"^Wed  9 +2 h 16 min \(would have\)$", said, re.MULTILINE)
+    assert re.search(r"^Held +never$", said, re.MULTILINE)
 
 
 def test_the_mail_is_the_text_and_the_page_of_yesterday(home: Path) -> None:

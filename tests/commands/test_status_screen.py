@@ -213,6 +213,27 @@ def test_a_battery_that_is_kept_as_it_is_does_not_fill(memory: Memory) -> None:
     assert "self-powered, reserve 50 %; held until 13:30" in said
 
 
+def test_in_the_shadow_the_screen_says_that_nothing_is_set(memory: Memory) -> None:
+    memory.configure(f"{CONFIG}control: {{shadow: true}}\n")
+    resting = memory.run("status").stdout
+    with memory.writing() as db:
+        held(db)
+        was_ours = memory.run("status").stdout
+        battery.save(db, BatteryMemory())
+    would = memory.run("status").stdout
+
+    for said in (resting, was_ours, would):
+        assert "shadow     control.shadow is true: the Powerwall is read and never set" in said
+    assert "Powerwall  is left to the other controller\n" in resting
+    assert "Powerwall  is left to the other controller; from here it would fill until 13:30" in would
+    assert "battery    as the other controller sets it" in would
+    assert "held until" not in would
+
+
+def test_without_a_shadow_the_screen_does_not_speak_of_one(memory: Memory) -> None:
+    assert "shadow" not in memory.run("status").stdout
+
+
 def test_a_silent_crontab_is_noticed(memory: Memory) -> None:
     said = memory.run("status", at=NOW + 3 * HOUR).stdout
 

@@ -1,6 +1,6 @@
 """What became of each half hour, as a householder would say it; worked out by hand."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from ledger_case import WHOLE_DAY, facts, read
@@ -10,6 +10,7 @@ from situations import LONDON, OCTOPUS_NIGHT, at
 from smartcharge.core.ledger import Basis, Energy, HalfHour, Rates, Totals, days, totals
 from smartcharge.core.ledger.entries import ledger
 from smartcharge.core.ledger.facts import LedgerFacts
+from smartcharge.core.ledger.shadow import overcast
 from smartcharge.core.slots import Span
 
 RATES = Rates(cheap_pence=6.0, standard_pence=26.0)
@@ -272,3 +273,43 @@ def test_without_prices_there_is_no_money(told: HalfHour) -> None:
     assert without.kwh == 5.0
     assert totals([], RATES) == Totals(cost_pence=0, at_standard_pence=0, saving_pence=0, leak_pence=0)
     assert told.leak is None
+
+
+SHADOWS = {
+    "a look in each": (("13:05", "13:35", "14:05"), (), "13:00 13:30 14:00 14:30"),
+    "never looked at": ((), ("13:05",), ""),
+    "Tesla was silent for a while": (("12:35", "14:35"), (), "13:00 13:30 14:00 14:30"),
+    "set again after the shadow": (("13:05",), ("13:40",), "13:00"),
+    "brought back as the shadow fell": (("14:05",), ("13:29",), "14:00 14:30"),
+    "set, brought back and looked at in one half hour": (("13:29",), ("13:05", "13:29"), "13:30 14:00 14:30"),
+    "looked at and set in one half hour": (("13:05",), ("13:20",), "13:00"),
+    "a look of the day before": (("14:00 -1",), (), "13:00 13:30"),
+    "a look that is yet to come": (("15:05",), (), ""),
+}
+
+
+@pytest.mark.parametrize(("looks", "deeds", "dark"), SHADOWS.values(), ids=SHADOWS)
+def test_a_look_speaks_for_its_half_hour_and_for_those_up_to_the_next_deed(
+    looks: tuple[str, ...], deeds: tuple[str, ...], dark: str
+) -> None:
+    half_hours = [HalfHour(at(clock)) for clock in ("13:00", "13:30", "14:00", "14:30")]
+
+    found = overcast(half_hours, [_moment(each) for each in looks], [_moment(each) for each in deeds])
+
+    assert " ".join(f"{each.starts_at:%H:%M}" for each in found if each.in_shadow) == dark
+
+
+def test_what_was_held_and_saved_in_the_shadow_is_in_no_other_sum(told: HalfHour) -> None:
+    dear = replace(told, cheap=False, completed=False, extension=True)
+    shadowed = [replace(each, in_shadow=True) for each in (told, told, dear)]
+
+    sums = totals([told, *shadowed], RATES)
+
+    assert (sums.held, sums.saving_pence, sums.extensions, sums.leak_pence) == (told.held, 100.0, 0, 0.0)
+    assert (sums.in_shadow, sums.would_have_held, sums.saving_in_shadow_pence) == (True, 3 * told.held, 200.0)
+    assert (sums.cheap, sums.kwh, sums.cost_pence) == (3, 20.0, 3 * 30.0 + 130.0)
+
+
+def _moment(words: str) -> datetime:
+    clock, _, day = words.partition(" ")
+    return at(clock) + timedelta(days=int(day or 0))

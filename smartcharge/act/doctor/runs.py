@@ -3,22 +3,20 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from smartcharge.act.doctor import crontabs, signs
+from smartcharge.act.doctor import crontabs
 from smartcharge.act.doctor.findings import Area, Finding
+from smartcharge.act.show.needs import CRON
 from smartcharge.act.show.overview import Overview, gather
 from smartcharge.act.words import age, clock
 from smartcharge.core.politeness import is_blocked, plan_interval
-from smartcharge.store import fetches, journal, services
+from smartcharge.store import fetches, journal
 from smartcharge.toolbox import Toolbox
 
 HERE = Area("runs")
 COMMANDS = ("fetch-dispatches", "reconcile", "midnight-reset", "send-invites")
-LATE = timedelta(minutes=20)
-"""Beyond the usual interval: no back-off of ours lasts longer than a quarter of an hour."""
 OVERDUE = timedelta(minutes=3)
 A_DAY = timedelta(hours=26)
 """From one verified midnight reset to the next, the night of the clock change included."""
-CRON = "See that `crontab -l` of the right user holds the smartcharge line, and that cron itself runs"
 
 
 def examine(tools: Toolbox) -> Iterator[Finding]:
@@ -38,20 +36,19 @@ def examine(tools: Toolbox) -> Iterator[Finding]:
 
 
 def _cron(tools: Toolbox, about: Overview) -> Finding:
-    last_at, asked_at = signs.last_at(tools), fetches.last_asked_at(tools.peek)
+    last_at, asked_at = about.sign_at, fetches.last_asked_at(tools.peek)
     if last_at is None:
         says = f"no run has ever written anything down; {crontabs.told(tools.config.path)}"
         return HERE.warning("cron", says, CRON)
-    silence, seen = tools.now - last_at, about.seen
+    silence = tools.now - last_at
     said = f"the last sign of a run is {age(silence)} old"
     if asked_at == last_at:
         said = f"Kraken was asked {age(silence)} ago"
-    row = services.service(tools.peek, "kraken")
-    if "kraken" in about.refused or is_blocked(tools.now, row.not_before):
+    if "kraken" in about.refused or is_blocked(tools.now, about.services["kraken"].not_before):
         says = f"{said}; Kraken is not asked just now, so that there need be no newer one"
         return HERE.ok("cron", f"{says}; {crontabs.told(tools.config.path)}")
-    if silence > plan_interval(seen) + LATE:
-        minutes = plan_interval(seen) // timedelta(minutes=1)
+    if about.is_silent:
+        minutes = plan_interval(about.seen) // timedelta(minutes=1)
         says = f"{said}, and now it should be asked every {minutes} min: nothing runs"
         return HERE.warning("cron", f"{says}; {crontabs.told(tools.config.path)}", CRON)
     return HERE.ok("cron", f"{said}, so cron is firing")
@@ -72,7 +69,7 @@ def _release(tools: Toolbox, about: Overview) -> Iterator[Finding]:
 
 def _midnight(tools: Toolbox, about: Overview) -> Iterator[Finding]:
     rested_at = about.battery.rested_at
-    everything = tools.config.control.restore == "resting"
+    everything = tools.config.control.restore == "resting" and tools.sets_battery()
     if rested_at and everything and not about.seen.paused and tools.now - rested_at > A_DAY:
         says = f"the last verified midnight reset is {age(tools.now - rested_at)} old"
         yield HERE.warning("midnight-reset", says, CRON)

@@ -9,10 +9,12 @@ from msgspec import Struct
 from smartcharge import __version__
 from smartcharge.act import ledger
 from smartcharge.act.report.picture import picture
+from smartcharge.act.report.shadow import SHADOW_IS, marked
 from smartcharge.act.report.sums import COUNTED, by_day, day_cells, figures, half_hours
 from smartcharge.act.report.told import is_trouble
 from smartcharge.act.report.words import View, hours, long_day, made_at, money, times
 from smartcharge.core.ledger import SAVING_IS, Basis, HalfHour, Leak, Rates, Totals, totals
+from smartcharge.core.ledger.shadow import REMEMBERED_FOR
 from smartcharge.core.report import Figure, Month, Report
 from smartcharge.core.slots import DAY, Span, local_day
 from smartcharge.store import journal
@@ -46,6 +48,11 @@ class Ledger(Struct, frozen=True):
         """The half hours of one of its days."""
         return by_day(self.entries, self.zone).get(day, [])
 
+    @property
+    def meaning(self) -> tuple[str, ...]:
+        """How its figures are to be read."""
+        return (*MEANING, SHADOW_IS) if any(each.in_shadow for each in self.entries) else MEANING
+
     def month(self, chosen: date | None = None) -> Month:
         """All of it in words; chosen: the day that a report is about."""
         sums = {day: totals(found, self.rates) for day, found in by_day(self.entries, self.zone).items()}
@@ -71,7 +78,7 @@ def of_day(tools: Toolbox, day: date) -> Report:
         headline=_headline(sums, found.troubles[day]),
         made=_made(tools, found.zone),
         month=found.month(chosen=day),
-        meaning=MEANING,
+        meaning=found.meaning,
         picture=picture(tools, view, entries),
         half_hours=tuple(half_hours(view, entries, found.rates)),
         figures=tuple(figures(sums)),
@@ -87,7 +94,7 @@ def of_month(tools: Toolbox, day: date) -> Report:
         headline=_headline(totals(found.entries, found.rates), found.troubles.total()),
         made=_made(tools, found.zone),
         month=month,
-        meaning=MEANING,
+        meaning=found.meaning,
     )
 
 
@@ -113,22 +120,23 @@ def month_days(day: date) -> tuple[date, ...]:
 def _gathered(tools: Toolbox, day: date) -> Ledger:
     zone = tools.policy.cheap_period.zone
     span = month_span(day, zone)
-    noted = journal.rows(tools.peek, since=span.starts_at, until=span.ends_at)
+    noted = journal.rows(tools.peek, since=span.starts_at - REMEMBERED_FOR, until=span.ends_at)
     return Ledger(
         days=month_days(day),
         today=local_day(tools.now, zone),
         zone=zone,
-        entries=ledger.gather(tools, span),
+        entries=marked(ledger.gather(tools, span), noted),
         rates=ledger.rates(tools),
-        troubles=Counter(local_day(row.at, zone) for row in noted if is_trouble(row)),
+        troubles=Counter(local_day(row.at, zone) for row in noted if is_trouble(row) and span.covers(row.at)),
     )
 
 
 def _headline(sums: Totals, troubles: int) -> str:
     held = f"Held for {hours(sums.held)}" if sums.held else "Nothing was held"
+    would = f"would have held for {hours(sums.would_have_held)} in the shadow" if sums.would_have_held else ""
     saved = f"{money(sums.saving_pence)} saved, {sums.basis}" if sums.saving_pence else ""
     noted = f"trouble {times(troubles)}" if troubles else "no trouble"
-    return f"{'; '.join(part for part in (held, saved, noted) if part)}."
+    return f"{'; '.join(part for part in (held, would, saved, noted) if part)}."
 
 
 def _made(tools: Toolbox, zone: str) -> str:

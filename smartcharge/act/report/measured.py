@@ -60,13 +60,33 @@ def asked(view: View, rows: Iterable[OpenHold]) -> Lane:
 
 def confirmed(view: View, rows: Iterable[JournalRow]) -> Lane:
     """How the battery stood, as it was read back; each reading stands until the next."""
-    told = [(row.at, *told) for row in rows if (told := _stance(row)) is not None]
+    told = [(row.at, *told) for row in rows if (told := stance(row)) is not None]
     once = [each for before, each in zip([None, *told], told, strict=False) if before is None or before[1:] != each[1:]]
     marks = []
     for (at, look, what), until in zip(once, [*(each[0] for each in once[1:]), view.known.ends_at], strict=False):
         if look is not None and view.span.starts_at < until and at < view.span.ends_at:
             marks.append(view.stretch(look, at, until, what))
     return Lane("Battery confirmed", tuple(marks))
+
+
+def stance(row: JournalRow) -> tuple[Look | None, str] | None:
+    """What a row of the journal says of how the battery was set from here; None where it says nothing of it.
+
+    The look is None where nobody knows any more.
+    """
+    detail = row.detail or ""
+    if row.command == "midnight-reset":
+        return (Look.REST, detail) if row.outcome in RESTING else None
+    if row.command != "reconcile":
+        return None
+    if row.outcome == Ending.CONFIRMED:
+        words = detail.partition(" until ")[0]
+        return (Look.BACKUP if words.startswith(MODES[BACKUP]) else Look.REST), words
+    if row.outcome == "failed":
+        return Look.DOUBT, f"not confirmed: {row.error or ''}"
+    if row.outcome in IN_OTHER_HANDS:
+        return Look.HAND, detail
+    return (None, "") if row.outcome == "waited" else None
 
 
 def _runs(rows: Sequence[ChargerReading]) -> Iterator[tuple[list[ChargerReading], datetime]]:
@@ -103,18 +123,3 @@ def _level(view: View, run: Sequence[Point]) -> Mark:
     first, last = run[0], run[-1]
     what = f"level {first.value:.0f} %" if len(run) == 1 else f"level from {first.value:.0f} to {last.value:.0f} %"
     return view.stretch(Look.LEVEL, first.at, last.at, what, points=tuple(run))
-
-
-def _stance(row: JournalRow) -> tuple[Look | None, str] | None:
-    """What a row of the journal says of the battery's stance; None where it says nothing of it."""
-    detail = row.detail or ""
-    if row.command == "midnight-reset":
-        return (Look.REST, detail) if row.outcome in RESTING else None
-    if row.outcome == Ending.CONFIRMED:
-        words = detail.partition(" until ")[0]
-        return (Look.BACKUP if words.startswith(MODES[BACKUP]) else Look.REST), words
-    if row.outcome == "failed":
-        return Look.DOUBT, f"not confirmed: {row.error or ''}"
-    if row.outcome in IN_OTHER_HANDS:
-        return Look.HAND, detail
-    return (None, "") if row.outcome == "waited" else None

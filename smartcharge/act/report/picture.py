@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from smartcharge.act.report import measured, plan, told
+from smartcharge.act.report import measured, plan, shadow, told
 from smartcharge.act.report.words import View
 from smartcharge.core.ledger import HalfHour
 from smartcharge.core.report import Lane, Look, Mark, Picture
@@ -27,7 +27,7 @@ def picture(tools: Toolbox, view: View, entries: Sequence[HalfHour]) -> Picture:
         plan.plan(view, dispatches.history(db, since, until, tools.now)),
         measured.car(view, readings.chargers(db, since, until)),
         plan.holds(view, held, entries),
-        measured.asked(view, held),
+        measured.asked(view, [row for row in held if not shadow.falls_on(row, entries)]),
         measured.confirmed(view, journal.rows(db, since=since - LOOK_BACK, until=until)),
         measured.level(view, readings.batteries(db, since, until)),
         told.mail(view, noted),

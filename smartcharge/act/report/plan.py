@@ -58,21 +58,20 @@ def _window(view: View, row: ListedDispatch) -> Mark:
 def _held(view: View, row: OpenHold, entries: Iterable[HalfHour]) -> Iterator[Mark]:
     """A hold in its parts; one that was ended as soon as it began is a release alone."""
     stands = "" if row.closed_at else f", stands until {view.clock(row.hold.until)}"
-    for extra, part in _parts(Span(row.opened_at, row.closed_at or row.hold.until), entries):
-        words = f"held for {hours(part.ends_at - part.starts_at)}"
-        if extra:
-            yield view.stretch(
-                Look.EXTENSION, part.starts_at, part.ends_at, f"{words} more, as the car went on{stands}"
-            )
-        else:
-            yield view.stretch(Look.HOLD, part.starts_at, part.ends_at, f"{words}{stands}")
+    would = ""
+    for (in_shadow, extra), part in _parts(Span(row.opened_at, row.closed_at or row.hold.until), entries):
+        would = "would have been " if in_shadow else ""
+        look = Look.REHEARSED if in_shadow else Look.EXTENSION if extra else Look.HOLD
+        more = " more, as the car went on" if extra else ""
+        what = f"{would}held for {hours(part.ends_at - part.starts_at)}{more}{stands}"
+        yield view.stretch(look, part.starts_at, part.ends_at, what)
     if row.closed_at and row.closed_because and view.span.covers(row.closed_at):
-        yield view.moment(Look.RELEASE, row.closed_at, f"released: {row.closed_because.sentence}")
+        yield view.moment(Look.RELEASE, row.closed_at, f"{would}released: {row.closed_because.sentence}")
 
 
-def _parts(held: Span, entries: Iterable[HalfHour]) -> Iterator[tuple[bool, Span]]:
-    """The stretches of a hold that rest on a plan, and those that rest on the car's word alone."""
+def _parts(held: Span, entries: Iterable[HalfHour]) -> Iterator[tuple[tuple[bool, bool], Span]]:
+    """The stretches of a hold, told apart by whether they lie in the shadow, and rest on the car's word alone."""
     touched = [each for each in entries if each.starts_at < held.ends_at and held.starts_at < each.ends_at]
-    for extra, alike in groupby(touched, lambda each: each.extension):
+    for kind, alike in groupby(touched, lambda each: (each.in_shadow, each.extension)):
         found = list(alike)
-        yield extra, Span(max(found[0].starts_at, held.starts_at), min(found[-1].ends_at, held.ends_at))
+        yield kind, Span(max(found[0].starts_at, held.starts_at), min(found[-1].ends_at, held.ends_at))

@@ -1,7 +1,7 @@
 """The ledger in words: its half hours, its sums with the basis of each, and the days of a month."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from smartcharge.act.ledger import NO_PRICES
 from smartcharge.act.report.words import View, based, count, hours, kwh, money, times, together
@@ -16,14 +16,13 @@ def half_hours(view: View, entries: Iterable[HalfHour], rates: Rates | None) -> 
     """The half hours in which anything happened."""
     for each in entries:
         if each.planned or each.held or each.saves or each.kwh or each.leak:
-            saved = money(each.saving_pence(rates)) if rates and each.saves and each.kwh else ""
             yield SlotRow(
                 when=view.between(each.starts_at, each.ends_at),
                 rate=_rate(each),
-                held=hours(each.held) + (" (extra)" if each.extension else ""),
+                held=_held(each),
                 car=based(each.car),
                 battery=based(each.battery),
-                saving=saved,
+                saving="" if each.in_shadow else _saved(each, rates),
                 remark=_remark(each, rates),
             )
 
@@ -48,6 +47,8 @@ def figures(sums: Totals) -> Iterator[Figure]:
     yield Figure("Cheap half hours outside the night", str(sums.cheap), COUNTED)
     yield Figure("Extra half hours, on the car's word", str(sums.extensions), COUNTED)
     yield from leaks(sums)
+    if sums.in_shadow:
+        yield from shadow(sums)
 
 
 def leaks(sums: Totals) -> Iterator[Figure]:
@@ -57,6 +58,15 @@ def leaks(sums: Totals) -> Iterator[Figure]:
     yield Figure(f"Leak: {Leak.HELD_WITHOUT_CHEAP}", lost, str(Basis.ESTIMATED) if sums.held_without_cheap else COUNTED)
     missed = count(sums.cheap_missed, "half hour") if sums.cheap_missed else "none"
     yield Figure(f"Leak: {Leak.CHEAP_MISSED}", missed, COUNTED)
+
+
+def shadow(sums: Totals) -> Iterator[Figure]:
+    """What would have been held beside another controller, and what was saved meanwhile, in no sum above."""
+    held = hours(sums.would_have_held) or "never"
+    yield Figure("In another controller's shadow: would have been held", held, COUNTED)
+    if sums.saving_in_shadow_pence is not None:
+        saved = money(sums.saving_in_shadow_pence) if sums.saving_in_shadow_pence else "none"
+        yield Figure("In another controller's shadow: saved, not from here", saved, str(sums.basis or ""))
 
 
 def day_cells(
@@ -70,7 +80,7 @@ def day_cells(
         saved = found.saving_pence or 0.0
         yield DayCell(
             day=day,
-            held=hours(found.held),
+            held=" + ".join(part for part in (hours(found.held), would_have(found.would_have_held)) if part),
             saving=money(saved) if saved else "",
             leaks=count(lost, "leak") if lost else "",
             trouble=f"trouble {times(troubles[day])}" if troubles.get(day) else "",
@@ -87,6 +97,16 @@ def by_day(entries: Iterable[HalfHour], zone: str) -> dict[date, list[HalfHour]]
     return days
 
 
+def would_have(length: timedelta) -> str:
+    """A length that nothing was held for; "" for none."""
+    return f"{hours(length)} (would have)" if length else ""
+
+
+def _held(each: HalfHour) -> str:
+    held = would_have(each.held) if each.in_shadow else hours(each.held)
+    return held + (" (extra)" if each.extension else "")
+
+
 def _rate(each: HalfHour) -> str:
     if each.night:
         return "night"
@@ -95,7 +115,13 @@ def _rate(each: HalfHour) -> str:
     return "cheap" if each.completed else "cheap, not yet confirmed"
 
 
+def _saved(each: HalfHour, rates: Rates | None) -> str:
+    return money(each.saving_pence(rates)) if rates and each.saves and each.kwh else ""
+
+
 def _remark(each: HalfHour, rates: Rates | None) -> str:
+    if each.in_shadow and (saved := _saved(each, rates)):
+        return f"{saved} saved, not from here"
     if each.leak is None:
         idle = each.planned and each.is_over and not each.started
         return "planned; car not seen charging" if idle else ""

@@ -17,13 +17,21 @@ def headline(about: Overview) -> tuple[str, Tone]:
         return "none is configured: nothing is ever written", Tone.DOUBT
     if any(each.kind == WAITING for each in about.episodes):
         return "is waited for, and left as it is", Tone.DOUBT
+    if about.would_hold:
+        return _left(about)
     if about.hold:
         return _held(about, about.hold.hold.until)
     if memory.owned:
         return "is being brought back to rest", Tone.DOUBT
-    if memory.confirmed_mode is None:
-        return "has not been needed yet, and is left alone", Tone.AT_REST
-    return "is at rest, and left alone", Tone.AT_REST
+    rests = "has not been needed yet, and is" if memory.confirmed_mode is None else "is at rest, and"
+    return f"{rests} left alone", Tone.AT_REST
+
+
+def _left(about: Overview) -> tuple[str, Tone]:
+    if about.hold is None:
+        return "is left to the other controller", Tone.AT_REST
+    until = clock(about.hold.hold.until, about.seen.policy.cheap_period.zone)
+    return f"is left to the other controller; from here it would {_asked(about)} until {until}", Tone.DOUBT
 
 
 def _held(about: Overview, until: datetime) -> tuple[str, Tone]:
@@ -32,7 +40,11 @@ def _held(about: Overview, until: datetime) -> tuple[str, Tone]:
         return f"should have been brought back at {local}", Tone.WRONG
     if about.is_held:
         return f"{'fills' if about.fills else 'is kept as it is'} until {local}", Tone.HOLDING
-    return f"is asked to {'fill' if about.fills else 'keep as it is'} until {local}", Tone.DOUBT
+    return f"is asked to {_asked(about)} until {local}", Tone.DOUBT
+
+
+def _asked(about: Overview) -> str:
+    return "fill" if about.fills else "keep as it is"
 
 
 def because(about: Overview) -> str:

@@ -56,7 +56,8 @@ class Overview(Struct, frozen=True):
     is_held: whether the battery has confirmed what the hold wants. told: the sentence in which an episode was told,
     where no service has one. refused: the services whose sign-in the owner has to mend. last_runs: what each command
     wrote down last. sign_at: when any run wrote anything down last. fills: whether a hold fills the battery, or keeps
-    it as it is. missing: where the database should be and is not.
+    it as it is. shadow: whether nothing is set from here any more, beside another controller. missing: where the
+    database should be and is not.
     """
 
     seen: Situation
@@ -76,6 +77,7 @@ class Overview(Struct, frozen=True):
     sign_at: datetime | None
     has_battery: bool
     fills: bool
+    shadow: bool
     missing: Path | None
 
     @property
@@ -93,6 +95,11 @@ class Overview(Struct, frozen=True):
     def next_release_at(self) -> datetime | None:
         """When the release of the open hold begins."""
         return self.hold.hold.until - self.seen.policy.release_lead if self.hold else None
+
+    @property
+    def would_hold(self) -> bool:
+        """Whether a hold is only what would be done: one from before the shadow fell is still ours to end."""
+        return self.shadow and not self.battery.owned
 
     @property
     def read_back_at(self) -> datetime | None:
@@ -132,6 +139,7 @@ def gather(tools: Toolbox) -> Overview:
         sign_at=signs.last_at(tools),
         has_battery=tools.config.tesla is not None,
         fills=tools.config.control.hold == "backup",
+        shadow=tools.config.tesla is not None and tools.config.control.shadow,
         missing=None if tools.config.database_path.exists() else tools.config.database_path,
     )
 

@@ -18,6 +18,7 @@ from smartcharge.errors import Trouble
 from smartcharge.toolbox import Toolbox
 
 MOST_WINDOWS = 4
+SHADOW = "control.shadow is true: the Powerwall is read and never set"
 
 
 def rows(about: Overview, needs: Sequence[Need]) -> Iterator[Row]:
@@ -26,6 +27,8 @@ def rows(about: Overview, needs: Sequence[Need]) -> Iterator[Row]:
     says, tone = headline(about)
     yield _now(now, zone)
     yield Row("Powerwall", says, tone)
+    if about.shadow:
+        yield Row("shadow", SHADOW, Tone.DOUBT)
     yield Row("because", because(about))
     for need in needs:
         yield from _wrong(need, now, zone)
@@ -63,6 +66,8 @@ def _facts(about: Overview) -> Iterator[Row]:
 
 
 def _battery(about: Overview) -> str:
+    if about.would_hold:
+        return "as the other controller sets it: `smartcharge agreement` tells what was found"
     memory, zone, now = about.battery, about.seen.policy.cheap_period.zone, about.seen.now
     if memory.confirmed_mode is None or memory.confirmed_reserve_pct is None:
         stands = "being changed: Tesla has not confirmed it yet" if memory.in_doubt_since else "not read yet"

@@ -63,6 +63,7 @@ class HalfHour(Struct, frozen=True):
     car's word alone. completed: whether the supplier says that it dispatched; None: it has not said (yet).
     night: inside the cheap period. cheap: paid at the cheap rate, as far as is known. car: into the car; battery:
     into the house battery while held; None: nobody looked. is_over: it lies behind us, so that it can be judged.
+    in_shadow: nothing was set from here, beside another controller: held is what would have been.
     """
 
     starts_at: datetime
@@ -76,6 +77,7 @@ class HalfHour(Struct, frozen=True):
     car: Energy | None = None
     battery: Energy | None = None
     is_over: bool = True
+    in_shadow: bool = False
 
     @property
     def ends_at(self) -> datetime:
@@ -105,7 +107,9 @@ class HalfHour(Struct, frozen=True):
 
     @property
     def leak(self) -> Leak | None:
-        """What was lost in it, if anything."""
+        """What was lost in it, if anything; what was not set from here is nothing that we lost."""
+        if self.in_shadow:
+            return None
         if self.battery is not None and self.battery.kwh > 0 and not self.cheap:
             return Leak.HELD_WITHOUT_CHEAP
         if self.saves and self.is_over and self.held < SLOT / 2:
@@ -139,7 +143,8 @@ class Totals(Struct, frozen=True):
 
     held: for how long. cheap: half hours paid at the cheap rate outside the night. basis: where the money is
     known from, None where no energy is. held_without_cheap, cheap_missed: half hours with that leak. Pence are
-    None where no prices are configured.
+    None where no prices are configured. in_shadow: whether some were lived in another controller's shadow; what would
+    have been held in those, and what was saved in them, is in no other sum of holds, savings and leaks.
     """
 
     held: timedelta = timedelta(0)
@@ -155,6 +160,9 @@ class Totals(Struct, frozen=True):
     at_standard_pence: float | None = None
     saving_pence: float | None = None
     leak_pence: float | None = None
+    in_shadow: bool = False
+    would_have_held: timedelta = timedelta(0)
+    saving_in_shadow_pence: float | None = None
 
     @property
     def kwh(self) -> float:
@@ -165,30 +173,43 @@ class Totals(Struct, frozen=True):
 def totals(entries: Iterable[HalfHour], rates: Rates | None) -> Totals:
     """Add up half hours; rates None: without money."""
     found = tuple(entries)
+    ours, others = _parted(found)
     leaks = [each.leak for each in found]
     sums = Totals(
-        held=sum((each.held for each in found), timedelta(0)),
+        held=sum((each.held for each in ours), timedelta(0)),
         cheap=sum(each.saves for each in found),
-        extensions=sum(each.extension for each in found),
+        extensions=sum(each.extension for each in ours),
         car=_by_basis(each.car for each in found),
         battery=_by_basis(each.battery for each in found),
         basis=weakest(each.basis for each in found if each.kwh > 0),
         held_without_cheap=leaks.count(Leak.HELD_WITHOUT_CHEAP),
         held_without_cheap_kwh=sum(each.leak_kwh for each in found),
         cheap_missed=leaks.count(Leak.CHEAP_MISSED),
+        in_shadow=bool(others),
+        would_have_held=sum((each.held for each in others), timedelta(0)),
     )
     return sums if rates is None else _priced(sums, found, rates)
 
 
 def _priced(sums: Totals, entries: Iterable[HalfHour], rates: Rates) -> Totals:
     found = tuple(entries)
+    ours, others = _parted(found)
     return replace(
         sums,
         cost_pence=sum(each.cost_pence(rates) for each in found),
         at_standard_pence=sum(each.at_standard_pence(rates) for each in found),
-        saving_pence=sum(each.saving_pence(rates) for each in found),
+        saving_pence=sum(each.saving_pence(rates) for each in ours),
+        saving_in_shadow_pence=sum(each.saving_pence(rates) for each in others) if others else None,
         leak_pence=sum(each.leak_pence(rates) for each in found),
     )
+
+
+def _parted(entries: Iterable[HalfHour]) -> tuple[list[HalfHour], list[HalfHour]]:
+    """Those in which it was for us to set the battery, and those in another controller's shadow."""
+    parts: tuple[list[HalfHour], list[HalfHour]] = [], []
+    for each in entries:
+        parts[each.in_shadow].append(each)
+    return parts
 
 
 def days(first: date, last: date, zone: str) -> Span:
