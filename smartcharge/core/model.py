@@ -25,8 +25,8 @@ class HoldKind(StrEnum):
     EXTENSION = "EXTENSION"
 
 
-class Because(StrEnum):
-    """The rule that decided; each carries the sentence that explains it to the owner."""
+class Explained(StrEnum):
+    """Words of which each carries what explains it to the owner."""
 
     sentence: str
 
@@ -36,6 +36,10 @@ class Because(StrEnum):
         member._value_ = value
         member.sentence = sentence
         return member
+
+
+class Because(Explained):
+    """The rule that decided."""
 
     CLOCK_IS_DOUBTFUL = "CLOCK_IS_DOUBTFUL", "this machine's clock cannot be right"
     PAUSED = "PAUSED", "you have paused smartcharge"

@@ -5,25 +5,15 @@ Everything is in the owner's words already, times in local time; how it looks is
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from enum import StrEnum
-from typing import Self
 
 from msgspec import Struct
 
+from smartcharge.core.model import Explained
 from smartcharge.core.slots import Span
 
 
-class Look(StrEnum):
-    """How a mark is drawn; each carries the words that explain it in the legend."""
-
-    sentence: str
-
-    def __new__(cls, value: str, sentence: str) -> Self:
-        """Attach the words to the name."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.sentence = sentence
-        return member
+class Look(Explained):
+    """How a mark is drawn, and what the legend says of it."""
 
     NIGHT = "night", "night rate"
     CHEAP = "cheap", "cheap, the supplier says"
