@@ -54,13 +54,17 @@ def post_all(tools: Toolbox) -> None:
 
 
 def _post(tools: Toolbox, letter: Letter) -> None:
-    """Freeze, commit, then speak to the mail server: a run that dies here leaves the same mail to the next one."""
+    """Freeze, commit, then speak to the mail server: a run that dies here leaves the same mail to the next one.
+
+    A mail that a newer one has overtaken since it was looked up is left alone.
+    """
     account = tools.config.invites
     recipient = letter.recipient if letter.message or account is None else account.invite_to
     message = letter.message or _written(tools, letter)
-    tools.count(MAIL)
     with transaction(tools.db):
-        outbox.claim(tools.db, letter, message, recipient, tools.now)
+        if not outbox.claim(tools.db, letter, message, recipient, tools.now):
+            return
+        tools.count(MAIL)
     try:
         receipt = tools.mailer.send(message, recipient)
     except (Unreachable, SignInRefused) as trouble:

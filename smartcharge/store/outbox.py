@@ -62,7 +62,7 @@ def queue(db: sqlite3.Connection, uid: str, sequence: int, method: str, recipien
 
     What can never have arrived need not be cancelled: then nothing waits any more.
     """
-    arrived_at = _may_have_arrived_at(db, uid)
+    arrived_at = _may_have_arrived_at(db, uid, until=now + LONGEST_WAIT)
     db.execute("UPDATE outbox SET state = 'superseded' WHERE uid = ? AND state = 'queued'", (uid,))
     db.execute(
         """
@@ -74,7 +74,7 @@ def queue(db: sqlite3.Connection, uid: str, sequence: int, method: str, recipien
             sequence,
             method,
             recipient,
-            "superseded" if method == Method.CANCEL and arrived_at is None else "queued",
+            "superseded" if method == Method.CANCEL and not is_known_outside(db, uid) else "queued",
             to_text_or_none(arrived_at and arrived_at + BETWEEN_MAILS),
             to_text(now),
         ),
@@ -122,15 +122,19 @@ def posted_since(db: sqlite3.Connection, since: datetime) -> int:
     return count
 
 
-def claim(db: sqlite3.Connection, letter: Letter, message: bytes, recipient: str, now: datetime) -> None:
-    """Freeze a message's bytes before the mail server is spoken to; to be committed at once."""
-    db.execute(
+def claim(db: sqlite3.Connection, letter: Letter, message: bytes, recipient: str, now: datetime) -> bool:
+    """Freeze a message's bytes before the mail server is spoken to; to be committed at once.
+
+    False where it waits no more: who changes the plan needs no mail lock, and may have queued a newer one meanwhile.
+    """
+    cursor = db.execute(
         """
         UPDATE outbox SET state = 'inflight', message = ?, recipient = ?, attempts = attempts + 1, tried_at = ?
-        WHERE id = ?
+        WHERE id = ? AND state = 'queued'
         """,
         (message, recipient, to_text(now), letter.id),
     )
+    return cursor.rowcount > 0
 
 
 def sent(db: sqlite3.Connection, letter: Letter, now: datetime) -> None:
@@ -209,13 +213,19 @@ def _supersede_overtaken(db: sqlite3.Connection) -> None:
     )
 
 
-def _may_have_arrived_at(db: sqlite3.Connection, uid: str, *, below: int = NO_LIMIT) -> datetime | None:
-    """When a message of an event was last posted, or may have been; below: of its older ones."""
+def _may_have_arrived_at(
+    db: sqlite3.Connection, uid: str, *, below: int = NO_LIMIT, until: datetime | None = None
+) -> datetime | None:
+    """When a message of an event was last posted, or may have been; below: of its older ones.
+
+    until: the last stamp that counts, so that one from a clock that ran ahead hides none of those after it.
+    """
     (row,) = db.execute(
         """
         SELECT MAX(tried_at) AS at FROM outbox
-        WHERE uid = ? AND sequence < ? AND (state IN ('sent', 'inflight') OR may_have_arrived)
+        WHERE uid = :uid AND sequence < :below AND (state IN ('sent', 'inflight') OR may_have_arrived)
+            AND (:until IS NULL OR tried_at <= :until)
         """,
-        (uid, below),
+        {"uid": uid, "below": below, "until": to_text_or_none(until)},
     ).fetchall()
     return from_text_or_none(row["at"])

@@ -31,7 +31,7 @@ def queue(
 def claimed(db: sqlite3.Connection, now: datetime = NOW, message: bytes = b"bytes") -> Letter:
     letter = outbox.next_due(db, now)
     assert letter is not None
-    outbox.claim(db, letter, letter.message or message, TO, now)
+    assert outbox.claim(db, letter, letter.message or message, TO, now)
     return letter
 
 
@@ -111,6 +111,37 @@ def test_a_clock_put_back_by_days_keeps_nothing_waiting(db: sqlite3.Connection) 
     queue(db, 1)
 
     assert outbox.next_due(db, NOW - timedelta(days=3)) is not None
+
+
+def test_a_mail_from_a_clock_that_ran_ahead_does_not_hide_the_one_after_it(db: sqlite3.Connection) -> None:
+    for sequence, now in enumerate((NOW + timedelta(days=365), NOW)):
+        queue(db, sequence, now=now)
+        outbox.sent(db, claimed(db, now), now)
+    queue(db, 2, "CANCEL")
+
+    assert outbox.next_due(db, NOW + timedelta(seconds=299)) is None
+    assert outbox.next_due(db, NOW + timedelta(seconds=300)) is not None
+
+
+def test_what_arrived_by_a_clock_that_ran_ahead_is_cancelled_at_once(db: sqlite3.Connection) -> None:
+    ahead = NOW + timedelta(days=365)
+    queue(db, 0, now=ahead)
+    outbox.sent(db, claimed(db, ahead), ahead)
+    queue(db, 1, "CANCEL")
+
+    letter = outbox.next_due(db, NOW)
+    assert letter is not None
+    assert (letter.sequence, letter.is_first) == (1, False)
+
+
+def test_what_was_overtaken_since_it_was_looked_up_is_not_claimed(db: sqlite3.Connection) -> None:
+    queue(db, 0)
+    letter = outbox.next_due(db, NOW)
+    assert letter is not None
+    queue(db, 1)
+
+    assert not outbox.claim(db, letter, b"bytes", TO, NOW)
+    assert states(db) == [(0, "superseded"), (1, "queued")]
 
 
 def test_a_run_that_died_leaves_the_same_bytes(db: sqlite3.Connection) -> None:
