@@ -1,7 +1,7 @@
 """Noise: trouble is told once when it begins and once when it is over, never in between.
 
 An episode is one kind of trouble in one command. What the owner must mend is told at once; what may
-pass is told at the fifth failure running, or at once when a release is due.
+pass is told at the fifth failure running, or at once when it holds back a release that is due.
 """
 
 import uuid

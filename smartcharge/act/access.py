@@ -5,7 +5,7 @@ from datetime import timedelta
 from smartcharge import wiring
 from smartcharge.core.clock import is_behind
 from smartcharge.core.politeness import SKIPS, has_passed, is_blocked, step
-from smartcharge.errors import SignInRefused
+from smartcharge.errors import NotConfirmed, SignInRefused, Trouble
 from smartcharge.store import episodes, services
 from smartcharge.store.services import ServiceRow
 from smartcharge.toolbox import Toolbox
@@ -44,6 +44,15 @@ def may_converse(tools: Toolbox, *, releasing: bool) -> bool:
         skip = max(skip, WAITING_WAIT)
     was_asked_to_wait = not is_behind(tools.now, row.asked_at) and is_blocked(tools.now, row.not_before)
     return not was_asked_to_wait and has_passed(tools.now, row.asked_at, skip)
+
+
+def holds_back(tools: Toolbox, trouble: Trouble) -> bool:
+    """Whether it is this trouble that keeps the battery from being brought back, and not the hands it is in.
+
+    While those have it, a look that fails changes nothing, and the next that succeeds would be an end of trouble:
+    told at once, they would take turns. A command that does not show proves the battery free again.
+    """
+    return isinstance(trouble, NotConfirmed) or not episodes.is_open(tools.peek, *WAITING)
 
 
 def _is_refused(tools: Toolbox, row: ServiceRow, *, releasing: bool) -> bool:

@@ -2,7 +2,7 @@
 
 from smartcharge import episodes
 from smartcharge.act import stance
-from smartcharge.act.access import TESLA, WAITING
+from smartcharge.act.access import TESLA, WAITING, holds_back
 from smartcharge.act.reset import COMMAND, postpone
 from smartcharge.act.words import clock
 from smartcharge.act.words import stance as in_words
@@ -18,7 +18,8 @@ def assert_rest(tools: Toolbox, night: Span) -> None:
     try:
         result = stance.reset(tools)
     except Trouble as trouble:
-        episodes.failed(tools, COMMAND, TESLA, trouble, urgent=battery.memory(tools.db).owned)
+        urgent = battery.memory(tools.db).owned and holds_back(tools, trouble)
+        episodes.failed(tools, COMMAND, TESLA, trouble, urgent=urgent)
         return
     episodes.went_well(tools, COMMAND, TESLA)
     if result.ending is Ending.WAITING:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from smartcharge import episodes
 from smartcharge.act import invites, reconcile, stance
-from smartcharge.act.access import TESLA
+from smartcharge.act.access import TESLA, holds_back
 from smartcharge.act.reconcile import COMMAND
 from smartcharge.act.stance import Result
 from smartcharge.act.words import clock
@@ -32,7 +32,8 @@ def bring_about(tools: Toolbox, seen: Situation, decision: Decision) -> None:
         result = stance.hold(tools, decision.hold.until) if decision.hold else stance.release(tools)
     except Trouble as trouble:
         _note(tools, decision.because, outcome="failed", error=str(trouble))
-        episodes.failed(tools, COMMAND, TESLA, trouble, urgent=decision.hold is None)
+        urgent = decision.hold is None and holds_back(tools, trouble)
+        episodes.failed(tools, COMMAND, TESLA, trouble, urgent=urgent)
     else:
         episodes.went_well(tools, COMMAND, TESLA)
         episodes.went_well(tools, RESET, TESLA)

@@ -270,6 +270,35 @@ def test_a_storm_holds_the_release_back_until_it_clears(house: House) -> None:
     ]
 
 
+def test_while_a_power_cut_has_the_battery_looks_that_fail_now_and_then_are_not_told(house: House) -> None:
+    hold_from_1305(house)
+    house.battery.powers, house.charger.answers = frozenset({Power.OFF_GRID}), [IDLE]
+    run(house, "13:29")
+    silence = Unreachable("no answer this time", service="tesla")
+    for minute in house.minutes("13:30", "13:39"):
+        house.battery.trouble = {"read": silence} if minute.minute % 3 else {}
+        run(house, minute)
+    told_while_it_came_and_went = house.warned[1:]
+    house.battery.trouble = {"read": silence}
+    for minute in house.minutes("13:40", "13:45"):
+        run(house, minute)
+
+    assert told_while_it_came_and_went == []
+    assert house.warned[1:] == ["smartcharge reconcile: no answer this time. (5 times running.)"]
+
+
+def test_a_release_that_does_not_show_after_a_power_cut_is_told_at_once(house: House) -> None:
+    hold_from_1305(house)
+    house.battery.powers, house.charger.answers = frozenset({Power.OFF_GRID}), [IDLE]
+    run(house, "13:29")
+    house.battery.powers, house.battery.deaf = frozenset(), True
+
+    assert run(house, "13:30") == NotConfirmed.exit_code
+
+    assert len(house.warned) == 2
+    assert "does not show it" in house.warned[1]
+
+
 def test_nothing_is_written_where_the_outside_powers_cannot_be_learnt_but_a_release_is(house: House) -> None:
     house.tariff.spans = ["13:00-14:30"]
     run(house, "13:00", plan.run)

@@ -16,7 +16,11 @@ MOST_AN_HOUR = {"kraken": 31, "zappi": 48, "mail": 30, "tesla": 62}
 """Kraken every other minute; the Zappi every other minute, every minute for 20 of them, and twice where it is due."""
 HALF_AN_HOUR = timedelta(minutes=30)
 MOST_IN_AN_OUTAGE = {"kraken": 9, "zappi": 14, "mail": 4, "tesla": 13}
-"""In half an hour in which no question was answered."""
+"""In half an hour in which no question was answered.
+
+A Zappi that says "unknown" has answered: skipping minutes is for 429, 5xx and time-outs, and it is asked on as
+ever, every minute for the first five of a slot and the first 15 of a window, and every other minute otherwise.
+"""
 LEAST_WAITS = {"kraken": 105, "zappi": 80, "mail": 280, "tesla": 0}
 """Seconds after 429, however little was asked for."""
 RELEASE_PATIENCE = timedelta(seconds=170)
@@ -85,10 +89,12 @@ class Manners:
                 count, _ = self.refused.get(service, (0, self.day.clock))
                 self.refused[service] = (count + 1, self.day.clock)
 
-    def _fault(self, service: str) -> object:
+    def _fault(self, service: str) -> BaseException | None:
+        """What keeps a service from answering; whatever else it says is an answer."""
         day = self.day
         parts = {"tesla": day.battery, "zappi": day.charger, "kraken": day.tariff, "mail": day.mailer}
-        return getattr(parts[service], "fault")  # noqa: B009  # of any of them
+        fault = getattr(parts[service], "fault")  # noqa: B009  # of any of them
+        return fault if isinstance(fault, BaseException) else None
 
     def _judge_wait(self, service: str) -> None:
         if service not in self.waits:
