@@ -55,10 +55,17 @@ class DutyLaws:
         self.owned_at = self.owned_at if known.memory.owned else self.day.now
 
     def _judge_reason(self) -> None:
-        """Who stands down has seen somebody's hand: held by somebody before, or changed since it was ours."""
+        """Who stands down has seen somebody's hand: held by somebody before, or changed since it was ours.
+
+        What a release did while the disk was full is foreign, too, when it is first read after that: neither
+        confirmed nor wanted, and no doubt could be stored before it. It reads as the owner's hand would, and
+        the owner comes first. Only what such a release did: a hold that still stands as it was is nobody's hand.
+        """
         values = (self.day.battery.mode, self.day.battery.reserve)
         theirs = any(not each.ours and each.shown in HOLDING for each in values)
-        if not theirs and self.sight.hand_at < self.owned_at:
+        released = any(each.ours and not each.held for each in values)
+        changed_at = max(self.sight.hand_at, self.sight.unrecorded_at) if released else self.sight.hand_at
+        if not theirs and changed_at < self.owned_at:
             self.sight.broken("nobody's hand, no stand-down", f"ours since {self.owned_at:%H:%M}")
 
     def after_round(self, known: Known) -> None:

@@ -77,6 +77,7 @@ class Laws:
     def on_write(self, name: str, value: str | int) -> None:
         """A command arrives at Tesla."""
         self.day.tell(f"  -> {value}")
+        self.sight.commanded()
         self.battery.commanded(name, value)
         if value in {"backup", 100}:
             self.holds.commanded(value)

@@ -64,12 +64,15 @@ class Run:
 
 
 class Sight:
-    """broken: notes a broken law, by its name and with what was seen."""
+    """broken: notes a broken law, by its name and with what was seen.
+
+    unrecorded_at: when a command last arrived that the store could not take down.
+    """
 
     def __init__(self, day: "Day") -> None:
         self.day = day
         self.disturbed_at = self.troubled_at = self.hand_at = day.now
-        self.doubted_at = day.now - LONG_AGO
+        self.doubted_at = self.unrecorded_at = day.now - LONG_AGO
         self.runs: list[Run] = []
 
     def broken(self, law: str, what: object) -> None:
@@ -136,6 +139,11 @@ class Sight:
     def sure_for(self) -> timedelta:
         """For how long every run could remember what it did, by a clock that goes right."""
         return self.day.now - self.doubted_at
+
+    def commanded(self) -> None:
+        """A command arrives: on a full disk it goes unrecorded, as only a release may."""
+        if self.day.disk_is_full:
+            self.unrecorded_at = self.day.now
 
     def disturbed(self, *, forgetful: bool = False) -> None:
         """Something happened; forgetful: something may not have been remembered."""

@@ -11,7 +11,7 @@ from soak_places import Fuse, hostile
 from soak_services import Posted
 
 from smartcharge import episodes
-from smartcharge.act import invite_post, plan, tick
+from smartcharge.act import invite_post, plan, reconcile, tick
 from smartcharge.core.calendar import Method, Revision
 from smartcharge.core.model import ChargerState
 from smartcharge.core.posting import Fate, Receipt
@@ -52,14 +52,14 @@ def test_what_a_release_did_on_a_full_disk_is_left_as_if_the_owner_had_done_it(h
     house.charger.answers = [ChargerState.IDLE]
     run(house, "13:29", disk_is_full=True)
     house.battery.trouble["read"] = Unreachable("no answer", service="tesla")
-    run(house, "13:31")
+    run(house, "13:31", reconcile.run)
     house.battery.trouble.clear()
     written = len(house.battery.writes)
 
     house.tariff.spans, house.charger.answers = ["13:00-14:30"], [ChargerState.CHARGING]
     run(house, "13:33", plan.run)
     for clock in ("13:33", "13:34", "14:01", "14:29"):
-        run(house, clock)
+        run(house, clock, reconcile.run)
 
     assert any("changed by hand" in line and "stands down until 15:00" in line for line in house.said)
     assert house.battery.writes[written:] == []
