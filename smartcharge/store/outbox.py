@@ -113,10 +113,16 @@ def waiting(db: sqlite3.Connection) -> tuple[Letter, ...]:
 
 
 def posted_since(db: sqlite3.Connection, since: datetime) -> int:
-    """Count the messages that were posted since then, or may have been."""
+    """Count the messages that were posted since a day began, or may have been.
+
+    What a clock that ran ahead has posted stands under another day, and must not use up this one.
+    """
     (row,) = db.execute(
-        "SELECT COUNT(*) AS count FROM outbox WHERE tried_at >= ? AND (state = 'sent' OR may_have_arrived)",
-        (to_text(since),),
+        """
+        SELECT COUNT(*) AS count FROM outbox
+        WHERE tried_at >= ? AND tried_at < ? AND (state = 'sent' OR may_have_arrived)
+        """,
+        (to_text(since), to_text(since + LONGEST_WAIT)),
     ).fetchall()
     count: int = row["count"]
     return count

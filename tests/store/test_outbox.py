@@ -219,6 +219,7 @@ def test_what_may_have_been_posted_counts_against_the_day(db: sqlite3.Connection
 
     assert outbox.posted_since(db, NOW) == 2
     assert outbox.posted_since(db, NOW + timedelta(seconds=1)) == 0
+    assert outbox.posted_since(db, NOW - timedelta(days=2)) == 0
 
 
 def test_a_revision_comes_back_as_it_was(db: sqlite3.Connection) -> None:
