@@ -112,12 +112,13 @@ def _connect(path: Path, mode: str) -> Connection:
 
 
 def _prepared(db: Connection, path: Path) -> Connection:
-    db.path = path
-    db.isolation_level = None
-    db.row_factory = sqlite3.Row
-    db.execute("PRAGMA foreign_keys = ON")
-    db.execute("PRAGMA synchronous = FULL")
-    return db
+    with _closed_on_error(db):
+        db.path = path
+        db.isolation_level = None
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA synchronous = FULL")
+        return db
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def test_a_damaged_database_is_an_error_and_the_services_are_asked_all_the_same(
 
 def test_a_page_gone_bad_inside_the_database_is_found(patient: Patient) -> None:
     path = patient.folder / "smartcharge.db"
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         (page,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'dispatches_by_end'").fetchone()
     _spoil(path, page)
 
@@ -155,7 +156,7 @@ def _spoil(path: Path, page: int) -> None:
 
 
 def test_a_database_of_the_future_is_an_error(patient: Patient) -> None:
-    with sqlite3.connect(patient.folder / "smartcharge.db") as db:
+    with closing(sqlite3.connect(patient.folder / "smartcharge.db")) as db, db:
         db.execute("PRAGMA user_version = 999")
 
     visit = offline(patient)

@@ -1,6 +1,7 @@
 """A refusal that the database cannot remember is told at once, and then once an hour: not in a mail a minute."""
 
 import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def misspelt(memory: Memory) -> None:
 
 
 def newer(memory: Memory) -> None:
-    with sqlite3.connect(memory.database) as db:
+    with closing(sqlite3.connect(memory.database)) as db, db:
         db.execute("PRAGMA user_version = 999")
 
 

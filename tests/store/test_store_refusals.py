@@ -126,6 +126,7 @@ def opened_by_somebody_else(path: Path, *, read_only: bool = False) -> str:
     code = """
 import os
 import sys
+import urllib.parse  # newer versions of pathlib load it late, when nobody may no longer read it
 from pathlib import Path
 from smartcharge.store import migrations, open_store
 from smartcharge.errors import DatabaseRefused
