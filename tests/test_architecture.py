@@ -108,7 +108,7 @@ ROOMS = {
     "commands.init": Room("act.* commands._asking places session toolbox", "click"),
     "commands.login": Room("commands._login_* session", "click"),
     "commands.demo": Room("act.words commands._options core.slots errors log session", "click", later="world.* cli"),
-    "commands._options": Room("budget errors guard session", "click", later="toolbox"),
+    "commands._options": Room("budget core.slots errors guard session", "click", later="toolbox"),
     "commands.*": Room("act.* commands._options core.* errors session store store.* toolbox", "click msgspec"),
     # the pretend street stands apart
     "world": Room(),

@@ -27,13 +27,14 @@ def test_a_file_is_private_and_whole(tmp_path: Path) -> None:
 def test_what_kills_left_is_removed_once_it_is_old(tmp_path: Path) -> None:
     old = left_by_a_kill(tmp_path, ".tokens.json.abcd1234.new", seconds_ago=LEFT_BEHIND_SECONDS + 60)
     young = left_by_a_kill(tmp_path, ".tokens.json.efgh5678.new", seconds_ago=1)
-    foreign = left_by_a_kill(tmp_path, ".tokens.json.swp", seconds_ago=LEFT_BEHIND_SECONDS + 60)
+    names = (".tokens.json.swp", ".tokens.json.new")
+    foreign = [left_by_a_kill(tmp_path, name, seconds_ago=LEFT_BEHIND_SECONDS + 60) for name in names]
 
     write_private(tmp_path / "tokens.json", b"{}")
 
     assert not old.exists()
     assert young.exists()  # another run may be writing it
-    assert foreign.exists()
+    assert all(file.exists() for file in foreign)
 
 
 def test_a_new_file_is_private_and_takes_no_other_s_place(tmp_path: Path) -> None:

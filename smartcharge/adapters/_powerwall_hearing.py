@@ -110,12 +110,13 @@ class _Headers(logging.Handler):
 def listening(hints: Mapping[int, str] = HINTS) -> Iterator[Hearing]:
     """Hear the library during the block, however quiet it has been told to be."""
     heard = Hearing(hints)
-    with _tuned_in("pypowerwall", heard), _tuned_in("httpcore", _Headers(heard)):
+    with tuned_in("pypowerwall", heard), tuned_in("httpcore", _Headers(heard)):
         yield heard
 
 
 @contextmanager
-def _tuned_in(name: str, handler: logging.Handler) -> Iterator[None]:
+def tuned_in(name: str, handler: logging.Handler) -> Iterator[None]:
+    """Let a handler hear a log down to its own level during the block; what only it asked for goes nowhere else."""
     log = logging.getLogger(name)
     level, propagate = log.level, log.propagate
     log.addHandler(handler)

@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from smartcharge.adapters._powerwall_hearing import tuned_in
+
 SENT = re.compile(r"send_request_headers\.started request=<Request \[b'(?!CONNECT')")
 """httpcore as it sends one, a proxy's own left out: the library's usual way."""
 CONNECTS = "Starting new HTTPS connection"
@@ -35,19 +37,5 @@ def requests_heard(count: Callable[[], None]) -> Iterator[None]:
     """Call `count` for every request during the block; whatever else the transports tell is dropped."""
     with ExitStack() as tuned:
         for name in TRANSPORTS:
-            tuned.enter_context(_tuned_in(logging.getLogger(name), _Requests(count)))
+            tuned.enter_context(tuned_in(name, _Requests(count)))
         yield
-
-
-@contextmanager
-def _tuned_in(log: logging.Logger, handler: logging.Handler) -> Iterator[None]:
-    level, propagate = log.level, log.propagate
-    log.addHandler(handler)
-    log.setLevel(logging.DEBUG)
-    log.propagate = False
-    try:
-        yield
-    finally:
-        log.setLevel(level)
-        log.propagate = propagate
-        log.removeHandler(handler)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from smartcharge import budget
+from smartcharge.core.slots import DAY, local_day
 from smartcharge.errors import Busy, ConfigurationRefused, Unreachable, most_serious
 from smartcharge.guard import attempt
 from smartcharge.session import Session
@@ -16,7 +17,6 @@ from smartcharge.session import Session
 if TYPE_CHECKING:
     from smartcharge.toolbox import Toolbox
 
-A_DAY = timedelta(days=1)
 YEARS = range(2000, 2200)
 """In which there are smart tariffs."""
 
@@ -101,19 +101,19 @@ def _occurrences(wanted: time, now: datetime, zone: ZoneInfo, days: range) -> li
 def day(text: str, tools: "Toolbox") -> date:
     """A local day as the owner writes it; raises a usage error that shows the right form."""
     today = _today(tools)
-    named = {"today": today, "yesterday": today - A_DAY}
+    named = {"today": today, "yesterday": today - DAY}
     return named.get(text) or _date(text, f"{text!r} is no day: write 2026-11-22, today or yesterday")
 
 
 def month(text: str, tools: "Toolbox") -> date:
     """A day of the calendar month that the owner writes; raises a usage error that shows the right form."""
     today = _today(tools)
-    named = {"this": today, "last": today.replace(day=1) - A_DAY}
+    named = {"this": today, "last": today.replace(day=1) - DAY}
     return named.get(text) or _date(f"{text}-01", f"{text!r} is no month: write 2026-11, this or last")
 
 
 def _today(tools: "Toolbox") -> date:
-    return tools.now.astimezone(ZoneInfo(tools.policy.cheap_period.zone)).date()
+    return local_day(tools.now, tools.policy.cheap_period.zone)
 
 
 def _date(text: str, problem: str) -> date:
