@@ -8,16 +8,11 @@ from pathlib import Path
 
 from smartcharge.errors import Busy
 from smartcharge.store.border import NOT_WRITABLE, Connection, border, refusal
+from smartcharge.store.schema import APPLICATION_ID, OLD_TABLES, SCHEMA_VERSION
 
-APPLICATION_ID = 0x536D4368
-"""Written into the file's header, so that a stranger's database is not taken for ours: "SmCh"."""
-SCHEMA_VERSION = 6
-"""The number of the last step in `migrations`."""
 WAIT_SECONDS = 10
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
-OLD_TABLES = ("dispatches", "dispatches_new")
-"""What the service before this program kept; the second is left where a power cut caught it widening the first."""
 
 NEWER = ("was made by a newer smartcharge", "Upgrade smartcharge to at least the version that made it")
 FOREIGN = ("belongs to another program", "Set database.path to another file; this one was left as it is")

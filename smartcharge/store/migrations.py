@@ -4,8 +4,8 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
-from smartcharge.store import APPLICATION_ID, OLD_TABLES, legacy
-from smartcharge.store.schema import FORESEEN, INVITES, LEASE, LEDGER_AND_QUIET, TABLES
+from smartcharge.store import legacy
+from smartcharge.store.schema import APPLICATION_ID, FORESEEN, INVITES, LEASE, LEDGER_AND_QUIET, OLD_TABLES, TABLES
 
 STEPS = Migrations("smartcharge")
 

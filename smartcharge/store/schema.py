@@ -1,5 +1,12 @@
 """Every table, in the order in which the numbered steps of `migrations` make them; commented column by column."""
 
+APPLICATION_ID = 0x536D4368
+"""Written into the file's header, so that a stranger's database is not taken for ours: "SmCh"."""
+SCHEMA_VERSION = 6
+"""The number of the last step in `migrations`."""
+OLD_TABLES = ("dispatches", "dispatches_new")
+"""What the service before this program kept; the second is left where a power cut caught it widening the first."""
+
 TABLES = (
     """
     CREATE TABLE dispatches (           -- every (start, end) the supplier ever named; only marked, never deleted

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from msgspec.structs import replace
 
+from smartcharge.core.ledger.facts import Basis, Energy, weakest
 from smartcharge.core.slots import DAY, SLOT, Span
 
 SAVING_IS = (
@@ -21,26 +22,11 @@ SAVING_IS = (
 """The definition as it is printed wherever a saving is shown."""
 
 
-class Basis(StrEnum):
-    """Where a figure comes from, the firmest first; what is made of several is as firm as the weakest of them."""
-
-    BILLED = "billed"
-    MEASURED = "measured"
-    ESTIMATED = "estimated"
-
-
 class Leak(StrEnum):
     """What was lost in a half hour: the battery was filled at the standard rate, or not at the cheap one."""
 
     HELD_WITHOUT_CHEAP = "held without a cheap slot"
     CHEAP_MISSED = "cheap slot missed"
-
-
-class Energy(Struct, frozen=True):
-    """An amount of energy (kWh, >= 0) and where it is known from."""
-
-    kwh: float
-    basis: Basis
 
 
 class Rates(Struct, frozen=True):
@@ -216,12 +202,6 @@ def days(first: date, last: date, zone: str) -> Span:
     """The local days from one to another, both included; each has 46, 48 or 50 half hours."""
     begins, ends = (datetime.combine(day, time(), ZoneInfo(zone)) for day in (first, last + DAY))
     return Span(begins.astimezone(UTC), ends.astimezone(UTC))
-
-
-def weakest(bases: Iterable[Basis | None]) -> Basis | None:
-    """The least firm of several, None where there is none."""
-    order = list(Basis)
-    return max((basis for basis in bases if basis is not None), key=order.index, default=None)
 
 
 def _by_basis(energies: Iterable[Energy | None]) -> tuple[Energy, ...]:

@@ -1,12 +1,35 @@
 """What the ledger is made from: all of it was written down by the runs, nothing is asked."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from enum import StrEnum
 
 from msgspec import Struct
 
 from smartcharge.core.answers import BatteryLevel, ChargerReading
 from smartcharge.core.calendar import Held
 from smartcharge.core.slots import CheapPeriod, Span
+
+
+class Basis(StrEnum):
+    """Where a figure comes from, the firmest first; what is made of several is as firm as the weakest of them."""
+
+    BILLED = "billed"
+    MEASURED = "measured"
+    ESTIMATED = "estimated"
+
+
+class Energy(Struct, frozen=True):
+    """An amount of energy (kWh, >= 0) and where it is known from."""
+
+    kwh: float
+    basis: Basis
+
+
+def weakest(bases: Iterable[Basis | None]) -> Basis | None:
+    """The least firm of several, None where there is none."""
+    order = list(Basis)
+    return max((basis for basis in bases if basis is not None), key=order.index, default=None)
 
 
 class PlannedDispatch(Struct, frozen=True):
