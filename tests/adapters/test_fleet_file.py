@@ -1,6 +1,7 @@
 """The file with the Fleet API's application and tokens: what is accepted, mended, kept and refused."""
 
 import base64
+import errno
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -157,10 +158,10 @@ def test_a_disk_that_takes_nothing_gets_the_copy_by_its_name_alone(
     write(tmp_path, GOOD, GOOD_FILE)
 
     def full(*_args: object, **_named: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, "no room")
 
     monkeypatch.setattr("tempfile.mkstemp", full)
-    with pytest.raises(Unreachable, match="No space left"):
+    with pytest.raises(Unreachable, match="no room"):
         keep_fleet(tmp_path, RENEWED)
 
     assert stored(tmp_path, FLEET_FILE) == GOOD

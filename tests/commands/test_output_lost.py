@@ -1,5 +1,6 @@
 """A disk that is full, a reader who has left, a terminal that is closed: one line at most, and a sensible end."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 from memory_case import Memory, remembered
 
 FULL = Path("/dev/full")
-LOST = "smartcharge: what was said could not be written (No space left on device).\n"
+LOST = f"smartcharge: what was said could not be written ({os.strerror(errno.ENOSPC)}).\n"
 
 
 @pytest.fixture

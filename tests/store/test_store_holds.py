@@ -62,10 +62,11 @@ def test_what_is_held_already_is_not_written_again(db: sqlite3.Connection, path:
 def test_the_database_itself_refuses_a_second_open_hold(db: sqlite3.Connection) -> None:
     hold(db, at("13:05"))
 
-    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+    with pytest.raises(sqlite3.IntegrityError) as refused:
         db.execute(
             "INSERT INTO holds (opened_at, until, kind, because) SELECT opened_at, until, kind, because FROM holds"
         )
+    assert refused.value.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE
 
 
 HOURS = {

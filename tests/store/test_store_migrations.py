@@ -109,7 +109,7 @@ def test_a_failing_step_leaves_the_database_as_it_was(path: Path) -> None:
         old.execute("CREATE TABLE episodes (in_the_way)")
     before = on_disk(path.parent)
 
-    with pytest.raises(sqlite3.OperationalError, match="already exists"):
+    with pytest.raises(sqlite3.OperationalError, match="episodes"):
         open_store(path)
 
     assert {name: content for name, (_, content) in on_disk(path.parent).items()} == {
@@ -211,7 +211,7 @@ print(db.execute("SELECT COUNT(*) FROM dispatches").fetchone()[0], db.execute("P
         assert child.stdin
         child.stdin.write("go\n")
         child.stdin.flush()
-    told = [child.communicate(timeout=30) for child in children]
+    told = [child.communicate(timeout=120) for child in children]
 
     assert told == [(f"{0 if form is None else 2} {SCHEMA_VERSION}\n", "")] * len(children)
     with closing(open_store(path)) as db:

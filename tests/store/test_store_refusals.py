@@ -1,5 +1,6 @@
 """A file that cannot be our memory is refused with its name and the mend, and left as it was."""
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -78,7 +79,7 @@ def test_a_folder_is_refused(tmp_path: Path, *, read_only: bool) -> None:
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
 
-    with pytest.raises(DatabaseRefused, match="cannot be opened: Not a directory"):
+    with pytest.raises(DatabaseRefused, match=f"cannot be opened: {os.strerror(errno.ENOTDIR)}"):
         open_store(tmp_path / "data" / "deeper" / "smartcharge.db")
 
 
@@ -179,4 +180,4 @@ def test_a_folder_that_may_not_be_entered_is_refused(anybodys: Path) -> None:
     path = anybodys / "private" / "smartcharge.db"
     open_store(path).close()
 
-    assert "cannot be opened: Permission denied" in opened_by_somebody_else(path)
+    assert f"cannot be opened: {os.strerror(errno.EACCES)}" in opened_by_somebody_else(path)
