@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ REPLIES = {
     "dot": "250 2.0.0 ok",
     "QUIT": "221 2.0.0 bye",
 }
+LONGEST_SECONDS = 300
+"""That a client is waited for; each of them is less patient."""
 NO_TLS = "250-localhost\r\n250 8BITMIME"
 
 
@@ -42,7 +45,7 @@ class ScriptedPost:
     """The server. script: replies by step, in place of the usual ones; implicit: TLS from the start.
 
     reached: every step that was answered, or not. heard: every command line, without what follows AUTH; that is
-    in secrets. mails: the messages, with their dots unstuffed.
+    in secrets. mails: the messages, with their dots unstuffed. before_stalling: is called when a step stalls.
     """
 
     context: ssl.SSLContext
@@ -52,6 +55,7 @@ class ScriptedPost:
     heard: list[str] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
     mails: list[bytes] = field(default_factory=list)
+    before_stalling: Callable[[], object] = lambda: None
 
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -78,7 +82,7 @@ class ScriptedPost:
             if self._done.is_set():
                 link.close()
                 return
-            link.settimeout(5)
+            link.settimeout(LONGEST_SECONDS)
             with ExitStack() as links, suppress(OSError):
                 links.callback(link.close)
                 self._converse(self._secured(link, links) if self.implicit else link, links)
@@ -114,6 +118,7 @@ class ScriptedPost:
         reply = self._reply(step)
         self.reached.append(step)
         if reply == STALL:
+            self.before_stalling()
             link.recv(1)  # until the client has gone
         if reply in {CUT, STALL}:
             return False

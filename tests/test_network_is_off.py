@@ -57,7 +57,7 @@ def test_a_thread_is_under_guard_too(strayed: list[str]) -> None:
 
 def test_this_machine_can_be_reached() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        with closing(socket.create_connection(("localhost", server.getsockname()[1]), timeout=5)) as client:
+        with closing(socket.create_connection(("localhost", server.getsockname()[1]), timeout=60)) as client:
             client.sendall(b"hello")
             answered, _ = server.accept()
         with answered:

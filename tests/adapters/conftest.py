@@ -8,6 +8,7 @@ import responses
 from hub_case import Scripted
 from kraken_case import EMAIL, NUMBER, PASSWORD, House, PretendKraken
 from powerwall_case import Home
+from share_case import Share
 
 from smartcharge.adapters.tariff_kraken import KrakenAccount
 from smartcharge.world.street import Street
@@ -33,6 +34,12 @@ def street(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Street]:
         for name, value in served.environment.items():
             monkeypatch.setenv(name, value)
         yield served
+
+
+@pytest.fixture
+def share(monkeypatch: pytest.MonkeyPatch) -> Share:
+    """A share of the time that a test uses up at a moment of its own."""
+    return Share(monkeypatch)
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 MB = 2**20
+MOST_SAID_MB = 64
+"""What may be under way on loopback, on top of the megabytes that a client reads before it refuses."""
 Pieces = Callable[[], Iterable[bytes]]
 
 
@@ -42,22 +44,35 @@ def endless(first: bytes, again: bytes) -> Pieces:
 
 @contextmanager
 def saying(pieces: Pieces, tls: ssl.SSLContext | None = None, *, first: bool = False) -> Iterator[int]:
-    """Serve on loopback; yields the port. first: speak before anything is asked, as mail servers do."""
+    """Serve on loopback; yields the port. first: speak before anything is asked, as mail servers do.
+
+    Fails where somebody went on listening: what is said without end is refused when little of it was heard.
+    """
+    said = [0]
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = threading.Thread(target=_serve, args=(listener, pieces, tls, first), daemon=True)
+        server = threading.Thread(target=_serve, args=(listener, pieces, tls, first, said), daemon=True)
         server.start()
         yield listener.getsockname()[1]
         with suppress(OSError):
-            socket.create_connection(listener.getsockname(), timeout=1).close()
-        server.join(timeout=5)
+            socket.create_connection(listener.getsockname(), timeout=60).close()
+        server.join(timeout=60)
+    assert not server.is_alive()
+    assert said[0] <= MOST_SAID_MB * MB
 
 
-def _serve(listener: socket.socket, pieces: Pieces, tls: ssl.SSLContext | None, first: bool) -> None:  # noqa: FBT001
+def _serve(
+    listener: socket.socket,
+    pieces: Pieces,
+    tls: ssl.SSLContext | None,
+    first: bool,  # noqa: FBT001
+    said: list[int],
+) -> None:
     with suppress(OSError):
         link, _ = listener.accept()
-        link.settimeout(5)
+        link.settimeout(60)
         with link if tls is None else tls.wrap_socket(link, server_side=True) as heard:
             if not first:
                 heard.recv(65536)
             for piece in pieces():
                 heard.sendall(piece)
+                said[0] += len(piece)

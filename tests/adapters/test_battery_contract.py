@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from battery_case import BACKENDS, Way, hold, look
+from share_case import Share, once_asked
 
 from smartcharge import budget
 from smartcharge.core.stance import Power
@@ -158,10 +159,10 @@ def test_nobody_at_home_is_an_outage(way: Way, monkeypatch: pytest.MonkeyPatch) 
     assert "could not be reached" in str(way.refusal(look))
 
 
-def use_to_the_end(way: Way) -> bool:
+def use_to_the_end(way: Way, share: Share) -> bool:
     """Read and write until the time is over, and keep nothing that holds on to what was open."""
     try:
-        with budget.share(0.4), way.battery() as powerwall:
+        with once_asked(share, way.street, way.command), way.battery() as powerwall:
             powerwall.read()
             powerwall.set_mode("backup")
     except budget.OutOfTime:
@@ -169,10 +170,10 @@ def use_to_the_end(way: Way) -> bool:
     return False
 
 
-def test_the_alarm_passes_through_and_leaves_nothing_open(way: Way) -> None:
+def test_the_alarm_passes_through_and_leaves_nothing_open(way: Way, share: Share) -> None:
     with way.battery():
         pass  # so that the library is loaded
     with way.street.fault("tesla", "hang", only=way.command):
-        assert use_to_the_end(way)
+        assert use_to_the_end(way, share)
 
     gc.collect()  # what is still open would be a warning here, and a warning is an error

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fleet_case import FleetHome
+from share_case import Share, once_asked
 
 from smartcharge import budget
 from smartcharge.errors import (
@@ -240,10 +241,10 @@ def test_a_sign_in_for_the_owner_api_opens_nothing_here(home: FleetHome) -> None
 # -- the end of a conversation ------------------------------------------------------------------------
 
 
-def use_to_the_end(home: FleetHome) -> bool:
+def use_to_the_end(home: FleetHome, share: Share, where: str) -> bool:
     """Read and write until the time is over, and keep nothing that holds on to what was open."""
     try:
-        with budget.share(0.5), home.battery() as powerwall:
+        with once_asked(share, home.street, where), home.battery() as powerwall:
             powerwall.read()
             powerwall.set_mode("backup")
     except budget.OutOfTime:
@@ -252,9 +253,9 @@ def use_to_the_end(home: FleetHome) -> bool:
 
 
 @pytest.mark.parametrize("where", ["products", "operation"])
-def test_the_alarm_passes_through_and_leaves_nothing_open(home: FleetHome, where: str) -> None:
+def test_the_alarm_passes_through_and_leaves_nothing_open(home: FleetHome, share: Share, where: str) -> None:
     with home.street.fault("tesla", "hang", only=where):
-        assert use_to_the_end(home)
+        assert use_to_the_end(home, share, where)
 
     gc.collect()  # what is still open would be a warning here, and a warning is an error
     assert home.stored()["refresh_token"]

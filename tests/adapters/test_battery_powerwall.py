@@ -237,7 +237,7 @@ def test_a_throttled_command_is_told_apart(home: Home) -> None:
 
 def test_a_command_without_an_answer_is_in_doubt_though_it_was_taken(home: Home) -> None:
     with home.street.fault("tesla", "hang", only="operation", after=True):
-        trouble = home.refusal_of_mode("backup", timeout_seconds=1)
+        trouble = home.refusal_of_mode("backup", timeout_seconds=3)
 
     assert "in time" in str(trouble)
     assert set(home.written) == {"backup"}

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from powerwall_case import Home
+from share_case import Share, once_asked
 
 from smartcharge import budget
 from smartcharge.errors import SignInRefused, Throttled, Trouble, Unreachable
@@ -95,10 +96,10 @@ def test_the_older_transport_of_the_library_works_too(home: Home, monkeypatch: p
         assert powerwall.read().mode == "autonomous"
 
 
-def use_to_the_end(home: Home) -> bool:
+def use_to_the_end(home: Home, share: Share, where: str) -> bool:
     """Read and write until the time is over, and keep nothing that holds on to what was open."""
     try:
-        with budget.share(0.5), home.battery() as powerwall:
+        with once_asked(share, home.street, where), home.battery() as powerwall:
             powerwall.read()
             powerwall.set_mode("backup")
     except budget.OutOfTime:
@@ -108,11 +109,13 @@ def use_to_the_end(home: Home) -> bool:
 
 @pytest.mark.parametrize("kind", ["hang", "drip"])
 @pytest.mark.parametrize("where", ["products", "site_info", "operation"])
-def test_the_alarm_passes_through_and_leaves_nothing_open(home: Home, kind: str, where: str) -> None:
+def test_the_alarm_passes_through_and_leaves_nothing_open(
+    home: Home, share: Share, kind: str, where: str
+) -> None:
     home.street.set_time(home.street.now + NINE_HOURS)
 
     with home.street.fault("tesla", kind, only=where):
-        assert use_to_the_end(home)
+        assert use_to_the_end(home, share, where)
 
     gc.collect()  # what is still open would be a warning here, and a warning is an error
     assert home.tokens()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hub_case import HOSTS, S18, S99, Scripted, charger, refusal
+from share_case import Share
 
 from smartcharge import budget
 from smartcharge.adapters.charger_zappi import ZappiCharger
@@ -81,7 +82,7 @@ def look_ups_over(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     is_over, ended = threading.Event(), []
 
     def stuck(host: str, *_: object, **__: object) -> None:
-        is_over.wait(timeout=3)
+        is_over.wait(timeout=60)
         ended.append(host)
         raise socket.gaierror
 
@@ -115,20 +116,25 @@ def is_socket(descriptor: Path) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["hang", "drip"])
-def test_the_alarm_passes_through_and_leaves_nothing_open(street: Street, kind: str) -> None:
-    zappi = charger(street)
+def test_the_alarm_passes_through_and_leaves_nothing_open(street: Street, share: Share, kind: str) -> None:
+    zappi = charger(street, patience_seconds=share.ROOMY_SECONDS)
     zappi.read(street.now)
     settled = open_sockets()
+    street.requests.clear()
 
-    with street.fault("myenergi", kind), pytest.raises(budget.OutOfTime), budget.share(0.3):
+    with (
+        street.fault("myenergi", kind),
+        pytest.raises(budget.OutOfTime),
+        share.used_up_once(lambda: street.requests != []),
+    ):
         zappi.read(street.now)
 
     assert comes_true(lambda: open_sockets() <= settled)
 
 
 def comes_true(claim: Callable[[], bool]) -> bool:
-    """Whether a claim holds within two seconds: the other side notices a moment later."""
-    for _ in range(40):
+    """Whether a claim holds before long: the other side notices a moment later, on a busy machine some more."""
+    for _ in range(1200):
         if claim():
             return True
         time.sleep(0.05)
@@ -171,10 +177,14 @@ def test_a_server_that_is_of_no_use_is_forgotten(street: Street, kind: str) -> N
     assert zappi.host is None
 
 
-def test_a_server_that_used_up_the_time_is_forgotten(street: Street) -> None:
-    zappi = charger(street, host=S18)
+def test_a_server_that_used_up_the_time_is_forgotten(street: Street, share: Share) -> None:
+    zappi = charger(street, host=S18, patience_seconds=share.ROOMY_SECONDS)
 
-    with street.fault("myenergi", "hang"), pytest.raises(budget.OutOfTime), budget.share(0.2):
+    with (
+        street.fault("myenergi", "hang"),
+        pytest.raises(budget.OutOfTime),
+        share.used_up_once(lambda: street.requests != []),
+    ):
         zappi.read(street.now)
 
     assert zappi.host is None

@@ -8,35 +8,40 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import trustme
 from kraken_case import EMAIL, NOW, NUMBER, jwt, sign_in
+from share_case import Share
 
 from smartcharge import budget
 from smartcharge.adapters._kraken_tokens import Stored, TokenFile
 from smartcharge.adapters.tariff_kraken import KrakenAccount
 from smartcharge.errors import Unreachable
 
+PATIENCE_SECONDS = 120.0
+"""For what comes in a moment, unless something is broken."""
+
 
 class Exchange(BaseHTTPRequestHandler):
-    """A sign-in service that takes its time."""
+    """A sign-in service that takes its time: think is what it does before it answers."""
 
     seen: list[dict[str, str]]
-    seconds = 0.0
+    think: Callable[[], object] = staticmethod(lambda: None)
     status = 200
 
     def do_POST(self) -> None:
         """Rotate the token."""
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self.seen.append({"body": body, "authorization": self.headers.get("Authorization", "")})
-        time.sleep(self.seconds)
+        self.think()
         answer = json.dumps({"id_token": jwt(id=len(self.seen)), "refresh_token": f"next-{len(self.seen)}"}).encode()
         self.send_response(self.status)
         self.send_header("Content-Length", str(len(answer)))
@@ -50,9 +55,11 @@ class Exchange(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(authority: trustme.CA | None = None, **settings: object) -> Iterator[tuple[str, list[dict[str, str]]]]:
+def serving(
+    authority: trustme.CA | None = None, *, think: Callable[[], object] = lambda: None, status: int = 200
+) -> Iterator[tuple[str, list[dict[str, str]]]]:
     seen: list[dict[str, str]] = []
-    handler = type("Handler", (Exchange,), {"seen": seen, **settings})
+    handler = type("Handler", (Exchange,), {"seen": seen, "think": staticmethod(think), "status": status})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         if authority is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -91,10 +98,10 @@ with Wire(datetime.fromisoformat(now)) as wire:
 
 
 def test_runs_at_the_same_moment_refresh_exactly_once(account: KrakenAccount) -> None:
-    with serving(seconds=0.6) as (url, seen):
+    with serving(think=partial(time.sleep, 0.6)) as (url, seen):
         command = [sys.executable, "-c", RUN, url, str(account.token_file), NOW.isoformat()]
         runs = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
-        outcomes = [(run.wait(30), (run.stderr or sys.stdin).read()) for run in runs]
+        outcomes = [(run.wait(PATIENCE_SECONDS), (run.stderr or sys.stdin).read()) for run in runs]
         for run in runs:
             assert run.stderr is not None
             run.stderr.close()
@@ -106,12 +113,20 @@ def test_runs_at_the_same_moment_refresh_exactly_once(account: KrakenAccount) ->
 
 def test_a_run_killed_while_it_waits_leaves_the_sign_in_as_it_was(account: KrakenAccount) -> None:
     before = account.token_file.read_text()
-    with serving(seconds=2.0) as (url, seen):
+    is_asked, is_dead = threading.Event(), threading.Event()
+
+    def think() -> None:
+        is_asked.set()
+        is_dead.wait(PATIENCE_SECONDS)
+
+    with serving(think=think) as (url, _):
         run = subprocess.Popen([sys.executable, "-c", RUN, url, str(account.token_file), NOW.isoformat()])
-        while not seen:
-            time.sleep(0.01)
+        was_asked = is_asked.wait(PATIENCE_SECONDS)
         run.kill()
         run.wait()
+        is_dead.set()
+
+    assert was_asked
 
     assert json.loads(account.token_file.read_text()) == json.loads(before)
     with TokenFile(account.token_file).alone() as kept:
@@ -131,33 +146,39 @@ def test_a_full_disk_is_told_before_a_single_use_token_is_spent(account: KrakenA
 
 
 def test_the_budgets_alarm_waits_until_a_token_is_on_disk(
-    account: KrakenAccount, monkeypatch: pytest.MonkeyPatch
+    account: KrakenAccount, share: Share, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sync = os.fsync
+    sync, is_over = os.fsync, threading.Event()
 
-    def sync_slowly(handle: int) -> None:
-        time.sleep(0.2)
+    def sync_too_long(handle: int) -> None:
+        share.use_up()
         sync(handle)
 
-    monkeypatch.setattr(os, "fsync", sync_slowly)
-    bystander = threading.Thread(target=time.sleep, args=(0.4,))  # a signal that is merely blocked here goes there
+    monkeypatch.setattr(os, "fsync", sync_too_long)
+    bystander = threading.Thread(target=is_over.wait)  # a signal that is merely blocked here goes there
     bystander.start()
 
-    with pytest.raises(budget.OutOfTime), budget.share(0.05):
+    with pytest.raises(budget.OutOfTime), budget.share(share.ROOMY_SECONDS):
         TokenFile(account.token_file).write(Stored("auth0", "eon-next", refresh_token="next-refresh-token"))
 
+    is_over.set()
     bystander.join()
     assert json.loads(account.token_file.read_text())["refresh_token"] == "next-refresh-token"
 
 
-def test_a_budget_that_is_used_up_ends_the_wait_for_an_answer(account: KrakenAccount) -> None:
-    with serving(seconds=1.5) as (url, _):
-        began = time.monotonic()
-        with pytest.raises(budget.OutOfTime), budget.share(0.3):
-            sign_in(replace(account, auth_url=url))
-        waited = time.monotonic() - began
+def test_a_budget_that_is_used_up_ends_the_wait_for_an_answer(account: KrakenAccount, share: Share) -> None:
+    is_over = threading.Event()
 
-    assert waited < 1.2
+    def think() -> None:
+        share.use_up()
+        is_over.wait(PATIENCE_SECONDS)
+
+    with serving(think=think) as (url, seen):
+        with pytest.raises(budget.OutOfTime), budget.share(share.ROOMY_SECONDS):
+            sign_in(replace(account, auth_url=url))
+        is_over.set()
+
+    assert len(seen) == 1
 
 
 def test_a_lock_that_another_run_holds_for_long_is_told(

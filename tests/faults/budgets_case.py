@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from faults_case import Ended, Scene, Zygote, held_with_token_until
 
 BUSY = 75
+FOR_EVER_SECONDS = 3600
 KRAKEN, THREADS, POWERWALL = (
     "smartcharge.adapters._kraken", "threads", "smartcharge.adapters._powerwall",
 )  # fmt: skip
@@ -60,6 +61,7 @@ def play(zygote: Zygote, case: Case) -> Played:
         silent = trouble.enter_context(closing(socket.create_server(("127.0.0.1", 0))))
         port = silent.getsockname()[1] if case.mail_is_silent else None
         made = trouble.enter_context(held_with_token_until(zygote, "19:00", last="13:28", mail_port=port))
+        made.street.door.drip_s = FOR_EVER_SECONDS
         with ExitStack() as faults:
             for service, kind in case.faults:
                 faults.enter_context(made.street.fault(service, kind))

@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+FOR_EVER_SECONDS = 3600
 WARM = (
     *("httpx", "pypowerwall", "pymyenergi.client", "requests", "icalendar", "sqlite_utils", "msgspec", "yaml"),
     *("smartcharge.act.tick", "smartcharge.adapters.battery_powerwall", "smartcharge.adapters.charger_zappi"),
@@ -43,12 +44,12 @@ def main() -> None:
 
 
 def _serve(job: dict[str, Any]) -> None:
-    """Run a job's children at once, and answer when the last has ended: exit code and seconds of each."""
-    begun, ended = time.monotonic(), {}
+    """Run a job's children at once, and answer when the last has ended: the exit code of each."""
+    ended: dict[int, int] = {}
     children = [_fork(job, report) for report in job["reports"]]
     while len(ended) < len(children):
         child, status = os.waitpid(-1, 0)
-        ended[child] = (os.waitstatus_to_exitcode(status), time.monotonic() - begun)
+        ended[child] = os.waitstatus_to_exitcode(status)
     unfinished = Path(f"{job['answer']}.new")
     unfinished.write_text(json.dumps([ended[child] for child in children]))
     unfinished.replace(job["answer"])
@@ -77,6 +78,7 @@ def _run(job: dict[str, Any], report: Path) -> int:
     install(points)
     if job["file_bytes"] is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_bytes"], resource.RLIM_INFINITY))
+    _note_the_first_share(report.with_suffix(".granted"))
     if job["stalled"]:
         _stall_names(tuple(job["stalled"]))
     from smartcharge.cli import main as run  # noqa: PLC0415  # in memory already
@@ -90,14 +92,29 @@ def _run(job: dict[str, Any], report: Path) -> int:
     return code
 
 
+def _note_the_first_share(place: Path) -> None:
+    """Write down how much time the run gives itself at most, at once: it may not live to its end."""
+    from smartcharge import budget  # noqa: PLC0415  # in memory already
+
+    real = budget.share
+
+    def noting(seconds: float) -> Any:
+        budget.share = real
+        with contextlib.suppress(OSError):  # a full disk
+            place.write_text(str(seconds))
+        return real(seconds)
+
+    budget.share = noting
+
+
 def _stall_names(whose: tuple[str, ...]) -> None:
-    """Let look-ups of names take a minute for these: modules by the beginning of their names, or "threads"."""
+    """Let look-ups of names take for ever for these: modules by the beginning of their names, or "threads"."""
     real = socket.getaddrinfo
 
     def stalled(*given: Any, **named: Any) -> Any:
         is_thread = threading.current_thread() is not threading.main_thread()
         if ("threads" in whose) if is_thread else _is_called_by(whose):
-            time.sleep(60)
+            time.sleep(FOR_EVER_SECONDS)
         return real(*given, **named)
 
     socket.getaddrinfo = stalled

@@ -27,17 +27,22 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 KILLED = -9
 POLL_SECONDS = 0.005
+LONGEST_SECONDS = 240.0
+"""After which nobody waits for a run any more: those who keep one waiting here never let it go."""
 TESLA_FILE, KRAKEN_FILE = ".pypowerwall.auth", ".kraken.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended: its exit code (negative: the signal), what it said, how long it took, the points it passed."""
+    """How a run ended: its exit code (negative: the signal), what it said, the points it passed.
+
+    granted: the seconds of its outermost share of the time, None where it asked for none.
+    """
 
     code: int
     said: str
-    seconds: float
     passed: tuple[str, ...] = ()
+    granted: float | None = None
 
 
 class Zygote:
@@ -67,10 +72,13 @@ class Zygote:
         line = json.dumps({**job, "reports": [str(each) for each in reports], "answer": str(answer)}) + "\n"
         self._process.stdin.write(line)
         self._process.stdin.flush()
+        polls = 0
         while not answer.exists():
             assert self._process.poll() is None, "the warmed-up process has died"
+            assert polls * POLL_SECONDS < LONGEST_SECONDS, f"{job['arguments']} does not end"
+            polls += 1
             time.sleep(POLL_SECONDS)
-        ended = [_ended(*each, report) for each, report in zip(json.loads(answer.read_text()), reports, strict=True)]
+        ended = [_ended(*each) for each in zip(json.loads(answer.read_text()), reports, strict=True)]
         shutil.rmtree(folder)
         return ended
 
@@ -80,13 +88,17 @@ class Zygote:
         assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
 
 
-def _ended(code: int, seconds: float, report: Path) -> Ended:
-    output = report.with_suffix(".out")
-    said = output.read_text(encoding="utf-8") if output.exists() else ""
-    return Ended(code, said, seconds, tuple(json.loads(report.read_text())) if report.exists() else ())
+def _ended(code: int, report: Path) -> Ended:
+    output, granted = report.with_suffix(".out"), report.with_suffix(".granted")
+    return Ended(
+        code,
+        output.read_text(encoding="utf-8") if output.exists() else "",
+        tuple(json.loads(report.read_text())) if report.exists() else (),
+        float(granted.read_text()) if granted.exists() else None,
+    )
 
 
 @dataclass
@@ -123,7 +135,7 @@ class Scene:
         """The same command line so many times at once.
 
         deadly: the point at which the child is killed. file_bytes: no file may grow beyond, as on a full disk.
-        stalled: for whom looking up a name takes a minute, see `child`.
+        stalled: for whom looking up a name takes for ever, see `child`.
         """
         at = self.at(clock)
         self.street.set_time(at)

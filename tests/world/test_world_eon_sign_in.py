@@ -29,7 +29,7 @@ ASKED = {
 
 
 def exchange(**fields: str) -> requests.Response:
-    return requests.post(TOKENS, data={"client_id": CLIENT, **fields}, timeout=5)
+    return requests.post(TOKENS, data={"client_id": CLIENT, **fields}, timeout=60)
 
 
 def refresh(token: str) -> requests.Response:
@@ -42,7 +42,7 @@ def redeem(code: str, **changes: str) -> requests.Response:
 
 
 def page(**changes: str) -> requests.Response:
-    return requests.get(PAGE, params={**ASKED, **changes}, allow_redirects=False, timeout=5)
+    return requests.get(PAGE, params={**ASKED, **changes}, allow_redirects=False, timeout=60)
 
 
 def brought_back(**changes: str) -> dict[str, str]:
@@ -55,7 +55,7 @@ def accounts(token: str) -> dict[str, Any]:
         "https://api.eonnext-kraken.energy/v1/graphql/",
         json={"query": "{ viewer { accounts { number } } }"},
         headers={"Authorization": f"Bearer {token}"},
-        timeout=5,
+        timeout=60,
     ).json()
     return answer
 

@@ -21,7 +21,7 @@ def _hang_up_afterwards() -> object:
 
 
 def connect(folder: Path) -> Powerwall:
-    return Powerwall("", cloudmode=True, fleetapi=True, authpath=str(folder), failover=False, timeout=2)
+    return Powerwall("", cloudmode=True, fleetapi=True, authpath=str(folder), failover=False, timeout=30)
 
 
 def test_settings_are_read_and_written(street: Street, tmp_path: Path) -> None:

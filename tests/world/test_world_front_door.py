@@ -1,7 +1,5 @@
 """The front door: who is let in, and the faults every service can have."""
 
-import time
-
 import pytest
 import requests
 
@@ -13,7 +11,7 @@ URL = "https://api.eonnext-kraken.energy/v1/graphql/"
 
 def test_a_host_that_is_not_in_the_street_is_refused_and_remembered(street: Street) -> None:
     with pytest.raises(requests.exceptions.ProxyError):
-        requests.get("https://example.org/", timeout=5)
+        requests.get("https://example.org/", timeout=60)
 
     assert street.refused == ["example.org"]
     assert street.requests == []
@@ -25,7 +23,7 @@ def test_a_client_that_does_not_know_the_authority_is_turned_away(
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
 
     with pytest.raises(requests.exceptions.SSLError):
-        requests.post(URL, json={}, timeout=5)
+        requests.post(URL, json={}, timeout=60)
     assert street.requests == []
 
 
@@ -35,7 +33,7 @@ BODIES = {"null": b"null", "list": b"[]", "empty": b"", "http-403": b"Request bl
 @pytest.mark.parametrize("kind", BODIES)
 def test_an_odd_body_is_what_the_client_gets(street: Street, kind: str) -> None:
     with street.fault("kraken", kind):
-        answer = requests.post(URL, json={}, timeout=5)
+        answer = requests.post(URL, json={}, timeout=60)
 
     assert BODIES[kind] in answer.content
     assert bool(answer.content) == bool(BODIES[kind])
@@ -43,7 +41,7 @@ def test_an_odd_body_is_what_the_client_gets(street: Street, kind: str) -> None:
 
 def test_too_many_requests_come_with_a_time_to_wait(street: Street) -> None:
     with street.fault("kraken", "http-429", amount=45):
-        answer = requests.post(URL, json={}, timeout=5)
+        answer = requests.post(URL, json={}, timeout=60)
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "45")
     assert answer.headers["Content-Type"].startswith("text/html")
@@ -51,31 +49,32 @@ def test_too_many_requests_come_with_a_time_to_wait(street: Street) -> None:
 
 def test_a_huge_body_is_sent_to_its_end(street: Street) -> None:
     with street.fault("kraken", "huge"):
-        assert len(requests.post(URL, json={}, timeout=5).content) > 8_000_000
+        assert len(requests.post(URL, json={}, timeout=60).content) > 8_000_000
 
 
 def test_a_hanging_server_and_a_cut_line_leave_no_status(street: Street) -> None:
     with street.fault("kraken", "hang"), pytest.raises(requests.exceptions.ReadTimeout):
-        requests.post(URL, json={}, timeout=0.2)
+        requests.post(URL, json={}, timeout=(60, 1))
     with street.fault("kraken", "drop"), pytest.raises(requests.exceptions.ConnectionError):
-        requests.post(URL, json={}, timeout=5)
+        requests.post(URL, json={}, timeout=60)
 
     assert [each.status for each in street.requests] == [0, 0]
 
 
 def test_a_dripping_server_outlasts_a_time_out_per_read(street: Street) -> None:
+    """It sends a byte, and the next one only after a while; the client hears the first while the rest is kept back."""
     street.door.drip_s = 0.01
-    began_s = time.monotonic()
-    with street.fault("kraken", "drip"):
-        answer = requests.post(URL, json={}, timeout=0.3)
+    with street.fault("kraken", "drip"), requests.post(URL, json={}, timeout=60, stream=True) as answer:
+        answer.raw.decode_content = False
+        pieces = [len(piece) for piece in iter(lambda: answer.raw.read1(2**16), b"")]
 
-    assert answer.json()["errors"]
-    assert time.monotonic() - began_s > 0.6
+    assert answer.status_code == 400
+    assert len(pieces) > sum(pieces) / 10
 
 
 def test_a_connection_carries_many_requests(street: Street) -> None:
     with requests.Session() as session:
-        answers = [session.post(URL, json={}, timeout=5).status_code for _ in range(3)]
+        answers = [session.post(URL, json={}, timeout=60).status_code for _ in range(3)]
 
     assert answers == [400, 400, 400]
     assert street.count("kraken") == 3

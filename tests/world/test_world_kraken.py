@@ -31,7 +31,7 @@ WINDOW = {"start": "2026-12-09T13:00:00+00:00", "end": "2026-12-09T14:30:00+00:0
 def ask(query: str, variables: dict[str, object], authorization: str = "") -> requests.Response:
     headers = {"Authorization": authorization} if authorization else {}
     with requests.Session() as session:
-        return session.post(URL, json={"query": query, "variables": variables}, headers=headers, timeout=5)
+        return session.post(URL, json={"query": query, "variables": variables}, headers=headers, timeout=60)
 
 
 def sign_in(**given: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ RAW = b"From: a@example.com\r\nTo: b@example.com\r\nSubject: hello\r\n\r\nA mail
 
 @pytest.fixture
 def client(street: Street) -> Iterator[smtplib.SMTP]:
-    with smtplib.SMTP(street.smtp_host, street.smtp_port, timeout=5) as connected:
+    with smtplib.SMTP(street.smtp_host, street.smtp_port, timeout=60) as connected:
         yield connected
 
 
@@ -80,13 +80,13 @@ def test_a_link_may_be_cut_when_the_server_has_the_mail_already(client: smtplib.
 
 def test_a_busy_server_says_421_for_a_greeting(street: Street) -> None:
     with street.fault("mail", "greeting-421"), pytest.raises(smtplib.SMTPConnectError) as caught:
-        smtplib.SMTP(street.smtp_host, street.smtp_port, timeout=5)
+        smtplib.SMTP(street.smtp_host, street.smtp_port, timeout=60)
 
     assert caught.value.smtp_code == 421
 
 
 def test_a_server_without_tls_does_not_offer_to_sign_in(street: Street) -> None:
-    with street.fault("mail", "no-starttls"), smtplib.SMTP(street.smtp_host, street.smtp_port, timeout=5) as client:
+    with street.fault("mail", "no-starttls"), smtplib.SMTP(street.smtp_host, street.smtp_port, timeout=60) as client:
         with pytest.raises(smtplib.SMTPNotSupportedError):
             client.starttls(context=ssl.create_default_context())
         client.ehlo()

@@ -1,6 +1,7 @@
 """The charger's cloud as the unmodified pymyenergi meets it."""
 
 import asyncio
+import json
 from datetime import timedelta
 
 import httpx
@@ -22,7 +23,7 @@ async def _get(street: Street, path: str, key: str, timeout_s: float) -> Answer:
         return answer
 
 
-def get(street: Street, path: str = "/cgi-jstatus-Z", *, key: str | None = None, timeout_s: float = 5) -> Answer:
+def get(street: Street, path: str = "/cgi-jstatus-Z", *, key: str | None = None, timeout_s: float = 30) -> Answer:
     return asyncio.run(_get(street, path, key or street.house.hub_key, timeout_s))
 
 
@@ -66,7 +67,7 @@ def test_a_wrong_key_is_refused(street: Street) -> None:
 
 def failing(street: Street, kind: str) -> Answer:
     with street.fault("myenergi", kind, only="cgi-jstatus-Z"):
-        return get(street, timeout_s=0.3)
+        return get(street, timeout_s=0.3 if kind == "hang" else 30)
 
 
 @pytest.mark.parametrize("kind", ["http-429", "http-503"])
@@ -94,7 +95,7 @@ def test_a_cut_connection_is_seen_as_one(street: Street) -> None:
 
 
 def test_a_page_instead_of_json_is_no_json(street: Street) -> None:
-    with pytest.raises(ValueError, match="Expecting value"):
+    with pytest.raises(json.JSONDecodeError):
         failing(street, "html")
 
 

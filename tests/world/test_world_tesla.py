@@ -24,7 +24,7 @@ def connect(street: Street, folder: Path) -> Powerwall:
         siteid=street.house.site_id,
         authpath=str(folder),
         failover=False,
-        timeout=2,
+        timeout=30,
     )
 
 
@@ -83,7 +83,7 @@ def test_the_token_file_is_its_owner_s_alone(folder: Path) -> None:
 def post(street: Street, command: str, **body: object) -> int:
     token = street.tesla_auth.issue(street.now)["access_token"]
     url = f"https://owner-api.teslamotors.com/api/1/energy_sites/{street.house.site_id}/{command}"
-    return requests.post(url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=5).status_code
+    return requests.post(url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=60).status_code
 
 
 def test_what_tesla_cannot_mean_it_refuses(street: Street) -> None:
