@@ -3,16 +3,18 @@
 Run with the system's Python: /usr/bin/python3 .ci/check_itip.py FOLDER
 It needs the Debian packages python3-gi and gir1.2-ical-3.0.
 """
-# ruff: noqa: INP001, T201 - a script that prints
 
 import sys
 from email import message_from_bytes
 from pathlib import Path
 
 import gi
+from gi.repository import ICalGLib  # only after the version is chosen
+
+# ruff: noqa: INP001, T201 - a script that prints
+
 
 gi.require_version("ICalGLib", "3.0")
-from gi.repository import ICalGLib  # noqa: E402  # only after the version is chosen
 
 WITHOUT_STAMP = """BEGIN:VCALENDAR\r
 VERSION:2.0\r

@@ -8,12 +8,12 @@ from importlib import import_module
 import click
 from click.shell_completion import CompletionItem
 
-from smartcharge import __version__, log
-from smartcharge.clock import read_clock
-from smartcharge.guard import attempt
-from smartcharge.session import Session
+from smartcharge import __version__
+from smartcharge.clock import utc_now
+from smartcharge.commands.common import CliContext
+from smartcharge.console import on_stdout_error, run_guarded
 
-COMMANDS = {
+COMMAND_SUMMARIES = {
     "fetch-dispatches": "Ask Kraken for the plan, if an answer is due.",
     "reconcile": "Bring the Powerwall to the stance the policy wants.",
     "midnight-reset": "Assert the resting stance, once per cheap period.",
@@ -34,21 +34,27 @@ COMMANDS = {
     "login": "Sign in to Kraken or Tesla.",
     "demo": "Play a whole day against a pretend street.",
 }
-INTERRUPTED = 130
+MODULES = {
+    **dict.fromkeys(("fetch-dispatches", "reconcile", "midnight-reset", "send-invites"), "tick"),
+    "resume": "pause",
+}
+"""Where a command lives whose module has another name."""
+EXIT_INTERRUPTED = 130
 
 
-class LazyGroup(click.Group):
+class LazyCommandGroup(click.Group):
     """Imports a command's module only when that command runs; --help imports none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """Name the commands in the order of the table."""
-        return list(COMMANDS)
+        return list(COMMAND_SUMMARIES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMAND_SUMMARIES:
             return None
-        command: click.Command = import_module(f"smartcharge.commands.{cmd_name.replace('-', '_')}").command
+        module = import_module(f"smartcharge.commands.{MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def invoke(self, ctx: click.Context) -> object:
@@ -56,41 +62,43 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError as odd:
-            return log.lose(odd)
+            return on_stdout_error(odd)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer the table's names where a word is to be completed, and import no command for that."""
-        named = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        named = [
+            CompletionItem(name, help=text) for name, text in COMMAND_SUMMARIES.items() if name.startswith(incomplete)
+        ]
         return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Print the table itself."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(COMMAND_SUMMARIES.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyCommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", metavar="PATH", type=click.Path(), help="The configuration file.")
 @click.option("-v", "--verbose", is_flag=True, help="Show details, never secrets.")
 @click.version_option(__version__, prog_name="smartcharge")
 @click.pass_context
-def group(ctx: click.Context, config: str | None, *, verbose: bool) -> None:
+def cli_group(ctx: click.Context, config: str | None, *, verbose: bool) -> None:
     """Fill the Powerwall while the supplier charges the car at the cheap rate, and always bring it back."""
-    ctx.obj = Session(config, verbose, now=ctx.obj())
+    ctx.obj = CliContext(config, verbose, now=ctx.obj())
 
 
-def main(arguments: Sequence[str], clock: Callable[[], datetime] = read_clock) -> int:
+def run_cli(arguments: Sequence[str], clock: Callable[[], datetime] = utc_now) -> int:
     """Run one command; returns its exit code. clock: replaced by whoever plays a simulated day."""
     codes = [0]
-    return attempt(lambda: codes.append(_invoke(arguments, clock))) or codes[-1]
+    return run_guarded(lambda: codes.append(_invoke_click(arguments, clock))) or codes[-1]
 
 
-def _invoke(arguments: Sequence[str], clock: Callable[[], datetime]) -> int:
+def _invoke_click(arguments: Sequence[str], clock: Callable[[], datetime]) -> int:
     try:
-        code = group.main(list(arguments), prog_name="smartcharge", standalone_mode=False, obj=clock)
+        code = cli_group.main(list(arguments), prog_name="smartcharge", standalone_mode=False, obj=clock)
     except click.ClickException as refused:
         refused.show(sys.stderr)
         return refused.exit_code
     except click.Abort:
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     return code if isinstance(code, int) else 0

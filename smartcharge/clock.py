@@ -3,6 +3,6 @@
 from datetime import UTC, datetime
 
 
-def read_clock() -> datetime:
+def utc_now() -> datetime:
     """Now, as UTC."""
     return datetime.now(UTC)

@@ -9,22 +9,22 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from smartcharge.errors import DatabaseRefused
+from smartcharge.errors import StoreError
 
-PRIVATE = 0o600
+PRIVATE_MODE = 0o600
 LOCK_POLL_SECONDS = 0.1
-UNFINISHED = ".new"
+TEMP_SUFFIX = ".new"
 """How files end that are still being written."""
-UNWRITABLE = (
+UNWRITABLE_FIX = (
     "Free some space, or give the folder to the user who runs smartcharge; "
     "a memory card that turns read-only by itself is usually worn out"
 )
-LEFT_BEHIND_SECONDS = 600
+STALE_TEMP_SECONDS = 600
 
 
-def write_private(path: Path, content: bytes) -> None:
+def write_private_file(path: Path, content: bytes) -> None:
     """Replace a file as a whole, readable by its owner only; an `OSError` leaves the old one as it was."""
-    handle, name = _beside(path)
+    handle, name = _open_temp_file(path)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -36,12 +36,12 @@ def write_private(path: Path, content: bytes) -> None:
             Path(name).unlink()
         raise
     sync_folder(path.parent)
-    _remove_what_kills_left(path)
+    _remove_stale_temp_files(path)
 
 
-def create_private(path: Path, content: bytes) -> None:
+def create_private_file(path: Path, content: bytes) -> None:
     """Make a file that was not there, whole or not at all, as `write_private` does; `FileExistsError` where it was."""
-    handle, name = _beside(path)
+    handle, name = _open_temp_file(path)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -53,26 +53,26 @@ def create_private(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def _beside(path: Path) -> tuple[int, str]:
+def _open_temp_file(path: Path) -> tuple[int, str]:
     """A new file next to another, open, readable by its owner only, and its path."""
     import tempfile  # noqa: PLC0415  # an idle run writes no file
 
-    return tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
+    return tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=TEMP_SUFFIX)
 
 
-def _remove_what_kills_left(path: Path) -> None:
+def _remove_stale_temp_files(path: Path) -> None:
     """A run that was killed in mid-write leaves its copy; one much older than the file just written is such a one."""
     written = path.stat().st_mtime
-    for left in filter(partial(_is_copy_of, path), path.parent.iterdir()):
+    for left in filter(partial(_is_temp_file_of, path), path.parent.iterdir()):
         with contextlib.suppress(OSError):
-            if written - left.stat().st_mtime > LEFT_BEHIND_SECONDS:
+            if written - left.stat().st_mtime > STALE_TEMP_SECONDS:
                 left.unlink()
 
 
-def _is_copy_of(path: Path, other: Path) -> bool:
+def _is_temp_file_of(path: Path, other: Path) -> bool:
     """Whether a file has a name as `_beside` makes them."""
-    begin, length = f".{path.name}.", len(path.name) + len(UNFINISHED) + 2
-    return other.name.startswith(begin) and other.name.endswith(UNFINISHED) and len(other.name) > length
+    begin, length = f".{path.name}.", len(path.name) + len(TEMP_SUFFIX) + 2
+    return other.name.startswith(begin) and other.name.endswith(TEMP_SUFFIX) and len(other.name) > length
 
 
 def sync_folder(folder: Path) -> None:
@@ -84,14 +84,14 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def make_private(path: Path) -> None:
+def make_file_private(path: Path) -> None:
     """Take the group's and everybody's rights off a file, if they have any."""
     if path.stat().st_mode & 0o077:
-        path.chmod(PRIVATE)
+        path.chmod(PRIVATE_MODE)
 
 
 @contextmanager
-def locked(path: Path, *, wait_seconds: float) -> Iterator[bool]:
+def file_lock(path: Path, *, wait_seconds: float) -> Iterator[bool]:
     """Hold a kernel lock on a file during the block; yields whether it was had within `wait_seconds`.
 
     The kernel frees it when the process ends, however it ends. The wait is counted in naps, not by a
@@ -99,17 +99,17 @@ def locked(path: Path, *, wait_seconds: float) -> Iterator[bool]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE)
     except OSError as odd:
-        raise DatabaseRefused(f"{path.parent} cannot be written ({odd.strerror})", hint=UNWRITABLE) from odd
+        raise StoreError(f"{path.parent} cannot be written ({odd.strerror})", fix=UNWRITABLE_FIX) from odd
     try:
-        yield _lock(handle, round(wait_seconds / LOCK_POLL_SECONDS))
+        yield _try_lock(handle, round(wait_seconds / LOCK_POLL_SECONDS))
     finally:
         os.close(handle)
 
 
-def _lock(handle: int, naps: int) -> bool:
-    for _ in range(naps + 1):
+def _try_lock(handle: int, attempts: int) -> bool:
+    for _ in range(attempts + 1):
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

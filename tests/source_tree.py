@@ -9,8 +9,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "smartcharge"
-BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
-BRANCHES = (ast.If, ast.IfExp, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.match_case, ast.comprehension)
+BLOCK_NODES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
+BRANCH_NODES = (
+    ast.If,
+    ast.IfExp,
+    ast.For,
+    ast.AsyncFor,
+    ast.While,
+    ast.ExceptHandler,
+    ast.match_case,
+    ast.comprehension,
+)
 Def = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -49,46 +58,48 @@ class Module:
 
 
 @cache
-def modules() -> dict[str, Module]:
+def load_modules() -> dict[str, Module]:
     """Every module of the package by its name."""
-    return {module.name: module for module in map(_read, sorted((ROOT / PACKAGE).rglob("*.py")))}
+    return {module.name: module for module in map(_read_module, sorted((ROOT / PACKAGE).rglob("*.py")))}
 
 
-def imports(module: Module) -> Iterator[Import]:
+def find_imports(module: Module) -> Iterator[Import]:
     """Everything a module imports; a submodule taken from its package is the submodule."""
     at_once = {id(node) for node in _at_module_level(module.tree.body)}
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, node.lineno, id(node) not in at_once) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield from (Import(_target(node, alias.name), node.lineno, id(node) not in at_once) for alias in node.names)
+            yield from (
+                Import(_import_target(node, alias.name), node.lineno, id(node) not in at_once) for alias in node.names
+            )
 
 
-def short(target: str) -> str:
+def module_name(target: str) -> str:
     """A target inside the package as `Module.name` spells it."""
     return target.removeprefix(PACKAGE).lstrip(".") or "__init__"
 
 
-def functions(module: Module) -> Iterator[Def]:
+def find_functions(module: Module) -> Iterator[Def]:
     """Every function and method, nested ones included."""
     return (node for node in ast.walk(module.tree) if isinstance(node, Def))
 
 
-def branches(function: Def) -> int:
+def count_branches(function: Def) -> int:
     """Branches, loops, handlers, cases, comprehensions, and each `and` and `or`; a function inside has its own."""
     total = 0
-    for node in _own(function):
-        total += isinstance(node, BRANCHES)
+    for node in _own_nodes(function):
+        total += isinstance(node, BRANCH_NODES)
         total += len(node.values) - 1 if isinstance(node, ast.BoolOp) else 0
     return total
 
 
-def nesting(function: Def) -> int:
+def nesting_depth(function: Def) -> int:
     """How deep blocks lie inside one another; `elif` is no deeper than its `if`."""
-    return max((_depth(statement) for statement in function.body), default=0)
+    return max((_block_depth(statement) for statement in function.body), default=0)
 
 
-def unannotated(function: Def) -> Iterator[str]:
+def unannotated_parameters(function: Def) -> Iterator[str]:
     """The parameters without a type, and "return"."""
     taken = function.args
     stars = [star for star in (taken.vararg, taken.kwarg) if star]
@@ -99,19 +110,19 @@ def unannotated(function: Def) -> Iterator[str]:
         yield "return"
 
 
-def imagined(name: str, text: str) -> Module:
+def module_from_text(name: str, text: str) -> Module:
     """A module that is not there, to see whether a rule would notice."""
     path = ROOT.joinpath(PACKAGE, *name.split(".")).with_suffix(".py")
     return Module(name, path, ast.parse(text), text.count("\n"))
 
 
-def _read(path: Path) -> Module:
+def _read_module(path: Path) -> Module:
     name = ".".join(path.relative_to(ROOT / PACKAGE).with_suffix("").parts).removesuffix(".__init__")
     text = path.read_text(encoding="utf-8")
     return Module(name, path, ast.parse(text), text.count("\n"))
 
 
-def _target(node: ast.ImportFrom, name: str) -> str:
+def _import_target(node: ast.ImportFrom, name: str) -> str:
     if node.level:
         return f"relative import of {node.module or name}"
     package = ROOT.joinpath(*f"{node.module}.{name}".split("."))
@@ -124,10 +135,10 @@ def _at_module_level(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
         if isinstance(node, (Def, ast.If)) and (isinstance(node, Def) or ast.unparse(node.test) == "TYPE_CHECKING"):
             continue
         yield node
-        yield from _at_module_level(child for child in _statements(node))
+        yield from _at_module_level(child for child in _child_statements(node))
 
 
-def _statements(node: ast.AST) -> Iterator[ast.stmt]:
+def _child_statements(node: ast.AST) -> Iterator[ast.stmt]:
     """The statements right below a node, those of `except` and `case` included."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.stmt):
@@ -136,7 +147,7 @@ def _statements(node: ast.AST) -> Iterator[ast.stmt]:
             yield from child.body
 
 
-def _own(function: Def) -> Iterator[ast.AST]:
+def _own_nodes(function: Def) -> Iterator[ast.AST]:
     waiting: list[ast.AST] = list(function.body)
     while waiting:
         node = waiting.pop()
@@ -145,11 +156,11 @@ def _own(function: Def) -> Iterator[ast.AST]:
             waiting.extend(ast.iter_child_nodes(node))
 
 
-def _depth(node: ast.stmt) -> int:
+def _block_depth(node: ast.stmt) -> int:
     if isinstance(node, Def):
         return 0
-    below = max((_depth(child) - _is_elif(node, child) for child in _statements(node)), default=0)
-    return below + isinstance(node, BLOCKS)
+    below = max((_block_depth(child) - _is_elif(node, child) for child in _child_statements(node)), default=0)
+    return below + isinstance(node, BLOCK_NODES)
 
 
 def _is_elif(node: ast.stmt, child: ast.stmt) -> bool:

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 
 import pytest
-from source_tree import Import, Module, imagined, imports, modules, short
+from source_tree import Import, Module, find_imports, load_modules, module_from_text, module_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def fits(name: str, patterns: str) -> bool:
 def is_allowed(room: Room, wanted: Import) -> bool:
     """Whether a room may import this, there and then."""
     if wanted.is_ours:
-        return fits(short(wanted.target), f"{room.ours} {room.later}" if wanted.later else room.ours)
+        return fits(module_name(wanted.target), f"{room.ours} {room.later}" if wanted.later else room.ours)
     if wanted.library is None:
         return True
     return fits(wanted.library, f"{room.libraries} {room.later_libraries}" if wanted.later else room.libraries)
@@ -173,8 +173,8 @@ def is_allowed(room: Room, wanted: Import) -> bool:
 def graph() -> dict[str, frozenset[str]]:
     """What every module imports of ours at module level."""
     return {
-        name: frozenset(short(each.target) for each in imports(module) if each.is_ours and not each.later)
-        for name, module in modules().items()
+        name: frozenset(module_name(each.target) for each in find_imports(module) if each.is_ours and not each.later)
+        for name, module in load_modules().items()
     }
 
 
@@ -201,38 +201,40 @@ def folded(edges: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
     }
 
 
-@pytest.mark.parametrize("module", modules().values(), ids=modules())
+@pytest.mark.parametrize("module", load_modules().values(), ids=load_modules())
 def test_a_module_imports_only_what_its_room_may(module: Module) -> None:
     assert pattern_of(module.name), f"{module.name} has no room"
     room = room_of(module)
-    assert [f"{module.at(each.line)} {each.target}" for each in imports(module) if not is_allowed(room, each)] == []
+    assert [
+        f"{module.at(each.line)} {each.target}" for each in find_imports(module) if not is_allowed(room, each)
+    ] == []
 
 
 @pytest.mark.parametrize(("name", "text"), INTRUSIONS.values(), ids=INTRUSIONS)
 def test_an_intrusion_is_noticed(name: str, text: str) -> None:
-    module = imagined(name, text)
-    assert [is_allowed(room_of(module), each) for each in imports(module)] == [False]
+    module = module_from_text(name, text)
+    assert [is_allowed(room_of(module), each) for each in find_imports(module)] == [False]
 
 
 def test_every_room_is_lived_in() -> None:
-    assert sorted(set(ROOMS) - {pattern_of(name) for name in modules()}) == []
+    assert sorted(set(ROOMS) - {pattern_of(name) for name in load_modules()}) == []
 
 
 def test_the_core_uses_nothing_that_could_touch_the_world() -> None:
-    core = [module for name, module in modules().items() if fits(name, "core core.*")]
-    used = [(module, each) for module in core for each in imports(module) if not each.is_ours]
+    core = [module for name, module in load_modules().items() if fits(name, "core core.*")]
+    used = [(module, each) for module in core for each in find_imports(module) if not each.is_ours]
     assert len(used) > 10
     assert [f"{m.at(i.line)} {i.target}" for m, i in used if i.target.split(".")[0] not in CORE_MAY_USE] == []
 
 
 def test_only_the_command_table_imports_by_a_name_made_up_at_run_time() -> None:
-    assert [name for name, m in modules().items() for node in ast.walk(m.tree) if _names_importer(node)] == ["cli"]
+    assert [name for name, m in load_modules().items() for node in ast.walk(m.tree) if _names_importer(node)] == ["cli"]
 
 
 def test_only_the_toolbox_has_tools_made() -> None:
     asked = {
         (name, node.attr)
-        for name, module in modules().items()
+        for name, module in load_modules().items()
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "wiring"
     }
@@ -262,4 +264,4 @@ def _names_importer(node: ast.AST) -> bool:
 
 
 def test_the_package_was_found() -> None:
-    assert {"__init__", "cli", "core.decide", "store", "store.holds"} <= set(modules())
+    assert {"__init__", "cli", "core.decide", "store", "store.holds"} <= set(load_modules())

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 import yaml
-from source_tree import ROOT, modules
+from source_tree import ROOT, load_modules
 
 from smartcharge import __version__
-from smartcharge.cli import COMMANDS, group, main
-from smartcharge.config import load_config
-from smartcharge.settings import CHEAP_PERIODS, SECTIONS
+from smartcharge.cli import COMMAND_SUMMARIES, cli_group, run_cli
+from smartcharge.config.load import load_config
+from smartcharge.config.schema import CONFIG_SECTIONS, DEFAULT_CHEAP_PERIODS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CRONTAB = (ROOT / "crontab.example").read_text(encoding="utf-8")
@@ -24,7 +24,9 @@ CI = ROOT / ".ci" / "run"
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 PROSE = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "crontab.example", EXAMPLE, *DECISIONS]
 
-KEYS = {f"{section}.{field.name}" for section, kind in SECTIONS.items() for field in msgspec.structs.fields(kind)}
+KEYS = {
+    f"{section}.{field.name}" for section, kind in CONFIG_SECTIONS.items() for field in msgspec.structs.fields(kind)
+}
 BY_CRON = {"fetch-dispatches", "reconcile", "midnight-reset", "send-invites", "tick"}
 HEADINGS = ["Status", "Context", "Decision", "Consequences"]
 UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|coming soon|lorem ipsum)\b")
@@ -46,19 +48,19 @@ def fenced(text: str) -> list[str]:
 
 
 def test_the_readme_names_every_command_and_no_other() -> None:
-    assert commands_in(README) == set(COMMANDS)
+    assert commands_in(README) == set(COMMAND_SUMMARIES)
 
 
 def test_the_readme_has_a_row_for_every_command() -> None:
-    assert set(re.findall(r"^\| `smartcharge ([a-z-]+)` \|", README, re.MULTILINE)) == set(COMMANDS)
+    assert set(re.findall(r"^\| `smartcharge ([a-z-]+)` \|", README, re.MULTILINE)) == set(COMMAND_SUMMARIES)
 
 
-@pytest.mark.parametrize("module", modules().values(), ids=modules())
+@pytest.mark.parametrize("module", load_modules().values(), ids=load_modules())
 def test_the_program_sends_nobody_to_a_command_that_is_not_there(module: object) -> None:
     tree = getattr(module, "tree", None)
     assert isinstance(tree, ast.Module)
     texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-    assert {command for text in texts for command in commands_in(text)} - set(COMMANDS) == set()
+    assert {command for text in texts for command in commands_in(text)} - set(COMMAND_SUMMARIES) == set()
 
 
 def test_the_crontab_runs_the_four_and_offers_the_one() -> None:
@@ -95,13 +97,13 @@ def test_the_example_configuration_is_accepted_and_states_the_true_defaults(tmp_
     assert said.control == true.control
     assert (said.eon_next, said.myenergi, said.alerts) == (true.eon_next, true.myenergi, true.alerts)
     assert said.tesla is None
-    assert said.gcal == SECTIONS["gcal"]()
-    assert said.control.cheap_period == CHEAP_PERIODS["eon-next"]
+    assert said.gcal == CONFIG_SECTIONS["gcal"]()
+    assert said.control.cheap_period == DEFAULT_CHEAP_PERIODS["eon-next"]
 
 
 @pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
 def test_a_key_that_is_mentioned_exists(path: Path) -> None:
-    sections = "|".join(SECTIONS)
+    sections = "|".join(CONFIG_SECTIONS)
     mentioned = re.findall(rf"`((?:{sections})\.[a-z_]+)", path.read_text(encoding="utf-8"))
     assert {key.removesuffix("_file") for key in mentioned} - KEYS == set()
 
@@ -123,7 +125,7 @@ def test_a_message_that_the_readme_explains_is_one_that_the_program_gives() -> N
     rows = re.findall(r"^\| (`.*?) \| .* \| .* \|$", README.partition("## When something")[2], re.MULTILINE)
     quoted = [text for row in rows for text in re.findall(r"`([^`]+)`", row)]
     source = " ".join(
-        str(node.value) for m in modules().values() for node in ast.walk(m.tree) if isinstance(node, ast.Constant)
+        str(node.value) for m in load_modules().values() for node in ast.walk(m.tree) if isinstance(node, ast.Constant)
     )
     assert len(quoted) > 8
     assert [text for text in quoted if text.strip("()") not in source] == []
@@ -140,19 +142,19 @@ def test_links_inside_the_project_lead_somewhere() -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", COMMAND_SUMMARIES)
 def test_a_command_helps_and_its_help_is_the_table_s(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    command = group.commands.get(name) or group.get_command(None, name)  # type: ignore[arg-type]
+    command = cli_group.commands.get(name) or cli_group.get_command(None, name)  # type: ignore[arg-type]
     assert command is not None
     assert command.help is not None
-    assert command.help.splitlines()[0] == COMMANDS[name]
-    assert main([name, "--help"]) == 0
-    assert COMMANDS[name].split()[0] in capsys.readouterr().out
+    assert command.help.splitlines()[0] == COMMAND_SUMMARIES[name]
+    assert run_cli([name, "--help"]) == 0
+    assert COMMAND_SUMMARIES[name].split()[0] in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", COMMAND_SUMMARIES)
 def test_every_option_is_explained(name: str) -> None:
-    command = group.get_command(None, name)  # type: ignore[arg-type]
+    command = cli_group.get_command(None, name)  # type: ignore[arg-type]
     waiting, bare = [command], []
     while waiting:
         each = waiting.pop()
@@ -162,9 +164,9 @@ def test_every_option_is_explained(name: str) -> None:
 
 
 def test_the_table_stands_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--help"]) == 0
+    assert run_cli(["--help"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert [name for name, text in COMMANDS.items() if f"{name} {text}" not in said] == []
+    assert [name for name, text in COMMAND_SUMMARIES.items() if f"{name} {text}" not in said] == []
 
 
 def test_the_changelog_has_this_version_first() -> None:
@@ -191,11 +193,11 @@ def test_prose_is_finished_and_british(path: Path) -> None:
 
 
 def test_names_say_what_a_thing_is() -> None:
-    names = [(name, part) for name in modules() for part in name.split(".")]
-    for module in modules().values():
+    names = [(name, part) for name in load_modules() for part in name.split(".")]
+    for module in load_modules().values():
         names += [(module.at(n.lineno), n.name) for n in ast.walk(module.tree) if isinstance(n, ast.ClassDef)]
     assert sorted(place for place, name in names if VAGUE.search(name)) == []
 
 
 def test_the_source_is_finished() -> None:
-    assert [name for name, m in modules().items() if UNFINISHED.search(m.path.read_text(encoding="utf-8"))] == []
+    assert [name for name, m in load_modules().items() if UNFINISHED.search(m.path.read_text(encoding="utf-8"))] == []

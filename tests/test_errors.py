@@ -3,29 +3,29 @@ from datetime import timedelta
 import pytest
 
 from smartcharge.errors import (
-    Busy,
-    ConfigurationRefused,
-    DatabaseRefused,
-    NotConfirmed,
-    RatePlanMissing,
-    SignInRefused,
-    Throttled,
-    Trouble,
-    Unreachable,
-    most_serious,
-    one_line,
+    AppError,
+    ConfigurationError,
+    LockBusyError,
+    NotConfirmedError,
+    RatePlanMissingError,
+    SignInRefusedError,
+    StoreError,
+    ThrottledError,
+    UnreachableError,
+    most_serious_exit_code,
+    to_one_line,
 )
 
 EXIT_CODES = {
-    "an unreachable service is retried by the next tick": (Unreachable("Kraken is silent"), 3),
-    "a throttling service is retried by the next tick": (Throttled("Kraken asks for patience"), 3),
-    "a refused configuration is the owner's": (ConfigurationRefused("is empty", place="config.yaml"), 4),
-    "a refused database is the owner's": (DatabaseRefused("data/smartcharge.db is no database"), 4),
-    "a refused sign-in is the owner's": (SignInRefused("wrong password"), 5),
-    "an unconfirmed stance is retried by the next tick": (NotConfirmed("the reserve is still 20 %"), 6),
-    "a missing rate plan is an unconfirmed stance": (RatePlanMissing("Tesla refuses time-based control"), 6),
-    "a held lock concerns nobody": (Busy("another run holds the lock"), 75),
-    "anything else foreseen is unexpected": (Trouble("strange"), 1),
+    "an unreachable service is retried by the next tick": (UnreachableError("Kraken is silent"), 3),
+    "a throttling service is retried by the next tick": (ThrottledError("Kraken asks for patience"), 3),
+    "a refused configuration is the owner's": (ConfigurationError("is empty", place="config.yaml"), 4),
+    "a refused database is the owner's": (StoreError("data/smartcharge.db is no database"), 4),
+    "a refused sign-in is the owner's": (SignInRefusedError("wrong password"), 5),
+    "an unconfirmed stance is retried by the next tick": (NotConfirmedError("the reserve is still 20 %"), 6),
+    "a missing rate plan is an unconfirmed stance": (RatePlanMissingError("Tesla refuses time-based control"), 6),
+    "a held lock concerns nobody": (LockBusyError("another run holds the lock"), 75),
+    "anything else foreseen is unexpected": (AppError("strange"), 1),
 }
 
 COMBINED = {
@@ -41,53 +41,56 @@ COMBINED = {
 }
 
 LINES = {
-    "a message becomes a sentence": (Unreachable("Kraken did not answer"), "Kraken did not answer."),
+    "a message becomes a sentence": (UnreachableError("Kraken did not answer"), "Kraken did not answer."),
     "the mend follows the message": (
-        SignInRefused("Tesla refused the token", hint="Run `smartcharge login tesla`"),
+        SignInRefusedError("Tesla refused the token", fix="Run `smartcharge login tesla`"),
         "Tesla refused the token. Run `smartcharge login tesla`.",
     ),
-    "a sentence keeps its own end": (Busy("Is another run going on?", hint="Wait."), "Is another run going on? Wait."),
-    "lines are joined": (Unreachable("an answer\nof\r\n two lines"), "an answer of two lines."),
-    "control characters do not reach the terminal": (Unreachable("bell \x07 and \x1b[31m"), "bell ? and ?[31m."),
+    "a sentence keeps its own end": (
+        LockBusyError("Is another run going on?", fix="Wait."),
+        "Is another run going on? Wait.",
+    ),
+    "lines are joined": (UnreachableError("an answer\nof\r\n two lines"), "an answer of two lines."),
+    "control characters do not reach the terminal": (UnreachableError("bell \x07 and \x1b[31m"), "bell ? and ?[31m."),
     "a configuration error names place, key and what is right": (
-        ConfigurationRefused("is 85", place="config.yaml, line 3", key="control.default_reserve_pct", right="Use 0-80"),
+        ConfigurationError("is 85", place="config.yaml, line 3", key="control.default_reserve_pct", right="Use 0-80"),
         "config.yaml, line 3: control.default_reserve_pct is 85. Use 0-80.",
     ),
     "a configuration error can do without a key": (
-        ConfigurationRefused("is not UTF-8 text", place="config.yaml"),
+        ConfigurationError("is not UTF-8 text", place="config.yaml"),
         "config.yaml: is not UTF-8 text.",
     ),
 }
 
 
 @pytest.mark.parametrize(("trouble", "code"), EXIT_CODES.values(), ids=EXIT_CODES)
-def test_every_trouble_carries_its_exit_code(trouble: Trouble, code: int) -> None:
+def test_every_trouble_carries_its_exit_code(trouble: AppError, code: int) -> None:
     assert trouble.exit_code == code
 
 
 @pytest.mark.parametrize(("codes", "combined"), COMBINED.values(), ids=COMBINED)
 def test_the_most_serious_part_decides(codes: list[int], combined: int) -> None:
-    assert most_serious(codes) == combined
+    assert most_serious_exit_code(codes) == combined
 
 
 @pytest.mark.parametrize(("trouble", "line"), LINES.values(), ids=LINES)
-def test_a_trouble_is_told_in_one_line(trouble: Trouble, line: str) -> None:
+def test_a_trouble_is_told_in_one_line(trouble: AppError, line: str) -> None:
     assert str(trouble) == line
 
 
 def test_throttling_is_a_kind_of_unreachable_and_says_how_long() -> None:
-    with pytest.raises(Unreachable) as caught:
-        raise Throttled("Kraken asks for patience", retry_after=timedelta(seconds=90), service="Kraken")
+    with pytest.raises(UnreachableError) as caught:
+        raise ThrottledError("Kraken asks for patience", retry_after=timedelta(seconds=90), service="Kraken")
 
-    assert isinstance(caught.value, Throttled)
+    assert isinstance(caught.value, ThrottledError)
     assert caught.value.retry_after == timedelta(seconds=90)
     assert caught.value.service == "Kraken"
 
 
 def test_a_configuration_error_can_be_asked_for_its_parts() -> None:
-    trouble = ConfigurationRefused("is missing", place="config.yaml", key="myenergi.hub_serial", right="A serial")
+    trouble = ConfigurationError("is missing", place="config.yaml", key="myenergi.hub_serial", right="A serial")
 
-    assert (trouble.place, trouble.key, trouble.hint) == ("config.yaml", "myenergi.hub_serial", "A serial")
+    assert (trouble.place, trouble.key, trouble.fix) == ("config.yaml", "myenergi.hub_serial", "A serial")
 
 
 LINES = {
@@ -103,5 +106,5 @@ LINES = {
 
 @pytest.mark.parametrize(("text", "line"), LINES.values(), ids=LINES)
 def test_text_from_outside_stays_on_its_line(text: str, line: str) -> None:
-    assert one_line(text) == line
-    assert one_line(text).isprintable()
+    assert to_one_line(text) == line
+    assert to_one_line(text).isprintable()

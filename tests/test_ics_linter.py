@@ -5,15 +5,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import ics_linter
 import pytest
-from ics_linter import complaints, ics
+from ics_linter import MAIL_DUMP_VARIABLE, calendar_object, dump_mail, find_mail_errors
 
-from smartcharge.adapters.invite_ics import IcsInvites
-from smartcharge.core.calendar import Invite, Method, Revision
+from smartcharge.policy.calendar import EventRevision, Invite, InviteMethod
+from smartcharge.providers.ical import IcalInviteWriter
 
 START = datetime(2026, 12, 1, 19, 30, tzinfo=UTC)
-WRITER = IcsInvites(
+WRITER = IcalInviteWriter(
     sender="house@example.com",
     recipient="family@example.com",
     cheap_pence=6.19,
@@ -22,15 +21,15 @@ WRITER = IcsInvites(
 )
 
 
-def mail(method: Method = Method.REQUEST) -> bytes:
-    revision = Revision(START, 3, method, START, START + timedelta(minutes=90), START - timedelta(hours=1), 10.8)
+def mail(method: InviteMethod = InviteMethod.REQUEST) -> bytes:
+    revision = EventRevision(START, 3, method, START, START + timedelta(minutes=90), START - timedelta(hours=1), 10.8)
     return WRITER.message(Invite("0b1c", revision), is_update=True)
 
 
-def spoilt(change: Callable[[bytes], bytes], method: Method = Method.REQUEST) -> bytes:
+def spoilt(change: Callable[[bytes], bytes], method: InviteMethod = InviteMethod.REQUEST) -> bytes:
     """A mail whose calendar object was changed."""
     raw = mail(method)
-    content = ics(raw)
+    content = calendar_object(raw)
     changed = change(content)
     assert changed != content
     return raw.replace(
@@ -65,37 +64,37 @@ CHANGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 ALARM = b"BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nEND:VALARM\r\nEND:VEVENT"
 
 
-@pytest.mark.parametrize("method", Method)
-def test_our_own_mails_are_without_fault(method: Method) -> None:
-    assert complaints(mail(method)) == []
+@pytest.mark.parametrize("method", InviteMethod)
+def test_our_own_mails_are_without_fault(method: InviteMethod) -> None:
+    assert find_mail_errors(mail(method)) == []
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_a_lenient_calendar_lets_pass_is_complained_of(name: str) -> None:
     change, complaint = CHANGES[name]
-    assert any(complaint in each for each in complaints(spoilt(change)))
+    assert any(complaint in each for each in find_mail_errors(spoilt(change)))
 
 
 def test_an_alarm_in_a_cancellation_is_complained_of() -> None:
-    spoilt_mail = spoilt(swapped(b"END:VEVENT", ALARM), Method.CANCEL)
-    assert "there is more, or less, than one event" in complaints(spoilt_mail)
+    spoilt_mail = spoilt(swapped(b"END:VEVENT", ALARM), InviteMethod.CANCEL)
+    assert "there is more, or less, than one event" in find_mail_errors(spoilt_mail)
 
 
 def test_a_character_folded_in_two_is_complained_of() -> None:
     torn = spoilt(swapped("£".encode(), b"\xc2\r\n \xa3"))
-    assert any("inside a character" in each for each in complaints(torn))
+    assert any("inside a character" in each for each in find_mail_errors(torn))
 
 
 @pytest.mark.parametrize("header", [b"Cc: x@example.com\r\n", b"To: x@example.com\r\n"])
 def test_a_second_recipient_is_complained_of(header: bytes) -> None:
-    assert complaints(header + mail()) != []
+    assert find_mail_errors(header + mail()) != []
 
 
 def test_mails_are_kept_for_other_judges_where_a_folder_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(ics_linter.KEPT_IN, str(tmp_path / "mails"))
-    ics_linter.keep(mail())
-    ics_linter.keep(mail())
+    monkeypatch.setenv(MAIL_DUMP_VARIABLE, str(tmp_path / "mails"))
+    dump_mail(mail())
+    dump_mail(mail())
 
     assert [each.read_bytes() for each in (tmp_path / "mails").iterdir()] == [mail()]

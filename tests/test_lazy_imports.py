@@ -13,11 +13,14 @@ from pathlib import Path
 import pytest
 
 import smartcharge
-from smartcharge.core.answers import ChargerReading, Device, Dispatch
-from smartcharge.core.dispatches import Changes
-from smartcharge.core.model import Because, ChargerState, Hold
-from smartcharge.core.stance import BatteryMemory, Stance
-from smartcharge.store import battery, dispatches, fetches, holds, open_store, readings, transaction
+from smartcharge.policy.battery import BatteryMemory, BatterySettings
+from smartcharge.policy.model import ChargerReading, ChargerState, Dispatch, Hold, Reason, RegisteredDevice
+from smartcharge.policy.plan import PlanChanges
+from smartcharge.store.control import save_battery_memory, set_hold
+from smartcharge.store.database import open_store, transaction
+from smartcharge.store.devices import record_devices, record_plan_fetch
+from smartcharge.store.dispatches import apply_plan_changes
+from smartcharge.store.readings import record_charger_reading
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DATABASE = "data/smartcharge.db"
@@ -36,10 +39,10 @@ LIBRARIES = (
     *("cryptography", "icalendar", "sqlite_utils", "jinja2", "graphql", "trustme", "aiosmtpd", "yaml", "msgspec"),
 )
 STANDARD = ("asyncio", "ssl", "smtplib", "email", "http", "logging", "unittest", "concurrent", "multiprocessing", "csv")
-OURS = ("smartcharge.adapters", "smartcharge.world", "smartcharge.store.migrations")
-HEAVY = (*LIBRARIES, *STANDARD, *OURS, "sqlite3", "smartcharge.toolbox", "smartcharge.commands")
+OURS = ("smartcharge.providers", "smartcharge.simulator", "smartcharge.store.migrations")
+HEAVY = (*LIBRARIES, *STANDARD, *OURS, "sqlite3", "smartcharge.app", "smartcharge.commands")
 """Watched; by `ALLOWED` an idle run may load a few of them, and --help none."""
-ALLOWED = {"msgspec", "smartcharge.commands", "smartcharge.toolbox", "sqlite3", "yaml"}
+ALLOWED = {"msgspec", "smartcharge.commands", "smartcharge.app", "sqlite3", "yaml"}
 CONFIG = """
 eon_next: {email: owner@example.com, password: "not a real one", import_account: A-12345678}
 myenergi: {hub_serial: "12345678", api_key: not-a-real-one}
@@ -54,8 +57,8 @@ def asked_a_minute_ago(house: Path) -> None:
     """Nothing is planned, and nothing is due; invites would be sent."""
     write_config(house, CONFIG + INVITES)
     with closing(open_store(house / DATABASE)) as db, transaction(db):
-        fetches.record_devices(db, [Device("car", watched=True)])
-        fetches.record_answer(db, "car", NOW - timedelta(minutes=1), ok=True)
+        record_devices(db, [RegisteredDevice("car", watched=True)])
+        record_plan_fetch(db, "car", NOW - timedelta(minutes=1), ok=True)
 
 
 def holding_as_it_should(house: Path) -> None:
@@ -64,12 +67,12 @@ def holding_as_it_should(house: Path) -> None:
     write_config(house, CONFIG)
     window = Dispatch(NOON + timedelta(hours=1), NOON + timedelta(hours=2), 7.0)
     with closing(open_store(house / DATABASE)) as db, transaction(db):
-        dispatches.apply(db, "car", Changes(new=(window,)), NOON)
-        holds.change(db, Hold(NOON + timedelta(minutes=90)), Because.CHARGING_IN_WINDOW, NOW - timedelta(minutes=5))
-        readings.record_charger(db, ChargerReading(ChargerState.CHARGING, NOW - timedelta(seconds=30), 7200))
-        held = BatteryMemory(owned_since=NOON, owns_mode=True, owns_reserve=True, before=Stance("autonomous", 20),
+        apply_plan_changes(db, "car", PlanChanges(new=(window,)), NOON)
+        set_hold(db, Hold(NOON + timedelta(minutes=90)), Reason.CHARGING_IN_WINDOW, NOW - timedelta(minutes=5))
+        record_charger_reading(db, ChargerReading(ChargerState.CHARGING, NOW - timedelta(seconds=30), 7200))
+        held = BatteryMemory(owned_since=NOON, owns_mode=True, owns_reserve=True, settings_before=BatterySettings("autonomous", 20),  # noqa: E501
                              confirmed_mode="backup", confirmed_reserve_pct=100)  # fmt: skip
-        battery.save(db, held)
+        save_battery_memory(db, held)
 
 
 def before_anything(house: Path) -> None:
@@ -137,7 +140,7 @@ def test_who_asks_kraken_loads_what_that_needs_and_no_more(tmp_path: Path) -> No
     asked_a_minute_ago(tmp_path)
     ran = run(tmp_path, "fetch-dispatches --now")
     assert ran.returncode == 3, ran.stderr
-    assert {"requests", "smartcharge.adapters"} <= loaded(ran)
+    assert {"requests", "smartcharge.providers"} <= loaded(ran)
     assert not {"pypowerwall", "pymyenergi", "httpx", "icalendar", "asyncio"} & loaded(ran)
 
 

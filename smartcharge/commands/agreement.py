@@ -5,23 +5,22 @@ from contextlib import closing
 
 import click
 
-from smartcharge.act.show import agreement
-from smartcharge.commands import _options
-from smartcharge.session import Session
+from smartcharge.commands.common import CliContext, at_option, parse_time
+from smartcharge.jobs.shadow import load_shadow_agreement, shadow_agreement_json, shadow_agreement_lines
 
 
 @click.command("agreement")
 @click.option("--since", metavar="TIME", help="From this time on; everything unless given.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@_options.at
+@at_option
 @click.pass_obj
-def command(session: Session, *, since: str | None, as_json: bool, at: str | None) -> None:
+def agreement_command(session: CliContext, *, since: str | None, as_json: bool, at: str | None) -> None:
     """Say how often another controller did what this program would have done."""
-    with closing(session.toolbox(looking=True)) as tools:
-        tools.now = _options.moment(at, tools) if at else tools.now
-        found = agreement.gather(tools, _options.moment(since, tools, past=True) if since else None)
+    with closing(session.open_app(read_only=True)) as app:
+        app.now = parse_time(at, app) if at else app.now
+        found = load_shadow_agreement(app, parse_time(since, app, past=True) if since else None)
         if as_json:
-            click.echo(json.dumps(agreement.as_json(found)))
+            click.echo(json.dumps(shadow_agreement_json(found)))
         else:
-            for line in agreement.as_text(found, tools):
+            for line in shadow_agreement_lines(found, app):
                 click.echo(line)

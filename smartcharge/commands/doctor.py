@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from smartcharge.act.doctor import configuration, examination
-from smartcharge.act.doctor.findings import Finding, Tell, exit_code, summary
-from smartcharge.act.show import export
-from smartcharge.errors import ConfigurationRefused
-from smartcharge.session import Session
+from smartcharge.commands.common import OWNER_ONLY_MODE, CliContext, export_file
+from smartcharge.doctor import run_checks
+from smartcharge.doctor.check import Check, CheckReporter, checks_exit_code, checks_json
+from smartcharge.doctor.installation import configuration_error_check
+from smartcharge.errors import ConfigurationError
 
 
 @click.command("doctor")
@@ -18,44 +18,44 @@ from smartcharge.session import Session
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--bundle", metavar="FILE", help="Write down all that helps to find a fault, without secrets; offline.")
 @click.pass_obj
-def command(session: Session, *, offline: bool, as_json: bool, bundle: str | None) -> int:
+def doctor_command(session: CliContext, *, offline: bool, as_json: bool, bundle: str | None) -> int:
     """Check everything that can be wrong, and say how to mend it."""
-    found: list[Finding] = []
+    checks: list[Check] = []
     if bundle is not None:
-        _write(session, Path(bundle), found)
-        return exit_code(found)
+        _write_bundle(session, Path(bundle), checks)
+        return checks_exit_code(checks)
 
-    def tell(finding: Finding) -> None:
-        found.append(finding)
+    def report_check(check: Check) -> None:
+        checks.append(check)
         if not as_json:
-            click.echo(finding.line)
+            click.echo(check.line)
 
-    _examine(session, tell, offline=offline)
+    _run_checks(session, report_check, offline=offline)
     if as_json:
-        click.echo(json.dumps(summary(found)))
-    return exit_code(found)
+        click.echo(json.dumps(checks_json(checks)))
+    return checks_exit_code(checks)
 
 
-def _examine(session: Session, tell: Tell, *, offline: bool) -> None:
+def _run_checks(session: CliContext, report_check: CheckReporter, *, offline: bool) -> None:
     try:
-        tools = session.toolbox(looking=True)
-    except ConfigurationRefused as refused:
-        tell(configuration.refusal(refused))
+        app = session.open_app(read_only=True)
+    except ConfigurationError as refused:
+        report_check(configuration_error_check(refused))
         return
-    with closing(tools):
-        examination.examine(tools, tell, offline=offline)
+    with closing(app):
+        run_checks(app, report_check, offline=offline)
 
 
-def _write(session: Session, file: Path, found: list[Finding]) -> None:
-    from smartcharge.act.doctor.bundle import FIRST_WORDS, bare_bundle, bundle
+def _write_bundle(session: CliContext, file: Path, checks: list[Check]) -> None:
+    from smartcharge.doctor.bundle import BUNDLE_FILE_PREFIX, build_minimal_bundle, build_support_bundle
 
     try:
-        tools = session.toolbox(looking=True)
-    except ConfigurationRefused as refused:
-        found.append(configuration.refusal(refused))
-        text = bare_bundle(session.now, refused)
+        app = session.open_app(read_only=True)
+    except ConfigurationError as refused:
+        checks.append(configuration_error_check(refused))
+        text = build_minimal_bundle(session.now, refused)
     else:
-        with closing(tools):
-            text = bundle(tools, found)
-    export.export(file, text, first_words=FIRST_WORDS, mode=export.PRIVATE)
+        with closing(app):
+            text = build_support_bundle(app, checks)
+    export_file(file, text, required_prefix=BUNDLE_FILE_PREFIX, mode=OWNER_ONLY_MODE)
     click.echo(f"Written to {file}; read it before you give it to anybody.")

@@ -1,32 +1,303 @@
 """`smartcharge login kraken`, `smartcharge login tesla`: the sign-ins that only an owner can make."""
 
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
 import click
 
-from smartcharge.commands import _login_kraken, _login_tesla
-from smartcharge.session import Session
+from smartcharge.app import App, make_kraken_account, tesla_sign_in_fingerprint
+from smartcharge.commands.common import CliContext, has_terminal, prompt_hidden, prompt_text
+from smartcharge.deadline import COMMAND_LIMIT_SECONDS, DeadlineExceeded, time_limit
+from smartcharge.errors import ConfigurationError, LockBusyError, SignInRefusedError, UnreachableError
+from smartcharge.formatting import settings_text
+from smartcharge.jobs.polling import KRAKEN_SERVICE_KEY, TESLA_SERVICE_KEY
+from smartcharge.policy.battery import BatterySettings
+from smartcharge.store.database import transaction
+from smartcharge.store.services import record_service_success
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime  # noqa: TC004
+
+    from smartcharge.config.load import Config
+    from smartcharge.providers.kraken.account import KrakenAccount
+    from smartcharge.providers.tesla.login import TeslaSignIn, TeslaSite
+
+
+class LoginSession:
+    """From the command's start to its end, with runs of their own in between."""
+
+    def __init__(self, session: CliContext) -> None:
+        self._session = session
+        self._started_at = time.monotonic()
+        self.config: Config = session.open_app(read_only=True).config
+
+    @property
+    def now(self) -> datetime:
+        """The present instant (UTC), however long the owner has taken."""
+        return self._session.now + timedelta(seconds=time.monotonic() - self._started_at)
+
+    @contextmanager
+    def run(self) -> Iterator[App]:
+        """Give tools that may ask somebody, with a whole run's time from now on."""
+        with closing(self._session._replace(now=self.now).open_app()) as app:
+            app.prepare_network()
+            try:
+                with time_limit(COMMAND_LIMIT_SECONDS):
+                    yield app
+            except DeadlineExceeded:
+                raise UnreachableError("the service took too long to answer") from None
+            except LockBusyError:
+                app.warn("nothing was changed: another run is at work; try again in a minute")
+                raise
+
+
+def clear_refusal(app: App, service: str) -> None:
+    """A new sign-in ends a remembered refusal at once."""
+    with transaction(app.db):
+        record_service_success(app.db, service, app.now)
+
+
+def print_next_step(app: App) -> None:
+    """Point to the other sign-in where it is missing, else to the doctor."""
+    account, tesla = make_kraken_account(app.config), app.config.tesla
+    if account.credentials is None and not account.token_file.exists():
+        app.say("Next: `smartcharge login kraken`.")
+    elif tesla and tesla_sign_in_fingerprint(app.config) == "absent":
+        app.say("Next: `smartcharge login tesla`.")
+    else:
+        app.say("Next: `smartcharge doctor` looks at all the rest.")
+
+
+BROWSER_SUPPLIER = "eon-next"
+"""The supplier whose customers sign in with a browser."""
+REQUIRED_CREDENTIALS = {
+    "octopus": ("eon_next.api_key", "Make a key in your Octopus account (Developer settings) and put it there."),
+    "edf": ("eon_next.password", "Give eon_next.email and eon_next.password."),
+}
+"""What signs in to the other suppliers."""
+OPEN_ADDRESS_TEXT = "Open this address in a browser, on any device, and sign in to E.ON there:"
+PASTE_ADDRESS_TEXT = (
+    "Then copy the whole address of the page where you end up (it begins with https://www.eonnext.com/?code=) and\n"
+    "paste it here within a few minutes."
+)
+TRY_BROWSER_TEXT = "If the password is right, sign in with a browser now; Ctrl-C leaves everything as it is."
+
+
+def login_to_kraken(session: CliContext, *, browser: bool, from_stdin: bool) -> None:
+    """Sign in on the way that was asked for, else on the one that the configuration has the means for."""
+    login_session = LoginSession(session)
+    account = make_kraken_account(login_session.config)
+    if browser and account.supplier != BROWSER_SUPPLIER:
+        raise click.UsageError(f"--browser is the sign-in of E.ON Next, and eon_next.supplier is {account.supplier}")
+    if from_stdin:
+        _sign_in_with_refresh_token(login_session)
+    elif account.credentials and not browser:
+        _sign_in_as_configured(login_session, account)
+    elif account.supplier == BROWSER_SUPPLIER:
+        _sign_in_with_browser(login_session, account)
+    else:
+        key, right = REQUIRED_CREDENTIALS[account.supplier]
+        raise ConfigurationError("is missing", place=str(login_session.config.path), key=key, right=right)
+
+
+def _sign_in_as_configured(login_session: LoginSession, account: "KrakenAccount") -> None:
+    from smartcharge.providers.kraken.auth import PasswordRefused
+    from smartcharge.providers.kraken.login import login_as_configured
+
+    try:
+        _run_kraken_sign_in(login_session, login_as_configured)
+    except PasswordRefused as refused:
+        if not has_terminal():
+            raise
+        click.echo(f"smartcharge: {refused}\n{TRY_BROWSER_TEXT}\n", err=True)
+        _sign_in_with_browser(login_session, account)
+
+
+def _sign_in_with_browser(login_session: LoginSession, account: "KrakenAccount") -> None:
+    from smartcharge.providers.kraken.login import login_by_browser, start_browser_sign_in
+
+    browser_sign_in = start_browser_sign_in(account)
+    click.echo(f"{OPEN_ADDRESS_TEXT}\n\n{browser_sign_in.address}\n\n{PASTE_ADDRESS_TEXT}")
+    pasted = prompt_hidden("Address")
+    _run_kraken_sign_in(login_session, lambda account, now: login_by_browser(account, browser_sign_in, pasted, now))
+
+
+def _sign_in_with_refresh_token(login_session: LoginSession) -> None:
+    from smartcharge.providers.kraken.login import login_with_refresh_token
+
+    pasted = prompt_hidden("Refresh token")
+    _run_kraken_sign_in(login_session, lambda account, now: login_with_refresh_token(account, pasted, now))
+
+
+def _run_kraken_sign_in(login_session: LoginSession, login: "Callable[[KrakenAccount, datetime], str]") -> None:
+    with login_session.run() as app:
+        message = login(make_kraken_account(app.config), app.now)
+        clear_refusal(app, KRAKEN_SERVICE_KEY)
+        app.say(message)
+        print_next_step(app)
+
+
+GET_TOKENS_TEXT = (
+    "Tesla gives tokens to a browser. On a computer that has one (Linux or macOS), in any virtual environment:\n"
+    "  pip install pypowerwall && python -m pypowerwall authtoken\n"
+    "Sign in there, and paste here what it prints: the refresh token first, then the access token.\n"
+)
+NEW_TOKENS_FIX = "Make new tokens with `python -m pypowerwall authtoken`, and run `smartcharge login tesla` again"
+TOKEN_ORDER_FIX = "Run `smartcharge login tesla` again: it asks for the refresh token first, then for the access token"  # noqa: S105
+
+
+def login_to_tesla(session: CliContext) -> None:
+    """Sign in on the configured way to the Powerwall, and read it once as proof."""
+    login_session = LoginSession(session)
+    tesla = login_session.config.tesla
+    if tesla is None:
+        right = "Give your Tesla address."
+        raise ConfigurationError(
+            "is missing", place=str(login_session.config.path), key="tesla.account_email", right=right
+        )
+    result_text = "the gateway takes the key"
+    if tesla.backend != "v1r":
+        result_text = "signed in to Tesla; the sign-in is kept"
+        sign_in = (
+            _prompt_fleet_sign_in(login_session)
+            if tesla.backend == "fleetapi"
+            else _prompt_cloud_sign_in(login_session)
+        )
+        _select_site(login_session, sign_in, _verify_tesla_sign_in(login_session, sign_in))
+    with login_session.run() as app, app.exclusive_lock():
+        with app.battery as powerwall:
+            reading = powerwall.read()
+        clear_refusal(app, TESLA_SERVICE_KEY)
+        now = settings_text(BatterySettings(reading.mode or "unknown", round(reading.reserve_pct or 0)))
+        app.say(
+            f"{result_text[0].upper()}{result_text[1:]} in {app.config.tesla_credentials_file}. The Powerwall is in {now}."  # noqa: E501
+        )
+        print_next_step(app)
+
+
+def _prompt_cloud_sign_in(login_session: LoginSession) -> "TeslaSignIn":
+    from smartcharge.providers.tesla.login import CloudSignIn
+
+    email = login_session.config.tesla.account_email if login_session.config.tesla else None
+    if email is None:
+        raise ConfigurationError("is missing", place=str(login_session.config.path), key="tesla.account_email")
+    if has_terminal():
+        click.echo(GET_TOKENS_TEXT)
+    return CloudSignIn(email, *_prompt_tokens(login_session, prompt_hidden("Refresh token")))
+
+
+def _prompt_fleet_sign_in(login_session: LoginSession) -> "TeslaSignIn":
+    """The application's file, with its own tokens or new ones; without one its id is asked for, too."""
+    from smartcharge.providers.tesla.login import FleetSignIn, read_fleet_application
+
+    folder = login_session.config.auth_folder
+    application = read_fleet_application(folder)
+    client_id = str(application.get("CLIENT_ID") or "") or prompt_text("Client id of your application at Tesla").strip()
+    if not client_id:
+        message = f"there is no application for Tesla's Fleet API in {folder}"
+        fix = f"Run `python -m pypowerwall setup -fleetapi -authpath {folder}`, then `smartcharge login tesla`"
+        raise SignInRefusedError(message, fix=fix, service=TESLA_SERVICE_KEY)
+    has_refresh_token = bool(application.get("refresh_token"))
+    refresh = prompt_hidden(f"Refresh token{', empty to keep the one on file' if has_refresh_token else ''}")
+    return FleetSignIn(
+        application,
+        client_id,
+        None if has_refresh_token and not refresh.strip() else _prompt_tokens(login_session, refresh),
+    )
+
+
+def _prompt_tokens(login_session: LoginSession, refresh: str) -> tuple[str, str]:
+    """Both tokens, each named at once where it is something else."""
+    from smartcharge.providers.tesla.login import find_access_token_mistake, find_refresh_token_mistake
+
+    _raise_if_wrong(find_refresh_token_mistake(refresh, login_session.now))
+    access = prompt_hidden("Access token, empty where you have none")
+    _raise_if_wrong(find_access_token_mistake(access, login_session.now))
+    if refresh.strip() == access.strip():
+        _raise_if_wrong("the same token was given twice")
+    return refresh.strip(), access.strip()
+
+
+def _raise_if_wrong(problem: str | None) -> None:
+    if problem:
+        raise SignInRefusedError(problem, fix=TOKEN_ORDER_FIX, service=TESLA_SERVICE_KEY)
+
+
+def _verify_tesla_sign_in(login_session: LoginSession, sign_in: "TeslaSignIn") -> "tuple[TeslaSite, ...]":
+    from smartcharge.providers.tesla.login import verify_sign_in
+
+    with login_session.run() as app, app.exclusive_lock():
+        configured = app.config.tesla.energy_site_id if app.config.tesla else None
+        place = str(app.config.path)
+        sites = verify_sign_in(sign_in, app.config.auth_folder, site_id=configured, place=place, now=app.now)
+        clear_refusal(app, TESLA_SERVICE_KEY)
+        for what in sign_in.completed:
+            app.say(f"{app.config.tesla_credentials_file}: {what}.")
+    return sites
+
+
+def _select_site(login_session: LoginSession, sign_in: "TeslaSignIn", sites: "tuple[TeslaSite, ...]") -> None:
+    """Which of several Powerwalls is meant: as configured, else as it is chosen, and kept where the library looks.
+
+    The configuration is its owner's own; what it says wins.
+    """
+    folder = login_session.config.auth_folder
+    selected = sign_in.get_selected_site(folder)
+    if login_session.config.tesla and login_session.config.tesla.energy_site_id:
+        return
+    number = sites[0][0] if len(sites) == 1 else _prompt_site(login_session, sites, selected)
+    if number == selected or (len(sites) == 1 and selected is None):
+        return
+    with login_session.run() as app, app.exclusive_lock():
+        sign_in.select_site(folder, number)
+        app.say(f'The site {number} is kept with the sign-in; `energy_site_id: "{number}"` under tesla would win.')
+
+
+def _prompt_site(login_session: LoginSession, sites: "tuple[TeslaSite, ...]", selected: int | None) -> int:
+    from smartcharge.providers.tesla.login import format_sites
+
+    click.echo(f"This Tesla account has {len(sites)} Powerwalls:")
+    for place, (number, name) in enumerate(sites, 1):
+        click.echo(f"  {place}  {name} ({number}){', as until now' if number == selected else ''}")
+    answer = prompt_text("Which one is it? Its number in this list").strip()
+    choices = {str(place): number for place, (number, _) in enumerate(sites, 1)} | {str(n): n for n, _ in sites}
+    if answer == "" and selected in choices.values():
+        return selected or 0
+    if answer not in choices:
+        raise ConfigurationError(
+            "is not set, and none was chosen; the sign-in is kept",
+            place=str(login_session.config.path),
+            key="tesla.energy_site_id",
+            right=f"It should be one of {format_sites(sites)}, or run `smartcharge login tesla` again.",
+        )
+    return choices[answer]
 
 
 @click.group("login")
-def command() -> None:
+def login_command() -> None:
     """Sign in to Kraken or Tesla."""
 
 
-@command.command("kraken")
+@login_command.command("kraken")
 @click.option("--browser", is_flag=True, help="Sign in to E.ON with a browser, on this or any other device.")
 @click.option("--refresh-token-stdin", "from_stdin", is_flag=True, help="Read a refresh token from standard input.")
 @click.pass_obj
-def kraken(session: Session, *, browser: bool, from_stdin: bool) -> None:
+def login_kraken_command(session: CliContext, *, browser: bool, from_stdin: bool) -> None:
     """Sign in to the supplier: with what is configured, else with a browser."""
     if browser and from_stdin:
         raise click.UsageError("--browser and --refresh-token-stdin are two ways; take one")
-    _login_kraken.run(session, browser=browser, from_stdin=from_stdin)
+    login_to_kraken(session, browser=browser, from_stdin=from_stdin)
 
 
-@command.command("tesla")
+@login_command.command("tesla")
 @click.pass_obj
-def tesla(session: Session) -> None:
+def login_tesla_command(session: CliContext) -> None:
     """Sign in to Tesla with a refresh token and an access token, pasted or from standard input (a line each).
 
     Make them on any computer with a browser: `python -m pypowerwall authtoken`.
     """
-    _login_tesla.run(session)
+    login_to_tesla(session)

@@ -2,32 +2,53 @@
 
 import click
 
-from smartcharge.act import reconcile
-from smartcharge.act.words import when
-from smartcharge.commands import _options
-from smartcharge.session import Session
-from smartcharge.store import battery, journal, owner, transaction
-from smartcharge.toolbox import Toolbox
+from smartcharge.app import App
+from smartcharge.commands.common import CliContext, parse_time, run_job
+from smartcharge.formatting import local_date_time
+from smartcharge.jobs.reconcile import decide_and_apply
+from smartcharge.store.control import clear_pause_and_override, load_battery_memory, load_state, save_pause
+from smartcharge.store.database import transaction
+from smartcharge.store.journal import append_journal
 
 
 @click.command("pause")
 @click.option("--until", metavar="TIME", help="Go on by itself at this time; without it, only `resume` ends the pause.")
 @click.pass_obj
-def command(session: Session, *, until: str | None) -> int:
+def pause_command(session: CliContext, *, until: str | None) -> int:
     """Begin nothing new; an open hold is released first."""
 
-    def run(tools: Toolbox) -> None:
-        end = _options.moment(until, tools, ahead=True) if until else None
-        if end is not None and end <= tools.now:
+    def run(app: App) -> None:
+        end = parse_time(until, app, ahead=True) if until else None
+        if end is not None and end <= app.now:
             raise click.UsageError(f"--until {until} has passed")
-        with tools.alone():
-            until_when = f"until {when(end, tools.now, tools.policy.cheap_period.zone)}" if end else "until resumed"
-            with transaction(tools.db):
-                owner.pause(tools.db, tools.now, end)
-                journal.append(tools.db, at=tools.now, command="pause", outcome="paused", detail=until_when)
-            reconcile.settle(tools)
-        tools.say(f"paused {until_when}; `smartcharge resume` ends it")
-        if battery.memory(tools.db).owned:
-            tools.warn("the Powerwall is not back at rest yet: every tick goes on trying; `smartcharge status` tells")
+        with app.exclusive_lock():
+            until_when = (
+                f"until {local_date_time(end, app.now, app.policy.cheap_period.zone)}" if end else "until resumed"
+            )
+            with transaction(app.db):
+                save_pause(app.db, app.now, end)
+                append_journal(app.db, at=app.now, command="pause", outcome="paused", detail=until_when)
+            decide_and_apply(app)
+        app.say(f"paused {until_when}; `smartcharge resume` ends it")
+        if load_battery_memory(app.db).owned:
+            app.warn("the Powerwall is not back at rest yet: every tick goes on trying; `smartcharge status` tells")
 
-    return _options.act(session, run, typed=True)
+    return run_job(session, run, interactive=True)
+
+
+@click.command("resume")
+@click.pass_obj
+def resume_command(session: CliContext) -> int:
+    """End a pause, or a stand-down."""
+
+    def run(app: App) -> None:
+        with app.exclusive_lock():
+            state = load_state(app.db, app.now, app.policy)
+            was_stopped = state.is_paused or state.manual_override_until is not None
+            with transaction(app.db):
+                clear_pause_and_override(app.db)
+                if was_stopped:
+                    append_journal(app.db, at=app.now, command="resume", outcome="resumed")
+        app.say("resumed" if was_stopped else "nothing was paused")
+
+    return run_job(session, run, interactive=True)

@@ -4,70 +4,275 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import click
 
-from smartcharge.act.show import overview, screen
-from smartcharge.act.show.layout import LABEL, Row, Tone, folded
-from smartcharge.act.show.needs import needs
-from smartcharge.act.show.overview_json import as_json
-from smartcharge.commands import _options
-from smartcharge.errors import Trouble
-from smartcharge.session import Session
+from smartcharge.alerts import LOCKOUT_KIND
+from smartcharge.app import App
+from smartcharge.commands.common import CliContext, at_option, parse_time
+from smartcharge.commands.explain import journal_entry_text
+from smartcharge.commands.snapshot_json import status_json
+from smartcharge.console import EMPTY_ROW, LABEL_WIDTH, TextRow, TextTone, wrap_row
+from smartcharge.errors import AppError
+from smartcharge.formatting import age_text, local_date_time, local_span, local_time, settings_text
+from smartcharge.policy.battery import BatterySettings
+from smartcharge.policy.decide import decide
+from smartcharge.policy.model import ChargerState, DispatchWindow, Reason, merge_windows
+from smartcharge.policy.slots import Span
+from smartcharge.report.problems import Problem, find_problems
+from smartcharge.report.snapshot import Snapshot, load_snapshot
 
-STYLES: dict[Tone, Callable[[str], str]] = {
-    Tone.PLAIN: str,
-    Tone.HOLDING: partial(click.style, fg="green", bold=True),
-    Tone.AT_REST: partial(click.style, bold=True),
-    Tone.DOUBT: partial(click.style, fg="yellow"),
-    Tone.WRONG: partial(click.style, fg="red", bold=True),
-    Tone.FAINT: partial(click.style, dim=True),
+
+def battery_headline(snapshot: Snapshot) -> tuple[str, TextTone]:
+    """What the battery does, and until when."""
+    memory = snapshot.battery
+    if not snapshot.has_battery:
+        return "none is configured: nothing is ever written", TextTone.WARNING
+    if any(each.kind == LOCKOUT_KIND for each in snapshot.alerts):
+        return "is waited for, and left as it is", TextTone.WARNING
+    if snapshot.is_hold_hypothetical:
+        return _shadow_headline(snapshot)
+    if snapshot.hold:
+        return _hold_headline(snapshot, snapshot.hold.hold.until)
+    if memory.owned:
+        return "is being brought back to rest", TextTone.WARNING
+    rests = "has not been needed yet, and is" if memory.confirmed_mode is None else "is at rest, and"
+    return f"{rests} left alone", TextTone.RESTING
+
+
+def _shadow_headline(snapshot: Snapshot) -> tuple[str, TextTone]:
+    if snapshot.hold is None:
+        return "is left to the other controller", TextTone.RESTING
+    until = local_time(snapshot.hold.hold.until, snapshot.state.policy.cheap_period.zone)
+    return (
+        f"is left to the other controller; from here it would {_hold_action(snapshot)} until {until}",
+        TextTone.WARNING,
+    )
+
+
+def _hold_headline(snapshot: Snapshot, until: datetime) -> tuple[str, TextTone]:
+    local = local_time(until, snapshot.state.policy.cheap_period.zone)
+    if snapshot.state.now >= until:
+        return f"should have been brought back at {local}", TextTone.ERROR
+    if snapshot.is_held:
+        return f"{'fills' if snapshot.is_fill_mode else 'is kept as it is'} until {local}", TextTone.HOLDING
+    return f"is asked to {_hold_action(snapshot)} until {local}", TextTone.WARNING
+
+
+def _hold_action(snapshot: Snapshot) -> str:
+    return "fill" if snapshot.is_fill_mode else "keep as it is"
+
+
+def status_reason(snapshot: Snapshot) -> str:
+    """Why: the rule that stands, or what is missing for a hold."""
+    if snapshot.hold:
+        is_over = snapshot.state.now >= snapshot.hold.hold.until
+        return "no run has ended it since" if is_over else snapshot.hold.reason.sentence
+    decision = decide(snapshot.state).reason
+    window = next((w for w in snapshot.state.windows if w.live and w.covers(snapshot.state.now)), None)
+    if decision is not Reason.NOTHING_TO_HOLD or window is None:
+        return decision.sentence
+    return f"a cheap window is open, but {_missing_for_hold(snapshot, window)}"
+
+
+def _missing_for_hold(snapshot: Snapshot, window: DispatchWindow) -> str:
+    if not snapshot.state.is_fresh(window):
+        return "the plan is too old to act on"
+    if window.boosting:
+        return "the charge is forced by hand, at the day rate"
+    state = snapshot.charger.reading.state if snapshot.charger else ChargerState.UNKNOWN
+    return {
+        ChargerState.CHARGING: "there was no time left, or the day's hours are used up",
+        ChargerState.IDLE: "the car is not charging",
+        ChargerState.UNKNOWN: "it is not known whether the car is charging",
+    }[state]
+
+
+MAX_WINDOW_ROWS = 4
+SHADOW_NOTE = "control.shadow is true: the Powerwall is read and never set"
+
+
+def render_status(snapshot: Snapshot, problems: Sequence[Problem]) -> Iterator[TextRow]:
+    """The screen, from the top; local time."""
+    now, zone = snapshot.state.now, snapshot.state.policy.cheap_period.zone
+    message, tone = battery_headline(snapshot)
+    yield _now_row(now, zone)
+    yield TextRow("Powerwall", message, tone)
+    if snapshot.shadow:
+        yield TextRow("shadow", SHADOW_NOTE, TextTone.WARNING)
+    yield TextRow("because", status_reason(snapshot))
+    for problem in problems:
+        yield from _problem_rows(problem, now, zone)
+    yield EMPTY_ROW
+    yield from _detail_rows(snapshot)
+    if snapshot.last_runs:
+        yield EMPTY_ROW
+    for number, run in enumerate(sorted(snapshot.last_runs, key=lambda run: run.at, reverse=True)):
+        run_text = f"{local_date_time(run.at, now, zone)} {run.command}: {journal_entry_text(run)}"
+        yield TextRow("" if number else "last runs", run_text, TextTone.DIM, max_lines=1)
+
+
+def _now_row(now: datetime, zone: str) -> TextRow:
+    return TextRow("now", f"{now.astimezone(ZoneInfo(zone)):%a %d %b} {local_time(now, zone)}", TextTone.DIM)
+
+
+def _problem_rows(problem: Problem, now: datetime, zone: str) -> Iterator[TextRow]:
+    """One thing that is wrong, and what mends it."""
+    since = f" (since {local_date_time(problem.since, now, zone)})" if problem.since else ""
+    tone = TextTone.ERROR if problem.is_for_owner else TextTone.WARNING
+    yield TextRow("needs you" if problem.is_for_owner else "trouble", f"{problem.message}{since}", tone)
+    yield TextRow("", problem.fix)
+
+
+def _detail_rows(snapshot: Snapshot) -> Iterator[TextRow]:
+    yield TextRow("battery", _battery_status(snapshot))
+    if snapshot.level and snapshot.level.soe_pct is not None:
+        yield TextRow(
+            "energy", f"{snapshot.level.soe_pct:.0f} % full ({age_text(snapshot.state.now - snapshot.level.at)} ago)"
+        )
+    yield TextRow("car", _car_status(snapshot))
+    yield TextRow("plan", _plan_status(snapshot), TextTone.PLAIN if snapshot.is_plan_fresh else TextTone.WARNING)
+    yield from _window_rows(snapshot)
+    yield from _pause_rows(snapshot)
+    if snapshot.outbox.waiting or snapshot.outbox.sent:
+        yield TextRow("invites", f"{snapshot.outbox.waiting} waiting, {snapshot.outbox.sent} sent")
+
+
+def _battery_status(snapshot: Snapshot) -> str:
+    if snapshot.is_hold_hypothetical:
+        return "as the other controller sets it: `smartcharge agreement` tells what was found"
+    memory, zone, now = snapshot.battery, snapshot.state.policy.cheap_period.zone, snapshot.state.now
+    if memory.confirmed_mode is None or memory.confirmed_reserve_pct is None:
+        status_text = "being changed: Tesla has not confirmed it yet" if memory.in_doubt_since else "not read yet"
+    else:
+        status_text = settings_text(BatterySettings(memory.confirmed_mode, memory.confirmed_reserve_pct))
+    if snapshot.hold and snapshot.next_release_at:
+        status_text += f"; held until {local_time(snapshot.hold.hold.until, zone)}, released from {local_time(snapshot.next_release_at, zone)}"  # noqa: E501
+    if snapshot.read_back_at and memory.confirmed_mode:
+        status_text += f" (read {age_text(now - snapshot.read_back_at)} ago)"
+    return status_text
+
+
+def _car_status(snapshot: Snapshot) -> str:
+    if snapshot.charger is None:
+        return "never asked so far: it is asked only inside a window"
+    reading = snapshot.charger.reading
+    power = f", {reading.watts:,.0f} W" if reading.watts is not None else ""
+    forced = "; a charge is forced by hand" if any(d.watched and d.boosting for d in snapshot.devices) else ""
+    return f"{reading.state.lower()}{power} ({age_text(snapshot.state.now - reading.at)} ago){forced}"
+
+
+def _plan_status(snapshot: Snapshot) -> str:
+    if snapshot.fetched_at is None:
+        return "Kraken has not answered yet"
+    state = "fresh" if snapshot.is_plan_fresh else "stale: nothing new begins on it"
+    return f"answered {age_text(snapshot.state.now - snapshot.fetched_at)} ago, {state}"
+
+
+def _window_rows(snapshot: Snapshot) -> Iterator[TextRow]:
+    """What lies ahead, as the owner sees it: adjacent and overlapping windows are one."""
+    live = [row for row in snapshot.dispatches if row.live]
+    spans = [each for each in merge_windows(snapshot.state.windows) if each.ends_at > snapshot.state.now]
+    if not spans:
+        yield TextRow("windows", "none ahead")
+    for number, each in enumerate(spans[:MAX_WINDOW_ROWS]):
+        energies = [row.energy_kwh for row in live if each.starts_at <= row.starts_at < each.ends_at]
+        about_kwh = f", about {sum(kwh for kwh in energies if kwh):.1f} kWh" if any(energies) else ""
+        text = f"{local_span(each.starts_at, each.ends_at, snapshot.state.policy.cheap_period.zone)}{about_kwh}"
+        yield TextRow("" if number else "windows", f"{text}{_window_remark(snapshot, each)}")
+    if len(spans) > MAX_WINDOW_ROWS:
+        yield TextRow("", f"and {len(spans) - MAX_WINDOW_ROWS} more")
+
+
+def _window_remark(snapshot: Snapshot, window: Span) -> str:
+    if window.covers(snapshot.state.now):
+        return ", now"
+    night = snapshot.state.policy.cheap_period.containing(window.starts_at)
+    return ", at the night rate anyway" if night and window.ends_at <= night.ends_at else ""
+
+
+def _pause_rows(snapshot: Snapshot) -> Iterator[TextRow]:
+    now, zone = snapshot.state.now, snapshot.state.policy.cheap_period.zone
+    if snapshot.state.is_paused:
+        until = snapshot.state.pause and snapshot.state.pause.until
+        yield TextRow(
+            "paused",
+            f"until {local_date_time(until, now, zone) if until else '`smartcharge resume`'}",
+            TextTone.WARNING,
+        )
+    if snapshot.state.manual_override_until:
+        until = snapshot.state.manual_override_until
+        yield TextRow(
+            "stood down", f"until {local_date_time(until, now, zone)}; `smartcharge resume` ends it", TextTone.WARNING
+        )
+
+
+def render_unreadable_status(app: App, error: AppError) -> Iterator[TextRow]:
+    """What can be said where the memory cannot be read: no more than the time, and what mends it."""
+    night, zone = app.policy.cheap_period.containing(app.now), app.policy.cheap_period.zone
+    yield _now_row(app.now, zone)
+    yield TextRow("Powerwall", "not known: what was remembered cannot be read", TextTone.ERROR)
+    yield from _problem_rows(Problem(error.message, error.fix or "Try again in a minute"), app.now, zone)
+    yield EMPTY_ROW
+    yield TextRow("night rate", f"applies until {local_time(night.ends_at, zone)}" if night else "does not apply now")
+
+
+TONE_STYLES: dict[TextTone, Callable[[str], str]] = {
+    TextTone.PLAIN: str,
+    TextTone.HOLDING: partial(click.style, fg="green", bold=True),
+    TextTone.RESTING: partial(click.style, bold=True),
+    TextTone.WARNING: partial(click.style, fg="yellow"),
+    TextTone.ERROR: partial(click.style, fg="red", bold=True),
+    TextTone.DIM: partial(click.style, dim=True),
 }
 
 
 @click.command("status")
 @click.option("--json", "for_programs", is_flag=True, help="One JSON object, times in UTC.")
-@_options.at
+@at_option
 @click.pass_obj
-def command(session: Session, *, for_programs: bool, at: str | None) -> int:
+def status_command(session: CliContext, *, for_programs: bool, at: str | None) -> int:
     """Show what the battery is doing, until when, and why."""
-    with closing(session.toolbox(looking=True)) as tools:
-        tools.now = _options.moment(at, tools) if at else tools.now
+    with closing(session.open_app(read_only=True)) as app:
+        app.now = parse_time(at, app) if at else app.now
         try:
-            about = overview.gather(tools)
-        except Trouble as trouble:
+            snapshot = load_snapshot(app)
+        except AppError as error:
             if not for_programs:
-                _show(*screen.blind(tools, trouble))
+                _print_rows(*render_unreadable_status(app, error))
             raise
-        wrong = needs(about)
+        problems = find_problems(snapshot)
         if for_programs:
-            click.echo(json.dumps(as_json(about, wrong), default=_iso))
+            click.echo(json.dumps(status_json(snapshot, problems), default=_encode_status_value))
         else:
-            _show(*screen.rows(about, wrong))
+            _print_rows(*render_status(snapshot, problems))
     return 0
 
 
-def _show(*rows: Row) -> None:
+def _print_rows(*rows: TextRow) -> None:
     """On a terminal folded to its width, and coloured unless it or its owner does not want that; else as it is."""
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
     coloured = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     for row in rows:
-        for number, line in enumerate(folded(f"{row.label:<{LABEL}}", row.text, width, most_lines=row.most_lines)):
-            click.echo(_styled(line, row, is_first=not number) if coloured else line)
+        for number, line in enumerate(
+            wrap_row(f"{row.label:<{LABEL_WIDTH}}", row.text, width, max_lines=row.max_lines)
+        ):
+            click.echo(_style_line(line, row, is_first=not number) if coloured else line)
 
 
-def _styled(line: str, row: Row, *, is_first: bool) -> str:
+def _style_line(line: str, row: TextRow, *, is_first: bool) -> str:
     """The words in their colour, their label as it is."""
-    label, words = (line[:LABEL], line[LABEL:]) if is_first else ("", line)
-    return f"{label}{STYLES[row.tone](words)}"
+    label, words = (line[:LABEL_WIDTH], line[LABEL_WIDTH:]) if is_first else ("", line)
+    return f"{label}{TONE_STYLES[row.tone](words)}"
 
 
-def _iso(value: object) -> str:
+def _encode_status_value(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%dT%H:%M:%SZ}"
     return str(value)

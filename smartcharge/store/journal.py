@@ -1,15 +1,16 @@
 """The journal: what was decided anew, done, or failed, with all that the decision knew."""
 
 import sqlite3
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec import Struct, json
 
-from smartcharge.core.model import Because, Situation
-from smartcharge.errors import one_line
-from smartcharge.store.times import from_text, from_text_or_none, to_text
+from smartcharge.errors import to_one_line
+from smartcharge.policy.model import Reason, State
+from smartcharge.store.times import format_instant, parse_instant, parse_optional_instant
 
-EVER = ("", "~")
+UNBOUNDED_TIME_TEXTS = ("", "~")
 """Texts before and after any time."""
 
 
@@ -20,24 +21,24 @@ class JournalRow(Struct, frozen=True):
     at: datetime
     command: str
     outcome: str
-    because: Because | None = None
-    situation_json: str | None = None
+    reason: Reason | None = None
+    state_json: str | None = None
     error: str | None = None
     detail: str | None = None
 
     @property
-    def situation(self) -> Situation | None:
+    def state(self) -> State | None:
         """What the decision knew, equal to what it was then."""
-        return None if self.situation_json is None else json.decode(self.situation_json, type=Situation)
+        return None if self.state_json is None else json.decode(self.state_json, type=State)
 
 
-def append(
+def append_journal(
     db: sqlite3.Connection,
     *,
     at: datetime,
     command: str,
-    because: Because | None = None,
-    situation: Situation | None = None,
+    reason: Reason | None = None,
+    state: State | None = None,
     outcome: str,
     error: str | None = None,
     detail: str | None = None,
@@ -46,18 +47,18 @@ def append(
     db.execute(
         "INSERT INTO journal (at, command, because, situation, outcome, error, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
-            to_text(at),
+            format_instant(at),
             command,
-            because,
-            None if situation is None else _to_json(situation),
+            reason,
+            None if state is None else _encode_state(state),
             outcome,
-            _line(error),
-            _line(detail),
+            _one_line_or_none(error),
+            _one_line_or_none(detail),
         ),
     )
 
 
-def rows(
+def load_journal(
     db: sqlite3.Connection,
     *,
     since: datetime | None = None,
@@ -72,51 +73,96 @@ def rows(
         ORDER BY at DESC, id DESC LIMIT :limit
         """,
         {
-            "since": EVER[0] if since is None else to_text(since),
-            "until": EVER[1] if until is None else to_text(until),
+            "since": UNBOUNDED_TIME_TEXTS[0] if since is None else format_instant(since),
+            "until": UNBOUNDED_TIME_TEXTS[1] if until is None else format_instant(until),
             "command": command,
             "limit": -1 if limit is None else limit,
         },
     ).fetchall()
-    return tuple(_row(row) for row in reversed(found))
+    return tuple(_entry_from_row(row) for row in reversed(found))
 
 
-def newest_at(db: sqlite3.Connection, before: datetime) -> datetime | None:
+def load_newest_journal_at(db: sqlite3.Connection, before: datetime) -> datetime | None:
     """Give the newest stamp up to a moment, whichever run wrote it; a migration dates its row by what it found."""
     query = "SELECT MAX(at) AS at FROM journal WHERE at <= ? AND command <> 'migration'"
-    row = db.execute(query, (to_text(before),)).fetchone()
-    return None if row is None else from_text_or_none(row["at"])
+    row = db.execute(query, (format_instant(before),)).fetchone()
+    return None if row is None else parse_optional_instant(row["at"])
 
 
-def last_decided(db: sqlite3.Connection, until: datetime) -> JournalRow | None:
+def load_last_decision(db: sqlite3.Connection, until: datetime) -> JournalRow | None:
     """Give the newest entry, up to and including a moment, in which something was decided."""
     query = "SELECT * FROM journal WHERE at <= ? AND situation IS NOT NULL ORDER BY at DESC, id DESC LIMIT 1"
-    row = db.execute(query, (to_text(until),)).fetchone()
-    return None if row is None else _row(row)
+    row = db.execute(query, (format_instant(until),)).fetchone()
+    return None if row is None else _entry_from_row(row)
 
 
-def last(db: sqlite3.Connection, command: str) -> JournalRow | None:
+def load_last_journal_row(db: sqlite3.Connection, command: str) -> JournalRow | None:
     """Give the entry a command wrote last, whatever the clock said then."""
     row = db.execute("SELECT * FROM journal WHERE command = ? ORDER BY id DESC LIMIT 1", (command,)).fetchone()
-    return None if row is None else _row(row)
+    return None if row is None else _entry_from_row(row)
 
 
-def _line(text: str | None) -> str | None:
-    return None if text is None else one_line(text)
+def _one_line_or_none(text: str | None) -> str | None:
+    return None if text is None else to_one_line(text)
 
 
-def _row(row: sqlite3.Row) -> JournalRow:
+def _entry_from_row(row: sqlite3.Row) -> JournalRow:
     return JournalRow(
         id=row["id"],
-        at=from_text(row["at"]),
+        at=parse_instant(row["at"]),
         command=row["command"],
         outcome=row["outcome"],
-        because=None if row["because"] is None else Because[row["because"]],
-        situation_json=row["situation"],
+        reason=None if row["because"] is None else Reason[row["because"]],
+        state_json=row["situation"],
         error=row["error"],
         detail=row["detail"],
     )
 
 
-def _to_json(situation: Situation) -> str:
-    return json.encode(situation).decode()
+def _encode_state(state: State) -> str:
+    return json.encode(state).decode()
+
+
+TableRow = Mapping[str, str | int | float | None]
+
+NEWEST_ROWS_QUERIES: dict[str, str] = {
+    "episodes": "SELECT * FROM episodes ORDER BY since DESC, command, kind LIMIT ?",
+    "services": "SELECT * FROM services ORDER BY service LIMIT ?",
+    "devices": "SELECT * FROM fetches ORDER BY device LIMIT ?",
+    "battery": "SELECT * FROM battery LIMIT ?",
+    "owner": "SELECT * FROM owner LIMIT ?",
+    "holds": "SELECT * FROM holds ORDER BY id DESC LIMIT ?",
+    "journal": "SELECT at, command, because, outcome, detail, error FROM journal ORDER BY id DESC LIMIT ?",
+}
+"""What is looked at, and how it is found; no mail, and nothing that a decision knew."""
+
+
+def read_schema_version(db: sqlite3.Connection) -> int:
+    """Give the number of the last migration step."""
+    version: int = db.execute("PRAGMA user_version").fetchone()["user_version"]
+    return version
+
+
+def count_table_rows(db: sqlite3.Connection) -> dict[str, int]:
+    """Count the rows of every table, by its name."""
+    tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+    counts = {row["name"]: f'SELECT COUNT(*) AS rows FROM "{row["name"]}"' for row in tables}  # noqa: S608  # our own
+    return {name: db.execute(count).fetchone()["rows"] for name, count in counts.items()}
+
+
+def load_newest_rows(db: sqlite3.Connection, what: str, limit: int) -> list[TableRow]:
+    """Give the newest rows of one of `NEWEST`, the newest first, by their columns."""
+    return [dict(row) for row in db.execute(NEWEST_ROWS_QUERIES[what], (limit,)).fetchall()]
+
+
+PRUNE_BATCH_ROWS = 200
+"""Rows of each table: many times what a night's answers come to in a day, and a few pages of the disk."""
+
+
+def prune_history(db: sqlite3.Connection, before: datetime) -> None:
+    """Delete some of the oldest rows that are older than that; where there are none, nothing is written."""
+    for table in ("journal", "readings"):
+        db.execute(
+            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at < ? ORDER BY at LIMIT ?)",  # noqa: S608
+            (format_instant(before), PRUNE_BATCH_ROWS),
+        )

@@ -10,17 +10,17 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from smartcharge.core.calendar import Method
-from smartcharge.store.times import from_text_or_none, to_text, to_text_or_none
+from smartcharge.policy.calendar import InviteMethod
+from smartcharge.store.times import format_instant, format_optional_instant, parse_optional_instant
 
-BETWEEN_MAILS = timedelta(minutes=5)
+MIN_MAIL_INTERVAL = timedelta(minutes=5)
 """Of one event; a plan that flaps faster is told in its newest state only."""
-LONGEST_WAIT = timedelta(hours=25)
+MAX_MAIL_WAIT = timedelta(hours=25)
 """No honest wait is longer; a stamp further ahead means that the clock has jumped back."""
 
-ALERT, REPORT = "ALERT", "REPORT"
+ALERT_METHOD, REPORT_METHOD = "ALERT", "REPORT"
 """In place of a calendar's method: a message of trouble, and a report; both finished when they were queued."""
-NO_LIMIT = 2**63 - 1
+MAX_SEQUENCE = 2**63 - 1
 """No sequence is higher: SQLite's largest integer."""
 
 
@@ -32,7 +32,7 @@ class OutboxCounts(Struct, frozen=True):
     failed: int = 0
 
 
-class Letter(Struct, frozen=True):
+class OutboxMessage(Struct, frozen=True):
     """A message that may be posted now. message: its frozen bytes, None before it was first tried.
 
     is_first: no older message of its event can have arrived.
@@ -47,7 +47,7 @@ class Letter(Struct, frozen=True):
     is_first: bool
 
 
-def counts(db: sqlite3.Connection) -> OutboxCounts:
+def count_outbox(db: sqlite3.Connection) -> OutboxCounts:
     """Count the messages by what became of them; superseded ones are never posted and not counted."""
     count = {row["state"]: row["count"] for row in db.execute("SELECT state, COUNT(*) AS count FROM outbox GROUP BY 1")}
     return OutboxCounts(
@@ -57,12 +57,12 @@ def counts(db: sqlite3.Connection) -> OutboxCounts:
     )
 
 
-def queue(db: sqlite3.Connection, uid: str, sequence: int, method: str, recipient: str, now: datetime) -> None:
+def queue_invite(db: sqlite3.Connection, uid: str, sequence: int, method: str, recipient: str, now: datetime) -> None:
     """Let a message wait in place of older ones of its event; in the transaction of the change that caused it.
 
     What can never have arrived need not be cancelled: then nothing waits any more.
     """
-    arrived_at = _may_have_arrived_at(db, uid, until=now + LONGEST_WAIT)
+    arrived_at = _last_possible_delivery_at(db, uid, until=now + MAX_MAIL_WAIT)
     db.execute("UPDATE outbox SET state = 'superseded' WHERE uid = ? AND state = 'queued'", (uid,))
     db.execute(
         """
@@ -74,15 +74,15 @@ def queue(db: sqlite3.Connection, uid: str, sequence: int, method: str, recipien
             sequence,
             method,
             recipient,
-            "superseded" if method == Method.CANCEL and not is_known_outside(db, uid) else "queued",
-            to_text_or_none(arrived_at and arrived_at + BETWEEN_MAILS),
-            to_text(now),
+            "superseded" if method == InviteMethod.CANCEL and not is_possibly_delivered(db, uid) else "queued",
+            format_optional_instant(arrived_at and arrived_at + MIN_MAIL_INTERVAL),
+            format_instant(now),
         ),
     )
 
 
 def queue_message(
-    db: sqlite3.Connection, uid: str, message: bytes, recipient: str, now: datetime, *, method: str = ALERT
+    db: sqlite3.Connection, uid: str, message: bytes, recipient: str, now: datetime, *, method: str = ALERT_METHOD
 ) -> None:
     """Let a finished message wait that belongs to no event; the same one once."""
     db.execute(
@@ -90,29 +90,29 @@ def queue_message(
         INSERT INTO outbox (uid, sequence, method, message, recipient, state, created_at)
         VALUES (?, 0, ?, ?, ?, 'queued', ?) ON CONFLICT DO NOTHING
         """,
-        (uid, method, message, recipient, to_text(now)),
+        (uid, method, message, recipient, format_instant(now)),
     )
 
 
-def next_due(db: sqlite3.Connection, now: datetime) -> Letter | None:
+def load_next_due_message(db: sqlite3.Connection, now: datetime) -> OutboxMessage | None:
     """Give the message that has waited longest of those that may be posted now."""
     row = db.execute(
         """
         SELECT * FROM outbox
         WHERE state = 'queued' AND (not_before IS NULL OR not_before <= ? OR not_before > ?) ORDER BY id LIMIT 1
         """,
-        (to_text(now), to_text(now + LONGEST_WAIT)),
+        (format_instant(now), format_instant(now + MAX_MAIL_WAIT)),
     ).fetchone()
-    return None if row is None else _letter(db, row)
+    return None if row is None else _message_from_row(db, row)
 
 
-def waiting(db: sqlite3.Connection) -> tuple[Letter, ...]:
+def load_waiting_messages(db: sqlite3.Connection) -> tuple[OutboxMessage, ...]:
     """Give every message that waits, whether it may be posted now or later; the oldest first."""
     rows = db.execute("SELECT * FROM outbox WHERE state IN ('queued', 'inflight') ORDER BY id").fetchall()
-    return tuple(_letter(db, row) for row in rows)
+    return tuple(_message_from_row(db, row) for row in rows)
 
 
-def posted_since(db: sqlite3.Connection, since: datetime) -> int:
+def count_sent_since(db: sqlite3.Connection, since: datetime) -> int:
     """Count the messages that were posted since a day began, or may have been.
 
     What a clock that ran ahead has posted stands under another day, and must not use up this one.
@@ -122,13 +122,15 @@ def posted_since(db: sqlite3.Connection, since: datetime) -> int:
         SELECT COUNT(*) AS count FROM outbox
         WHERE tried_at >= ? AND tried_at < ? AND (state = 'sent' OR may_have_arrived)
         """,
-        (to_text(since), to_text(since + LONGEST_WAIT)),
+        (format_instant(since), format_instant(since + MAX_MAIL_WAIT)),
     ).fetchall()
     count: int = row["count"]
     return count
 
 
-def claim(db: sqlite3.Connection, letter: Letter, message: bytes, recipient: str, now: datetime) -> bool:
+def claim_message(
+    db: sqlite3.Connection, outbox_message: OutboxMessage, message: bytes, recipient: str, now: datetime
+) -> bool:
     """Freeze a message's bytes before the mail server is spoken to; to be committed at once.
 
     False where it waits no more: who changes the plan needs no mail lock, and may have queued a newer one meanwhile.
@@ -138,24 +140,25 @@ def claim(db: sqlite3.Connection, letter: Letter, message: bytes, recipient: str
         UPDATE outbox SET state = 'inflight', message = ?, recipient = ?, attempts = attempts + 1, tried_at = ?
         WHERE id = ? AND state = 'queued'
         """,
-        (message, recipient, to_text(now), letter.id),
+        (message, recipient, format_instant(now), outbox_message.id),
     )
     return cursor.rowcount > 0
 
 
-def sent(db: sqlite3.Connection, letter: Letter, now: datetime) -> None:
+def mark_message_sent(db: sqlite3.Connection, outbox_message: OutboxMessage, now: datetime) -> None:
     """Note that the mail server has taken a message."""
     db.execute(
-        "UPDATE outbox SET state = 'sent', sent_at = ?, last_error = NULL WHERE id = ?", (to_text(now), letter.id)
+        "UPDATE outbox SET state = 'sent', sent_at = ?, last_error = NULL WHERE id = ?",
+        (format_instant(now), outbox_message.id),
     )
 
 
-def gave_up(db: sqlite3.Connection, letter: Letter, error: str) -> None:
+def mark_message_failed(db: sqlite3.Connection, outbox_message: OutboxMessage, error: str) -> None:
     """Note that the mail server will never take a message."""
-    db.execute("UPDATE outbox SET state = 'failed', last_error = ? WHERE id = ?", (error, letter.id))
+    db.execute("UPDATE outbox SET state = 'failed', last_error = ? WHERE id = ?", (error, outbox_message.id))
 
 
-def not_taken(db: sqlite3.Connection, letter: Letter, error: str) -> None:
+def requeue_undelivered_message(db: sqlite3.Connection, outbox_message: OutboxMessage, error: str) -> None:
     """Let a message wait again that the mail server certainly did not take.
 
     Where no earlier attempt can have got through either, its bytes are free again: the owner may mend the address.
@@ -167,49 +170,49 @@ def not_taken(db: sqlite3.Connection, letter: Letter, error: str) -> None:
             message = CASE WHEN may_have_arrived OR method IN ('ALERT', 'REPORT') THEN message ELSE x'' END
         WHERE id = ?
         """,
-        (error, letter.id),
+        (error, outbox_message.id),
     )
-    _supersede_overtaken(db)
+    _supersede_older_revisions(db)
 
 
-def requeue_unknown(db: sqlite3.Connection) -> None:
+def requeue_interrupted_messages(db: sqlite3.Connection) -> None:
     """Let messages wait again that were being posted when their run died: the same bytes, for they may have arrived.
 
     After the first time only when the event's next mail may go out, so that a run that always dies does no harm.
     """
     for row in db.execute("SELECT id, tried_at, attempts FROM outbox WHERE state = 'inflight'").fetchall():
-        tried_at = from_text_or_none(row["tried_at"])
-        again_at = tried_at + BETWEEN_MAILS if tried_at and row["attempts"] > 1 else None
+        tried_at = parse_optional_instant(row["tried_at"])
+        again_at = tried_at + MIN_MAIL_INTERVAL if tried_at and row["attempts"] > 1 else None
         db.execute(
             "UPDATE outbox SET state = 'queued', may_have_arrived = 1, not_before = ? WHERE id = ?",
-            (to_text_or_none(again_at), row["id"]),
+            (format_optional_instant(again_at), row["id"]),
         )
-    _supersede_overtaken(db)
+    _supersede_older_revisions(db)
 
 
-def has_unknown(db: sqlite3.Connection) -> bool:
+def has_interrupted_message(db: sqlite3.Connection) -> bool:
     """Whether a message is being posted; to who holds the mail lock: whether a run died over one."""
     return db.execute("SELECT 1 FROM outbox WHERE state = 'inflight'").fetchone() is not None
 
 
-def is_known_outside(db: sqlite3.Connection, uid: str) -> bool:
+def is_possibly_delivered(db: sqlite3.Connection, uid: str) -> bool:
     """Whether any message of an event was posted, or may have been."""
-    return _may_have_arrived_at(db, uid) is not None
+    return _last_possible_delivery_at(db, uid) is not None
 
 
-def _letter(db: sqlite3.Connection, row: sqlite3.Row) -> Letter:
-    return Letter(
+def _message_from_row(db: sqlite3.Connection, row: sqlite3.Row) -> OutboxMessage:
+    return OutboxMessage(
         id=row["id"],
         uid=row["uid"],
         sequence=row["sequence"],
         method=row["method"],
         recipient=row["recipient"],
         message=row["message"] or None,
-        is_first=_may_have_arrived_at(db, row["uid"], below=row["sequence"]) is None,
+        is_first=_last_possible_delivery_at(db, row["uid"], below=row["sequence"]) is None,
     )
 
 
-def _supersede_overtaken(db: sqlite3.Connection) -> None:
+def _supersede_older_revisions(db: sqlite3.Connection) -> None:
     """The newest revision wins; an older one is never sent after it."""
     db.execute(
         """
@@ -219,8 +222,8 @@ def _supersede_overtaken(db: sqlite3.Connection) -> None:
     )
 
 
-def _may_have_arrived_at(
-    db: sqlite3.Connection, uid: str, *, below: int = NO_LIMIT, until: datetime | None = None
+def _last_possible_delivery_at(
+    db: sqlite3.Connection, uid: str, *, below: int = MAX_SEQUENCE, until: datetime | None = None
 ) -> datetime | None:
     """When a message of an event was last posted, or may have been; below: of its older ones.
 
@@ -232,6 +235,6 @@ def _may_have_arrived_at(
         WHERE uid = :uid AND sequence < :below AND (state IN ('sent', 'inflight') OR may_have_arrived)
             AND (:until IS NULL OR tried_at <= :until)
         """,
-        {"uid": uid, "below": below, "until": to_text_or_none(until)},
+        {"uid": uid, "below": below, "until": format_optional_instant(until)},
     ).fetchall()
-    return from_text_or_none(row["at"])
+    return parse_optional_instant(row["at"])

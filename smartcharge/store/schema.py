@@ -4,10 +4,10 @@ APPLICATION_ID = 0x536D4368
 """Written into the file's header, so that a stranger's database is not taken for ours: "SmCh"."""
 SCHEMA_VERSION = 6
 """The number of the last step in `migrations`."""
-OLD_TABLES = ("dispatches", "dispatches_new")
+LEGACY_TABLES = ("dispatches", "dispatches_new")
 """What the service before this program kept; the second is left where a power cut caught it widening the first."""
 
-TABLES = (
+INITIAL_SCHEMA = (
     """
     CREATE TABLE dispatches (           -- every (start, end) the supplier ever named; only marked, never deleted
         id INTEGER PRIMARY KEY,
@@ -165,7 +165,7 @@ TABLES = (
     """,
 )
 
-INVITES = (
+INVITES_SCHEMA = (
     """
     CREATE TABLE installation (         -- one row; what tells this installation from every other
         id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -196,7 +196,7 @@ INVITES = (
 )
 
 
-LEDGER_AND_QUIET = (
+LEDGER_AND_IDLE_SCHEMA = (
     "ALTER TABLE readings ADD COLUMN capacity_kwh REAL CHECK (capacity_kwh IS NULL OR kind = 'battery')",  # when full
     "ALTER TABLE services ADD COLUMN requests INTEGER NOT NULL DEFAULT 0",  # ever sent there, besides the next
     "ALTER TABLE fetches ADD COLUMN requests INTEGER NOT NULL DEFAULT 0",  # ever sent for answers that named the device
@@ -215,10 +215,12 @@ LEDGER_AND_QUIET = (
 )
 
 
-LEASE = ("ALTER TABLE battery ADD COLUMN leased_until TEXT",)  # until then the gateway itself holds, and ends it
+TIMED_HOLD_SCHEMA = (
+    "ALTER TABLE battery ADD COLUMN leased_until TEXT",
+)  # until then the gateway itself holds, and ends it
 
 
-FORESEEN = (  # in the row that every answer writes anyway, not on a page of its own
+IDLE_FORECAST_SCHEMA = (  # in the row that every answer writes anyway, not on a page of its own
     "ALTER TABLE fetches ADD COLUMN foreseen TEXT",  # by the latest answer: how long each command has nothing to do
     """
     UPDATE fetches SET foreseen = (SELECT since || ' - - - - - ' || of FROM quiet) -- for nothing: it tells whose it is

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from smartcharge.store.times import from_text_or_none, to_text, to_text_or_none
+from smartcharge.store.times import format_instant, format_optional_instant, parse_instant, parse_optional_instant
 
-SUSPECTED = "once: "
+SUSPECTED_REFUSAL_PREFIX = "once: "
 """Before a fingerprint: a refusal that a server in trouble gives too, believed when it comes twice running."""
 
 
@@ -34,51 +34,51 @@ class ServiceRow(Struct, frozen=True):
     @property
     def is_refused(self) -> bool:
         """Whether a refused sign-in stands (a first refusal by the charger's server is only suspected)."""
-        return self.refused_for is not None and not self.refused_for.startswith(SUSPECTED)
+        return self.refused_for is not None and not self.refused_for.startswith(SUSPECTED_REFUSAL_PREFIX)
 
     @property
-    def troubled(self) -> bool:
+    def is_failing(self) -> bool:
         """Whether a success would be news."""
         return bool(self.failures or self.not_before or self.refused_for or self.last_error)
 
 
-def service(db: sqlite3.Connection, name: str) -> ServiceRow:
+def load_service(db: sqlite3.Connection, name: str) -> ServiceRow:
     """Give what is remembered of 'kraken', 'zappi', 'tesla' or 'mail'."""
     row = db.execute("SELECT * FROM services WHERE service = ?", (name,)).fetchone()
     if row is None:
         return ServiceRow(name)
     return ServiceRow(
         service=name,
-        asked_at=from_text_or_none(row["asked_at"]),
-        ok_at=from_text_or_none(row["ok_at"]),
+        asked_at=parse_optional_instant(row["asked_at"]),
+        ok_at=parse_optional_instant(row["ok_at"]),
         failures=row["failures"],
-        not_before=from_text_or_none(row["not_before"]),
+        not_before=parse_optional_instant(row["not_before"]),
         refused_for=row["refused_for"],
-        refused_at=from_text_or_none(row["refused_at"]),
+        refused_at=parse_optional_instant(row["refused_at"]),
         host=row["host"],
         last_error=row["last_error"],
         requests=row["requests"],
     )
 
 
-def any_troubled(db: sqlite3.Connection) -> bool:
+def has_failing_service(db: sqlite3.Connection) -> bool:
     """Whether any service is in trouble."""
     rows = db.execute("SELECT service FROM services").fetchall()
-    return any(service(db, row["service"]).troubled for row in rows)
+    return any(load_service(db, row["service"]).is_failing for row in rows)
 
 
-def asked(db: sqlite3.Connection, name: str, now: datetime) -> None:
+def record_service_attempt(db: sqlite3.Connection, name: str, now: datetime) -> None:
     """Note an attempt that leaves no trace elsewhere, such as a supplier's answer without any device."""
     db.execute(
         """
         INSERT INTO services (service, asked_at) VALUES (?, ?)
         ON CONFLICT (service) DO UPDATE SET asked_at = excluded.asked_at
         """,
-        (name, to_text(now)),
+        (name, format_instant(now)),
     )
 
 
-def add_requests(db: sqlite3.Connection, sent: Counter[str]) -> None:
+def add_request_counts(db: sqlite3.Connection, sent: Counter[str]) -> None:
     """Add what was sent to each service since the last time; `sent` begins anew."""
     for name, requests in sent.items():
         db.execute(
@@ -91,7 +91,9 @@ def add_requests(db: sqlite3.Connection, sent: Counter[str]) -> None:
     sent.clear()
 
 
-def failed(db: sqlite3.Connection, name: str, now: datetime, error: str, not_before: datetime | None) -> None:
+def record_service_failure(
+    db: sqlite3.Connection, name: str, now: datetime, error: str, not_before: datetime | None
+) -> None:
     """Count a failure. error: one line, without secrets. not_before: when it may be asked again, if not at once."""
     db.execute(
         """
@@ -100,24 +102,24 @@ def failed(db: sqlite3.Connection, name: str, now: datetime, error: str, not_bef
             asked_at = excluded.asked_at, failures = failures + 1, refused_for = NULL, refused_at = NULL,
             not_before = excluded.not_before, last_error = excluded.last_error
         """,
-        (name, to_text(now), to_text_or_none(not_before), error),
+        (name, format_instant(now), format_optional_instant(not_before), error),
     )
 
 
-def succeeded(db: sqlite3.Connection, name: str, now: datetime) -> None:
+def record_service_success(db: sqlite3.Connection, name: str, now: datetime) -> None:
     """End the trouble with a service; where there was none, nothing is written."""
-    if service(db, name).troubled:
+    if load_service(db, name).is_failing:
         db.execute(
             """
             UPDATE services SET asked_at = :at, ok_at = :at, failures = 0, not_before = NULL,
                                 refused_for = NULL, refused_at = NULL, last_error = NULL
             WHERE service = :name
             """,
-            {"name": name, "at": to_text(now)},
+            {"name": name, "at": format_instant(now)},
         )
 
 
-def refused(db: sqlite3.Connection, name: str, now: datetime, fingerprint: str, error: str) -> None:
+def record_sign_in_refusal(db: sqlite3.Connection, name: str, now: datetime, fingerprint: str, error: str) -> None:
     """Remember a refused sign-in, and the fingerprint of the configuration that it was refused for."""
     db.execute(
         """
@@ -127,15 +129,72 @@ def refused(db: sqlite3.Connection, name: str, now: datetime, fingerprint: str, 
             asked_at = :at, failures = failures + 1, not_before = NULL,
             refused_for = :fingerprint, refused_at = :at, last_error = :error
         """,
-        {"name": name, "at": to_text(now), "fingerprint": fingerprint, "error": error},
+        {"name": name, "at": format_instant(now), "fingerprint": fingerprint, "error": error},
     )
 
 
-def remember_host(db: sqlite3.Connection, name: str, host: str | None) -> None:
+def save_service_host(db: sqlite3.Connection, name: str, host: str | None) -> None:
     """Keep the server that an account lives on, or forget it (None); the one already known is not written again."""
-    if service(db, name).host == host:
+    if load_service(db, name).host == host:
         return
     db.execute(
         "INSERT INTO services (service, host) VALUES (?, ?) ON CONFLICT (service) DO UPDATE SET host = excluded.host",
         (name, host),
     )
+
+
+class Alert(Struct, frozen=True):
+    """Failures of one kind running. told_at: when the owner heard of it, None if not yet."""
+
+    command: str
+    kind: str
+    since: datetime
+    count: int
+    notified_at: datetime | None = None
+
+
+def count_alert_failure(db: sqlite3.Connection, command: str, kind: str, now: datetime) -> Alert:
+    """Begin an episode, or count one more failure in the one that goes on."""
+    (row,) = db.execute(
+        """
+        INSERT INTO episodes (command, kind, since, count) VALUES (?, ?, ?, 1)
+        ON CONFLICT (command, kind) DO UPDATE SET count = count + 1 RETURNING *
+        """,
+        (command, kind, format_instant(now)),
+    ).fetchall()
+    return _alert_from_row(row)
+
+
+def mark_alert_notified(db: sqlite3.Connection, command: str, kind: str, now: datetime) -> None:
+    """Note that the owner has heard of an episode."""
+    db.execute("UPDATE episodes SET told_at = ? WHERE command = ? AND kind = ?", (format_instant(now), command, kind))
+
+
+def delete_alert(db: sqlite3.Connection, command: str, kind: str) -> Alert | None:
+    """End an episode and give it back; without one, nothing is written."""
+    row = db.execute("SELECT * FROM episodes WHERE command = ? AND kind = ?", (command, kind)).fetchone()
+    if row is None:
+        return None
+    db.execute("DELETE FROM episodes WHERE command = ? AND kind = ?", (command, kind))
+    return _alert_from_row(row)
+
+
+def load_open_alerts(db: sqlite3.Connection) -> tuple[Alert, ...]:
+    """Give what goes on, the oldest first."""
+    return tuple(_alert_from_row(row) for row in db.execute("SELECT * FROM episodes ORDER BY since, command, kind"))
+
+
+def _alert_from_row(row: sqlite3.Row) -> Alert:
+    return Alert(
+        command=row["command"],
+        kind=row["kind"],
+        since=parse_instant(row["since"]),
+        count=row["count"],
+        notified_at=parse_optional_instant(row["told_at"]),
+    )
+
+
+def is_alert_open(db: sqlite3.Connection, command: str, kind: str) -> bool:
+    """Whether this trouble goes on."""
+    query = "SELECT 1 FROM episodes WHERE command = ? AND kind = ?"
+    return db.execute(query, (command, kind)).fetchone() is not None

@@ -14,17 +14,18 @@ import pypowerwall
 from pymyenergi.client import MyenergiClient
 from pymyenergi.connection import Connection
 
-from smartcharge.adapters.tariff_kraken import KrakenAccount, KrakenTariff
-from smartcharge.world.house import House
+from smartcharge.providers.kraken import KrakenTariff
+from smartcharge.providers.kraken.account import KrakenAccount
+from smartcharge.simulator.house import SimulatedHouse
 
-HOLDING, RESTING = ("backup", 100), ("autonomous", 20)
+BACKUP_SETTINGS, NORMAL_SETTINGS = ("backup", 100), ("autonomous", 20)
 
 
-def minute(house: House, tokens: Path, now: datetime) -> None:
+def run_naive_minute(house: SimulatedHouse, tokens: Path, now: datetime) -> None:
     """One run. tokens: the folder with the sign-in that pypowerwall needs."""
-    is_cheap = in_window(house, now)
-    is_charging = asyncio.run(charging(house))
-    mode, reserve_pct = HOLDING if is_cheap and is_charging else RESTING
+    is_cheap = is_in_window(house, now)
+    is_charging = asyncio.run(is_car_charging(house))
+    mode, reserve_pct = BACKUP_SETTINGS if is_cheap and is_charging else NORMAL_SETTINGS
     library: Any = pypowerwall  # not typed
     powerwall = library.Powerwall(email=house.tesla_email, siteid=house.site_id, authpath=str(tokens), cloudmode=True)
     if powerwall.get_mode() != mode:
@@ -32,7 +33,7 @@ def minute(house: House, tokens: Path, now: datetime) -> None:
         powerwall.set_reserve(reserve_pct)
 
 
-def in_window(house: House, now: datetime) -> bool:
+def is_in_window(house: SimulatedHouse, now: datetime) -> bool:
     """Sign in to Kraken, list the devices, and ask for their plans."""
     with tempfile.TemporaryDirectory() as empty:
         account = KrakenAccount(
@@ -46,7 +47,7 @@ def in_window(house: House, now: datetime) -> bool:
     return any(window.starts_at <= now < window.ends_at for windows in planned.values() for window in windows or ())
 
 
-async def charging(house: House) -> bool:
+async def is_car_charging(house: SimulatedHouse) -> bool:
     """Find the hub's server and list its devices."""
     async with httpx.AsyncClient() as web:
         connection = Connection(house.hub_serial, house.hub_key, asyncClient=web)

@@ -8,22 +8,21 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
+from strace_reader import MINUTE_MARK
+from whole_days import CRONTAB_LINES, cron_runner, load_whole_day
+
+from smartcharge.commands.demo import start_simulator
+from smartcharge.idle import database_change_count
+from smartcharge.simulator.scenario_runner import CommandResult, CommandRunner, check_expectations, run_scenario
+from smartcharge.store.database import open_store
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from days import LINES, as_cron_does, day  # the paths come first
-from straced import MINUTE
-
-from smartcharge.commands.demo import street
-from smartcharge.quiet import change_count
-from smartcharge.store import open_store
-from smartcharge.world.checks import check
-from smartcharge.world.player import Outcome, Run, play
 
 DATABASE = "smartcharge.db"
 
 
-class Told(msgspec.Struct, frozen=True):
+class TracedDay(msgspec.Struct, frozen=True):
     """What a trace cannot tell of a day.
 
     asked: when a request reached which service. resets: when the midnight reset was done. transactions: how many have
@@ -36,18 +35,18 @@ class Told(msgspec.Struct, frozen=True):
     odd: tuple[str, ...]
 
 
-def marking(run: Run) -> Run:
+def mark_minutes(run: CommandRunner) -> CommandRunner:
     """Before each command, let the trace know that its moment has come."""
 
-    def marked(arguments: list[str], at: datetime) -> Outcome:
+    def marked(arguments: list[str], at: datetime) -> CommandResult:
         with suppress(FileNotFoundError):
-            os.close(os.open(f"{MINUTE}{at.isoformat()}", os.O_RDONLY))
+            os.close(os.open(f"{MINUTE_MARK}{at.isoformat()}", os.O_RDONLY))
         return run(arguments, at)
 
     return marked
 
 
-def resets(database: Path) -> tuple[str, ...]:
+def find_reset_times(database: Path) -> tuple[str, ...]:
     """In which moments the midnight reset had something to do."""
     with closing(sqlite3.connect(database)) as db:
         rows = db.execute("SELECT at FROM journal WHERE command = 'midnight-reset'").fetchall()
@@ -56,17 +55,17 @@ def resets(database: Path) -> tuple[str, ...]:
 
 def main() -> int:
     """Play, and tell as JSON what came of it."""
-    name, folder, lines = sys.argv[1], Path(sys.argv[2]), LINES[sys.argv[3]]
-    story, database = day(name), folder / DATABASE
-    with street(folder, story) as (town, run):
+    name, folder, lines = sys.argv[1], Path(sys.argv[2]), CRONTAB_LINES[sys.argv[3]]
+    scenario, database = load_whole_day(name), folder / DATABASE
+    with start_simulator(folder, scenario) as (simulation, run):
         open_store(database).close()  # once in a house's life, so no part of any day
-        before = change_count(str(database))
-        played = play(story, town, marking(as_cron_does(folder, run, lines)))
-    told = Told(
+        before = database_change_count(str(database))
+        played = run_scenario(scenario, simulation, mark_minutes(cron_runner(folder, run, lines)))
+    told = TracedDay(
         asked=tuple((each.at.isoformat(), each.service) for each in played.requests),
-        resets=resets(database),
-        transactions=change_count(str(database)) - before,
-        odd=tuple(check(played, story)),
+        resets=find_reset_times(database),
+        transactions=database_change_count(str(database)) - before,
+        odd=tuple(check_expectations(played, scenario)),
     )
     print(msgspec.json.encode(told).decode())  # noqa: T201  # tells by printing
     return 0

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from town_case import Town
+from simulation import Simulation
 
-from smartcharge.commands.demo import street
+from smartcharge.commands.demo import start_simulator
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
-    with street(tmp_path) as (there, run):
-        yield Town(there, run, tmp_path, datetime(2026, 12, 9, 12, 0, 2, tzinfo=UTC))
+def simulation(tmp_path: Path) -> Iterator[Simulation]:
+    with start_simulator(tmp_path) as (there, run):
+        yield Simulation(there, run, tmp_path, datetime(2026, 12, 9, 12, 0, 2, tzinfo=UTC))

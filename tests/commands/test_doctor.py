@@ -5,11 +5,11 @@ import socket
 from datetime import timedelta
 
 import pytest
-from doctor_case import Patient, healthy
-from town_case import Town
+from doctor_installation import DoctorInstallation, healthy_installation
+from simulation import Simulation
 
-from smartcharge import budget
-from smartcharge.act.doctor.examination import PARTS
+from smartcharge.deadline import COMMAND_LIMIT_SECONDS
+from smartcharge.doctor import CHECK_GROUPS
 
 FAULTS = {
     "kraken cannot be reached": ("kraken", "http-503", "Kraken", "warning", 0),
@@ -29,12 +29,12 @@ FAULTS = {
 
 
 @pytest.fixture
-def patient(town: Town) -> Patient:
-    return healthy(town)
+def doctor_installation(simulation: Simulation) -> DoctorInstallation:
+    return healthy_installation(simulation)
 
 
-def test_a_healthy_house_is_told_so(patient: Patient) -> None:
-    visit = patient.visit()
+def test_a_healthy_house_is_told_so(doctor_installation: DoctorInstallation) -> None:
+    visit = doctor_installation.visit()
 
     assert (visit.exit_code, visit.verdict, visit.bad) == (0, "ok", set())
     areas = {
@@ -50,12 +50,12 @@ def test_a_healthy_house_is_told_so(patient: Patient) -> None:
         "Tesla",
         "mail",
     }
-    assert areas <= {finding["area"] for finding in visit.findings}
+    assert areas <= {finding["area"] for finding in visit.checks}
 
 
-def test_every_line_begins_with_its_verdict_and_ends_with_its_mend(patient: Patient) -> None:
-    with patient.street.fault("myenergi", "no-zappi"):
-        outcome = patient.town.runner(["doctor"], patient.now)
+def test_every_line_begins_with_its_verdict_and_ends_with_its_mend(doctor_installation: DoctorInstallation) -> None:
+    with doctor_installation.simulator.fault("myenergi", "no-zappi"):
+        outcome = doctor_installation.simulation.runner(["doctor"], doctor_installation.now)
 
     lines = outcome.stdout.splitlines()
     assert {line.split()[0] for line in lines} == {"ok", "warning"}
@@ -63,38 +63,42 @@ def test_every_line_begins_with_its_verdict_and_ends_with_its_mend(patient: Pati
     assert outcome.stderr == ""
 
 
-def test_the_object_has_the_promised_keys(patient: Patient) -> None:
-    found = json.loads(patient.town.runner(["doctor", "--json"], patient.now).stdout)
+def test_the_object_has_the_promised_keys(doctor_installation: DoctorInstallation) -> None:
+    found = json.loads(doctor_installation.simulation.runner(["doctor", "--json"], doctor_installation.now).stdout)
 
     assert found.keys() == {"verdict", "checks"}
     assert all(each.keys() == {"area", "check", "verdict", "says", "mend"} for each in found["checks"])
 
 
-def test_the_house_is_only_read(patient: Patient) -> None:
-    patient.visit()
+def test_the_house_is_only_read(doctor_installation: DoctorInstallation) -> None:
+    doctor_installation.visit()
 
-    assert patient.street.powerwall.writes == []
-    assert patient.street.writes_to_zappi == []
-    assert patient.street.mails == []
-    asked = {f"{each.method} {each.path} {each.operation}" for each in patient.street.requests if each.method == "POST"}
+    assert doctor_installation.simulator.powerwall.writes == []
+    assert doctor_installation.simulator.writes_to_zappi == []
+    assert doctor_installation.simulator.mails == []
+    asked = {
+        f"{each.method} {each.path} {each.operation}"
+        for each in doctor_installation.simulator.requests
+        if each.method == "POST"
+    }
     assert asked == {"POST /v1/graphql/ devices"}
 
 
-def test_a_visit_leaves_the_files_as_they_were(patient: Patient) -> None:
-    patient.visit()  # the first conversation with Tesla keeps a copy of a good sign-in, as a run's does
-    before = {path.name: path.read_bytes() for path in patient.folder.iterdir()}
+def test_a_visit_leaves_the_files_as_they_were(doctor_installation: DoctorInstallation) -> None:
+    doctor_installation.visit()  # the first conversation with Tesla keeps a copy of a good sign-in, as a run's does
+    before = {path.name: path.read_bytes() for path in doctor_installation.folder.iterdir()}
 
-    patient.visit()
+    doctor_installation.visit()
 
-    assert {path.name: path.read_bytes() for path in patient.folder.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in doctor_installation.folder.iterdir()} == before
 
 
 @pytest.mark.parametrize(("service", "kind", "area", "verdict", "code"), FAULTS.values(), ids=FAULTS)
 def test_one_broken_half_does_not_stop_the_others(
-    patient: Patient, service: str, kind: str, area: str, verdict: str, code: int
+    doctor_installation: DoctorInstallation, service: str, kind: str, area: str, verdict: str, code: int
 ) -> None:
-    with patient.street.fault(service, kind):
-        visit = patient.visit()
+    with doctor_installation.simulator.fault(service, kind):
+        visit = doctor_installation.visit()
 
     assert (visit.exit_code, visit.verdict) == (code, verdict)
     assert visit.bad == {(area, verdict)}
@@ -102,45 +106,48 @@ def test_one_broken_half_does_not_stop_the_others(
     assert "Traceback" not in visit.outcome.stderr
 
 
-def test_offline_opens_no_socket(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_opens_no_socket(doctor_installation: DoctorInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_arguments: object, **_options: object) -> socket.socket:
         raise AssertionError("a socket was opened")
 
     monkeypatch.setattr(socket, "socket", refused)
     monkeypatch.setattr(socket, "getaddrinfo", refused)
-    visit = patient.visit("--offline")
+    visit = doctor_installation.visit("--offline")
 
     assert (visit.exit_code, visit.verdict) == (0, "ok")
-    assert patient.street.requests == []
+    assert doctor_installation.simulator.requests == []
     assert visit.about("plan", "fresh")
     assert visit.about("Tesla") == []
 
 
-def test_no_secret_is_told_whatever_is_wrong(patient: Patient) -> None:
-    patient.configure("myenergi", zappi_serial=f"{patient.street.house.zappi_serial}9")
-    patient.configure("eon_next", device_id="gone")
-    patient.configure_mail(smtp_pass="another mail word")
-    with patient.street.fault("tesla", "http-403"):
-        text = patient.town.runner(["doctor"], patient.now).stdout
-        told = text + patient.visit().outcome.stdout
+def test_no_secret_is_told_whatever_is_wrong(doctor_installation: DoctorInstallation) -> None:
+    doctor_installation.configure("myenergi", zappi_serial=f"{doctor_installation.simulator.house.zappi_serial}9")
+    doctor_installation.configure("eon_next", device_id="gone")
+    doctor_installation.configure_mail(smtp_pass="another mail word")
+    with doctor_installation.simulator.fault("tesla", "http-403"):
+        text = doctor_installation.simulation.runner(["doctor"], doctor_installation.now).stdout
+        told = text + doctor_installation.visit().outcome.stdout
 
-    assert {secret for secret in patient.secrets if secret in told} == set()
+    assert {secret for secret in doctor_installation.secrets if secret in told} == set()
     assert "another mail word" not in told
     assert "...0019" in told
 
 
-def test_the_most_serious_finding_gives_the_exit_code(patient: Patient) -> None:
-    patient.configure("eon_next", device_id="gone")
-    with patient.street.fault("tesla", "http-403"), patient.street.fault("myenergi", "stale"):
-        visit = patient.visit()
+def test_the_most_serious_finding_gives_the_exit_code(doctor_installation: DoctorInstallation) -> None:
+    doctor_installation.configure("eon_next", device_id="gone")
+    with (
+        doctor_installation.simulator.fault("tesla", "http-403"),
+        doctor_installation.simulator.fault("myenergi", "stale"),
+    ):
+        visit = doctor_installation.visit()
 
     assert visit.exit_code == 4
     assert visit.bad == {("Kraken", "error"), ("Tesla", "error"), ("Zappi", "warning")}
 
 
-def test_a_server_that_drips_leaves_every_other_its_turn(patient: Patient) -> None:
-    with patient.street.fault("myenergi", "drip"):
-        visit = patient.visit()
+def test_a_server_that_drips_leaves_every_other_its_turn(doctor_installation: DoctorInstallation) -> None:
+    with doctor_installation.simulator.fault("myenergi", "drip"):
+        visit = doctor_installation.visit()
 
     assert visit.exit_code == 0
     assert visit.told("Zappi", "time").startswith("no answer within 8 s")
@@ -148,37 +155,37 @@ def test_a_server_that_drips_leaves_every_other_its_turn(patient: Patient) -> No
 
 
 def test_all_shares_together_leave_a_reserve() -> None:
-    asking = [part.seconds for part in PARTS if part.online]
+    asking = [part.seconds for part in CHECK_GROUPS if part.online]
 
-    assert sum(asking) < budget.COMMAND_SECONDS
+    assert sum(asking) < COMMAND_LIMIT_SECONDS
 
 
-def test_before_the_first_run_a_house_is_not_ill(town: Town) -> None:
-    visit = Patient(town).visit()
+def test_before_the_first_run_a_house_is_not_ill(simulation: Simulation) -> None:
+    visit = DoctorInstallation(simulation).visit()
 
     assert visit.exit_code == 0
     assert visit.bad == {(area, "warning") for area in ("database", "runs", "plan", "mail")}
-    assert not (town.folder / "smartcharge.db").exists()
+    assert not (simulation.folder / "smartcharge.db").exists()
 
 
-def test_a_configuration_that_does_not_load_is_the_one_finding(patient: Patient) -> None:
-    patient.configure("myenergi", charging_wats=500)
+def test_a_configuration_that_does_not_load_is_the_one_finding(doctor_installation: DoctorInstallation) -> None:
+    doctor_installation.configure("myenergi", charging_wats=500)
 
-    visit = patient.visit()
+    visit = doctor_installation.visit()
 
-    assert (visit.exit_code, visit.verdict, len(visit.findings)) == (4, "error", 1)
+    assert (visit.exit_code, visit.verdict, len(visit.checks)) == (4, "error", 1)
     assert "charging_watts" in visit.told("configuration")
 
 
-def test_a_renewed_token_is_kept_as_a_run_keeps_it(patient: Patient) -> None:
-    later = patient.now + timedelta(minutes=70)
-    patient.street.set_time(later)
+def test_a_renewed_token_is_kept_as_a_run_keeps_it(doctor_installation: DoctorInstallation) -> None:
+    later = doctor_installation.now + timedelta(minutes=70)
+    doctor_installation.simulator.set_time(later)
 
-    visit = patient.visit(at=later)
+    visit = doctor_installation.visit(at=later)
 
     assert visit.verdicts("Kraken", "sign-in") == {"ok"}
-    assert patient.street.account.sign_ins == 1
-    assert [each.operation for each in patient.street.requests if each.service == "kraken"] == [
+    assert doctor_installation.simulator.account.sign_ins == 1
+    assert [each.operation for each in doctor_installation.simulator.requests if each.service == "kraken"] == [
         "obtainKrakenToken",
         "devices",
     ]

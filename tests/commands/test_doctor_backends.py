@@ -3,93 +3,101 @@
 from datetime import timedelta
 
 import pytest
-from doctor_case import Patient, healthy
-from town_case import Town
+from doctor_installation import DoctorInstallation, healthy_installation
+from simulation import Simulation
 
-from smartcharge.world import ways_to_tesla
+from smartcharge.simulator.tesla_backends import tesla_config_section
 
 
 @pytest.fixture
-def patient(town: Town) -> Patient:
-    return healthy(town)
+def doctor_installation(simulation: Simulation) -> DoctorInstallation:
+    return healthy_installation(simulation)
 
 
-def set_up_for(patient: Patient, backend: str) -> None:
+def set_up_for(doctor_installation: DoctorInstallation, backend: str) -> None:
     """Let the house reach its battery another way."""
-    patient.configure("tesla", **{**dict.fromkeys(("account_email", "energy_site_id")), **settings(patient, backend)})
-    patient.street.sign_in_to_tesla(patient.folder, backend)
+    doctor_installation.configure(
+        "tesla", **{**dict.fromkeys(("account_email", "energy_site_id")), **settings(doctor_installation, backend)}
+    )
+    doctor_installation.simulator.sign_in_to_tesla(doctor_installation.folder, backend)
 
 
-def settings(patient: Patient, backend: str) -> dict[str, object]:
-    return ways_to_tesla.settings(patient.street.house, backend)
+def settings(doctor_installation: DoctorInstallation, backend: str) -> dict[str, object]:
+    return tesla_config_section(doctor_installation.simulator.house, backend)
 
 
 @pytest.mark.parametrize(
     ("backend", "whom", "firmware"),
     [("fleetapi", "Tesla's Fleet API", "26.18.1 pretend"), ("v1r", "the gateway", "not told")],
 )
-def test_a_house_that_is_well_is_well_on_every_way(patient: Patient, backend: str, whom: str, firmware: str) -> None:
-    set_up_for(patient, backend)
+def test_a_house_that_is_well_is_well_on_every_way(
+    doctor_installation: DoctorInstallation, backend: str, whom: str, firmware: str
+) -> None:
+    set_up_for(doctor_installation, backend)
 
-    visit = patient.visit()
+    visit = doctor_installation.visit()
 
     assert visit.about("Tesla")
     assert (visit.exit_code, visit.bad) == (0, set())
     assert whom in visit.told("Tesla", "sign-in")
     assert visit.told("Tesla", "site").startswith("Home |")
     assert visit.told("Tesla", "firmware").startswith(firmware)
-    assert len(patient.street.powerwall.writes) == 0
+    assert len(doctor_installation.simulator.powerwall.writes) == 0
 
 
 @pytest.mark.parametrize(
     ("backend", "file", "mend"),
     [("fleetapi", ".pypowerwall.fleetapi", "setup -fleetapi"), ("v1r", "tedapi_rsa_private.pem", "register")],
 )
-def test_what_opens_the_way_is_missed_by_its_name(patient: Patient, backend: str, file: str, mend: str) -> None:
-    set_up_for(patient, backend)
-    (patient.folder / file).unlink()
+def test_what_opens_the_way_is_missed_by_its_name(
+    doctor_installation: DoctorInstallation, backend: str, file: str, mend: str
+) -> None:
+    set_up_for(doctor_installation, backend)
+    (doctor_installation.folder / file).unlink()
 
-    visit = patient.visit()
+    visit = doctor_installation.visit()
 
     assert (visit.exit_code, visit.bad) == (5, {("Tesla", "error")})
-    assert str(patient.folder / file) in visit.told("Tesla", "sign-in")
+    assert str(doctor_installation.folder / file) in visit.told("Tesla", "sign-in")
     assert mend in visit.told("Tesla", "sign-in")
-    assert patient.street.count("tesla") == 0
+    assert doctor_installation.simulator.count("tesla") == 0
 
 
-def test_a_key_that_was_never_proven_is_told_with_its_mend(patient: Patient) -> None:
-    set_up_for(patient, "v1r")
+def test_a_key_that_was_never_proven_is_told_with_its_mend(doctor_installation: DoctorInstallation) -> None:
+    set_up_for(doctor_installation, "v1r")
 
-    with patient.street.fault("tesla", "key-pending"):
-        visit = patient.visit()
+    with doctor_installation.simulator.fault("tesla", "key-pending"):
+        visit = doctor_installation.visit()
 
     assert visit.exit_code == 5
     assert "switch the Powerwall off" in visit.told("Tesla")
 
 
-def test_max_backup_from_the_app_is_told_from_our_own_hold(patient: Patient) -> None:
-    set_up_for(patient, "v1r")
-    patient.street.powerwall.lease(patient.now + timedelta(minutes=20), patient.now)
+def test_max_backup_from_the_app_is_told_from_our_own_hold(doctor_installation: DoctorInstallation) -> None:
+    set_up_for(doctor_installation, "v1r")
+    doctor_installation.simulator.powerwall.lease(
+        doctor_installation.now + timedelta(minutes=20), doctor_installation.now
+    )
 
-    visit = patient.visit()
+    visit = doctor_installation.visit()
 
     assert visit.bad == {("Tesla", "warning")}
     assert "Max Backup until 12:20, and not by smartcharge" in visit.told("Tesla", "stance")
 
 
-def test_a_battery_that_is_kept_as_it_is_needs_no_grid_charging(patient: Patient) -> None:
-    patient.configure("control", hold="preserve")
-    patient.street.powerwall.grid_charging = False
+def test_a_battery_that_is_kept_as_it_is_needs_no_grid_charging(doctor_installation: DoctorInstallation) -> None:
+    doctor_installation.configure("control", hold="preserve")
+    doctor_installation.simulator.powerwall.grid_charging = False
 
-    visit = patient.visit()
+    visit = doctor_installation.visit()
 
     assert visit.bad == set()
     assert "kept as it is; it holds 60 % now" in visit.told("Tesla", "hold")
 
 
-def test_a_battery_that_cannot_be_kept_as_it_is_is_a_warning(patient: Patient) -> None:
-    patient.configure("control", hold="preserve")
-    with patient.street.fault("tesla", "http-503", only="live_status"):
-        visit = patient.visit()
+def test_a_battery_that_cannot_be_kept_as_it_is_is_a_warning(doctor_installation: DoctorInstallation) -> None:
+    doctor_installation.configure("control", hold="preserve")
+    with doctor_installation.simulator.fault("tesla", "http-503", only="live_status"):
+        visit = doctor_installation.visit()
 
     assert visit.verdicts("Tesla", "hold") == {"warning"}

@@ -10,13 +10,22 @@ from urllib.parse import quote
 
 import pytest
 import yaml
-from memory_case import MINUTE, NOW, Memory, car, held, noted, remembered
+from stored_house import (
+    MINUTE,
+    NOW,
+    StoredHouse,
+    make_stored_house,
+    store_charger_reading,
+    store_journal_entry,
+    store_open_hold,
+)
 
-from smartcharge.act.doctor.bundle import LIBRARIES
-from smartcharge.act.doctor.redaction import redactor
-from smartcharge.core.model import ChargerState
-from smartcharge.store import episodes, fetches, services
-from smartcharge.store.border import Connection
+from smartcharge.doctor.bundle import REPORTED_LIBRARIES
+from smartcharge.doctor.redact import make_redactor
+from smartcharge.policy.model import ChargerState
+from smartcharge.store.database import StoreConnection
+from smartcharge.store.devices import record_plan_fetch
+from smartcharge.store.services import count_alert_failure, record_service_failure, save_service_host
 
 PLANTED = {
     "eon_next": {
@@ -79,8 +88,8 @@ LOOSE = {"a bearer token": "abcdefgh", "a named password": "hunter2", "a named k
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Memory:
-    memory = remembered(tmp_path)
+def memory(tmp_path: Path) -> StoredHouse:
+    memory = make_stored_house(tmp_path)
     memory.configure(yaml.safe_dump(PLANTED))
     for name, content in TOKENS.items():
         (tmp_path / name).write_text(json.dumps(content), encoding="utf-8")
@@ -89,7 +98,7 @@ def memory(tmp_path: Path) -> Memory:
     return memory
 
 
-def bundle(memory: Memory) -> str:
+def bundle(memory: StoredHouse) -> str:
     file = memory.folder / "bundle.txt"
     outcome = memory.run("doctor", "--bundle", str(file))
     assert outcome.stdout == f"Written to {file}; read it before you give it to anybody.\n"
@@ -97,13 +106,13 @@ def bundle(memory: Memory) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def plant(db: Connection, text: str) -> None:
+def plant(db: StoreConnection, text: str) -> None:
     """Put a text wherever the memory keeps words from outside."""
-    noted(db, "reconcile", "trouble", detail=f"it said {text}", error=f"error: {text}, and went")
-    services.failed(db, "tesla", NOW - MINUTE, f"HTTP 400 {text}", None)
-    services.remember_host(db, "zappi", f"s18.myenergi.net/{text}")
-    fetches.record_answer(db, f"car {text}", NOW - MINUTE, ok=False, error=text)
-    episodes.count_failure(db, "reconcile", f"tesla {text}", NOW - MINUTE)
+    store_journal_entry(db, "reconcile", "trouble", detail=f"it said {text}", error=f"error: {text}, and went")
+    record_service_failure(db, "tesla", NOW - MINUTE, f"HTTP 400 {text}", None)
+    save_service_host(db, "zappi", f"s18.myenergi.net/{text}")
+    record_plan_fetch(db, f"car {text}", NOW - MINUTE, ok=False, error=text)
+    count_alert_failure(db, "reconcile", f"tesla {text}", NOW - MINUTE)
 
 
 def spellings(secret: str) -> set[str]:
@@ -111,7 +120,7 @@ def spellings(secret: str) -> set[str]:
     return {*forms, b64encode(secret.encode()).decode().rstrip("=")}
 
 
-def test_no_planted_secret_is_told_in_any_spelling(memory: Memory) -> None:
+def test_no_planted_secret_is_told_in_any_spelling(memory: StoredHouse) -> None:
     tokens = ["krakentokenkraken", "0f" * 32, "qts-plainword", "R" * 40]
     planted = {form for secret in (*SECRETS, *tokens) for form in spellings(secret)}
     with memory.writing() as db:
@@ -125,22 +134,22 @@ def test_no_planted_secret_is_told_in_any_spelling(memory: Memory) -> None:
 
 @pytest.mark.parametrize("name", FORGOTTEN)
 def test_what_is_configured_no_more_is_known_by_its_look(name: str) -> None:
-    told = redactor(())(f"it said {FORGOTTEN[name]}, and went")
+    told = make_redactor(())(f"it said {FORGOTTEN[name]}, and went")
 
     assert LOOSE.get(name, FORGOTTEN[name]) not in told
     assert (told.startswith("it said "), told.endswith(", and went")) == (True, True)
 
 
-def test_serials_that_were_measured_are_struck_out(memory: Memory) -> None:
+def test_serials_that_were_measured_are_struck_out(memory: StoredHouse) -> None:
     with memory.writing() as db:
-        car(db, ChargerState.IDLE, 0)
+        store_charger_reading(db, ChargerState.IDLE, 0)
         db.execute("UPDATE readings SET serials = 'ab12'")
-        noted(db, "reconcile", "trouble", error="the Zappi ab12 is silent")
+        store_journal_entry(db, "reconcile", "trouble", error="the Zappi ab12 is silent")
 
     assert "the Zappi *** is silent" in bundle(memory)
 
 
-def test_every_setting_is_told_as_set_or_not_or_with_a_harmless_value(memory: Memory) -> None:
+def test_every_setting_is_told_as_set_or_not_or_with_a_harmless_value(memory: StoredHouse) -> None:
     settings = dict(re.findall(r"^(\w+\.\w+) +(.*)$", bundle(memory), re.MULTILINE))
 
     assert settings["eon_next.password"] == settings["tesla.energy_site_id"] == "is set"
@@ -151,13 +160,13 @@ def test_every_setting_is_told_as_set_or_not_or_with_a_harmless_value(memory: Me
     assert settings["control.cheap_period"] == "00:00:00 to 06:00:00"
 
 
-def test_all_that_helps_is_told(memory: Memory) -> None:
+def test_all_that_helps_is_told(memory: StoredHouse) -> None:
     with memory.writing() as db:
-        held(db)
-        services.failed(db, "kraken", NOW - MINUTE, "it could not be reached", None)
-        episodes.count_failure(db, "fetch-dispatches", "kraken", NOW - MINUTE)
+        store_open_hold(db)
+        record_service_failure(db, "kraken", NOW - MINUTE, "it could not be reached", None)
+        count_alert_failure(db, "fetch-dispatches", "kraken", NOW - MINUTE)
         for number in range(250):
-            noted(db, "reconcile", "danced", f"dance {number}", at=NOW - 300 * MINUTE)
+            store_journal_entry(db, "reconcile", "danced", f"dance {number}", at=NOW - 300 * MINUTE)
 
     told = bundle(memory)
 
@@ -177,7 +186,7 @@ def test_all_that_helps_is_told(memory: Memory) -> None:
     assert '"windows"' not in told
 
 
-def test_the_file_is_the_owner_s_alone_and_replaces_only_its_like(memory: Memory) -> None:
+def test_the_file_is_the_owner_s_alone_and_replaces_only_its_like(memory: StoredHouse) -> None:
     bundle(memory)
     bundle(memory)
     file, other = memory.folder / "bundle.txt", memory.folder / "notes.txt"
@@ -191,7 +200,7 @@ def test_the_file_is_the_owner_s_alone_and_replaces_only_its_like(memory: Memory
     assert [path.name for path in memory.folder.iterdir() if "bundle" in path.name] == ["bundle.txt"]
 
 
-def test_a_broken_database_still_gives_a_bundle(memory: Memory) -> None:
+def test_a_broken_database_still_gives_a_bundle(memory: StoredHouse) -> None:
     memory.database.write_text("a shopping list\n" * 100)
     file = memory.folder / "bundle.txt"
 
@@ -201,7 +210,7 @@ def test_a_broken_database_still_gives_a_bundle(memory: Memory) -> None:
     assert "error    database, opens: the database" in file.read_text(encoding="utf-8")
 
 
-def test_a_configuration_that_does_not_load_is_not_quoted(memory: Memory) -> None:
+def test_a_configuration_that_does_not_load_is_not_quoted(memory: StoredHouse) -> None:
     memory.configure("eon_next: {import_account: A-12345678}\nmyenergi: {hub_serial: my own password, api_key: k}\n")
     file = memory.folder / "bundle.txt"
 
@@ -215,4 +224,4 @@ def test_a_configuration_that_does_not_load_is_not_quoted(memory: Memory) -> Non
 
 def test_every_library_that_the_program_needs_is_named() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert {re.split(r"[<>=]", each)[0] for each in project["dependencies"]} <= set(LIBRARIES)
+    assert {re.split(r"[<>=]", each)[0] for each in project["dependencies"]} <= set(REPORTED_LIBRARIES)

@@ -7,10 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from doctor_case import Patient, healthy
-from town_case import Town
+from doctor_installation import DoctorInstallation, healthy_installation
+from simulation import Simulation
 
-from smartcharge.act.doctor import crontabs, locks
+from smartcharge.doctor import host, installation
+from smartcharge.doctor.host import PROC_FOLDER, find_lock_holders
+from smartcharge.doctor.installation import describe_schedule
 
 HOLD = """
 import fcntl, sqlite3, sys
@@ -26,18 +28,18 @@ sys.stdin.readline()
 
 
 @pytest.fixture
-def patient(town: Town, monkeypatch: pytest.MonkeyPatch) -> Patient:
+def doctor_installation(simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> DoctorInstallation:
     """A healthy house on a host whose crontabs are none of the test's business."""
-    monkeypatch.setattr(crontabs, "SYSTEM_TABLES", ())
-    monkeypatch.setattr(crontabs, "UNITS", ())
-    monkeypatch.setenv("PATH", str(town.folder))
-    return healthy(town)
+    monkeypatch.setattr(installation, "SYSTEM_CRONTABS", ())
+    monkeypatch.setattr(installation, "SYSTEMD_UNIT_FOLDERS", ())
+    monkeypatch.setenv("PATH", str(simulation.folder))
+    return healthy_installation(simulation)
 
 
 @pytest.fixture
-def stuck(patient: Patient) -> Iterator["subprocess.Popen[str]"]:
+def stuck(doctor_installation: DoctorInstallation) -> Iterator["subprocess.Popen[str]"]:
     """A process that keeps the lock, and the database open in write-ahead mode."""
-    folder = patient.folder
+    folder = doctor_installation.folder
     command = [sys.executable, "-c", HOLD, str(folder / "smartcharge.lock"), str(folder / "smartcharge.db")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -45,14 +47,14 @@ def stuck(patient: Patient) -> Iterator["subprocess.Popen[str]"]:
         yield process
 
 
-@pytest.mark.skipif(not (locks.PROC / "locks").exists(), reason="this system tells nothing of its locks")
+@pytest.mark.skipif(not (PROC_FOLDER / "locks").exists(), reason="this system tells nothing of its locks")
 def test_who_holds_a_lock_for_long_is_named_with_the_mend(
-    patient: Patient, stuck: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch
+    doctor_installation: DoctorInstallation, stuck: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert patient.visit("--offline").verdicts("locks") == {"ok"}
+    assert doctor_installation.visit("--offline").verdicts("locks") == {"ok"}
 
-    monkeypatch.setattr(locks, "LONG", timedelta(0))
-    visit = patient.visit("--offline")
+    monkeypatch.setattr(host, "LONG_LOCK_AGE", timedelta(0))
+    visit = doctor_installation.visit("--offline")
 
     assert f"process {stuck.pid} (python" in visit.told("locks", "held")
     assert f"`kill {stuck.pid}`" in visit.told("locks", "held")
@@ -64,7 +66,7 @@ def test_who_holds_a_lock_for_long_is_named_with_the_mend(
 def test_a_lock_nobody_holds_is_none(tmp_path: Path) -> None:
     (tmp_path / "smartcharge.lock").touch()
 
-    assert locks.holders(tmp_path / "smartcharge.lock") == locks.holders(tmp_path / "nothing") == ()
+    assert find_lock_holders(tmp_path / "smartcharge.lock") == find_lock_holders(tmp_path / "nothing") == ()
 
 
 OURS = "* * * * * /opt/smartcharge/bin/smartcharge --config {config} tick"
@@ -105,38 +107,45 @@ PLACES: dict[str, tuple[Callable[[Path, str], None], str]] = {
 
 @pytest.mark.parametrize(("write", "words"), PLACES.values(), ids=PLACES)
 def test_what_starts_a_silent_installation_is_found(
-    patient: Patient, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, str], None], words: str
+    doctor_installation: DoctorInstallation,
+    monkeypatch: pytest.MonkeyPatch,
+    write: Callable[[Path, str], None],
+    words: str,
 ) -> None:
-    folder, later = patient.folder, patient.now + timedelta(hours=2)
-    monkeypatch.setattr(crontabs, "SYSTEM_TABLES", (folder / "tables",))
-    monkeypatch.setattr(crontabs, "UNITS", (folder / "units",))
+    folder, later = doctor_installation.folder, doctor_installation.now + timedelta(hours=2)
+    monkeypatch.setattr(installation, "SYSTEM_CRONTABS", (folder / "tables",))
+    monkeypatch.setattr(installation, "SYSTEMD_UNIT_FOLDERS", (folder / "units",))
     ours = OURS.format(config=folder / "config.yaml")
     missing = "no crontab and no systemd timer that this user can read starts it"
-    assert missing in patient.visit("--offline", at=later).told("runs", "cron")
+    assert missing in doctor_installation.visit("--offline", at=later).told("runs", "cron")
 
     write(folder, ours)
 
-    assert words in patient.visit("--offline", at=later).told("runs", "cron")
+    assert words in doctor_installation.visit("--offline", at=later).told("runs", "cron")
 
 
-def test_a_line_that_is_another_house_s_or_brings_no_battery_back_is_none(patient: Patient) -> None:
-    config = patient.folder / "config.yaml"
-    with_crontab(patient.folder, THEIRS.format(ours=OURS.format(config=config), config=config))
+def test_a_line_that_is_another_house_s_or_brings_no_battery_back_is_none(
+    doctor_installation: DoctorInstallation,
+) -> None:
+    config = doctor_installation.folder / "config.yaml"
+    with_crontab(doctor_installation.folder, THEIRS.format(ours=OURS.format(config=config), config=config))
 
-    assert crontabs.told(config).startswith("no crontab")
-
-
-def test_a_crontab_that_hangs_is_not_waited_for(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crontabs, "PATIENCE_SECONDS", 0.1)
-    executable(patient.folder / "crontab", f"#!{sys.executable}\nimport time\ntime.sleep(20)\n")
-
-    assert crontabs.told(patient.folder / "config.yaml").startswith("no crontab")
+    assert describe_schedule(config).startswith("no crontab")
 
 
-def test_while_runs_leave_signs_nobody_looks_for_crontabs(patient: Patient) -> None:
-    executable(patient.folder / "crontab", f"#!/bin/sh\n: > {patient.folder / 'asked'}\n")
+def test_a_crontab_that_hangs_is_not_waited_for(
+    doctor_installation: DoctorInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "CRONTAB_TIMEOUT_SECONDS", 0.1)
+    executable(doctor_installation.folder / "crontab", f"#!{sys.executable}\nimport time\ntime.sleep(20)\n")
 
-    visit = patient.visit("--offline", at=patient.now + timedelta(minutes=2))
+    assert describe_schedule(doctor_installation.folder / "config.yaml").startswith("no crontab")
+
+
+def test_while_runs_leave_signs_nobody_looks_for_crontabs(doctor_installation: DoctorInstallation) -> None:
+    executable(doctor_installation.folder / "crontab", f"#!/bin/sh\n: > {doctor_installation.folder / 'asked'}\n")
+
+    visit = doctor_installation.visit("--offline", at=doctor_installation.now + timedelta(minutes=2))
 
     assert visit.told("runs", "cron").startswith("Kraken was asked 2 min ago, so cron is firing |")
-    assert not (patient.folder / "asked").exists()
+    assert not (doctor_installation.folder / "asked").exists()

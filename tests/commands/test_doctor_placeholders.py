@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from memory_case import CONFIG, Memory, remembered
 from source_tree import ROOT
+from stored_house import CONFIG_TEXT, StoredHouse, make_stored_house
 
 EARLIER = """
 eon_next: {email: "you@example.com", password: "your-eon-password", import_account: "A-XXXXXXXX"}
@@ -18,11 +18,11 @@ database: {path: smartcharge.db}
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Memory:
-    return remembered(tmp_path)
+def memory(tmp_path: Path) -> StoredHouse:
+    return make_stored_house(tmp_path)
 
 
-def named(memory: Memory) -> tuple[set[str], int]:
+def named(memory: StoredHouse) -> tuple[set[str], int]:
     """The keys that the doctor names as placeholders, and his exit code."""
     outcome = memory.run("doctor", "--offline", "--json")
     found = [each for each in json.loads(outcome.stdout)["checks"] if each["check"] == "placeholder"]
@@ -30,13 +30,13 @@ def named(memory: Memory) -> tuple[set[str], int]:
     return {each["says"].removesuffix(" is still the example's") for each in found}, outcome.exit_code
 
 
-def test_the_example_as_it_is_shipped_is_not_yet_a_house_s(memory: Memory) -> None:
+def test_the_example_as_it_is_shipped_is_not_yet_a_house_s(memory: StoredHouse) -> None:
     memory.configure((ROOT / "config.example.yaml").read_text(encoding="utf-8"))
 
     assert named(memory) == ({"eon_next.import_account", "myenergi.api_key"}, 4)
 
 
-def test_every_placeholder_of_an_earlier_example_is_named(memory: Memory) -> None:
+def test_every_placeholder_of_an_earlier_example_is_named(memory: StoredHouse) -> None:
     memory.configure(EARLIER)
 
     keys, code = named(memory)
@@ -48,11 +48,11 @@ def test_every_placeholder_of_an_earlier_example_is_named(memory: Memory) -> Non
     assert code == 4
 
 
-def test_three_dots_are_no_password(memory: Memory) -> None:
-    memory.configure(CONFIG.replace("a word to hide", "..."))
+def test_three_dots_are_no_password(memory: StoredHouse) -> None:
+    memory.configure(CONFIG_TEXT.replace("a word to hide", "..."))
 
     assert named(memory)[0] == {"eon_next.password"}
 
 
-def test_a_house_of_one_s_own_has_none(memory: Memory) -> None:
+def test_a_house_of_one_s_own_has_none(memory: StoredHouse) -> None:
     assert named(memory)[0] == set()

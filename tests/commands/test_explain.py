@@ -5,25 +5,27 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from lived_case import Ask, asking, at, lived
+from recorded_afternoon import RunCommand, at, command_runner, record_afternoon
 
-from smartcharge.core.model import Because
-from smartcharge.store import holds, journal, open_store, owner
+from smartcharge.policy.model import Reason
+from smartcharge.store.control import save_manual_override, set_hold
+from smartcharge.store.database import open_store
+from smartcharge.store.journal import append_journal, load_journal
 
 SILENT = "the Zappi given no answer, or Kraken given no answer for long"
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return lived(tmp_path_factory.mktemp("explain"))
+    return record_afternoon(tmp_path_factory.mktemp("explain"))
 
 
 @pytest.fixture
-def ask(house: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
-    return asking(house, capsys)
+def ask(house: Path, capsys: pytest.CaptureFixture[str]) -> RunCommand:
+    return command_runner(house, capsys)
 
 
-def test_it_says_by_which_rule_and_facts_what_else_would_have_been_and_what_came_next(ask: Ask) -> None:
+def test_it_says_by_which_rule_and_facts_what_else_would_have_been_and_what_came_next(ask: RunCommand) -> None:
     said = ask("15:10", "explain", "13:05")
 
     assert said.exit_code == 0
@@ -40,7 +42,7 @@ def test_it_says_by_which_rule_and_facts_what_else_would_have_been_and_what_came
     ]
 
 
-def test_now_it_says_what_takes_two_facts_and_that_nothing_is_near(ask: Ask) -> None:
+def test_now_it_says_what_takes_two_facts_and_that_nothing_is_near(ask: RunCommand) -> None:
     said = ask("15:10", "explain").out
 
     assert "nothing is held" in said
@@ -52,7 +54,7 @@ def test_now_it_says_what_takes_two_facts_and_that_nothing_is_near(ask: Ask) -> 
 def test_in_a_hold_it_says_what_comes_next_if_the_car_charges_and_if_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = asking(lived(tmp_path, until="13:29"), capsys)("13:33", "explain").out
+    said = command_runner(record_afternoon(tmp_path, until="13:29"), capsys)("13:33", "explain").out
 
     assert "held until 14:00; Tesla has not confirmed how the Powerwall stands" in said
     assert "the half hour is already cheap and stands to its end (SLOT_ALREADY_CHEAP)" in said
@@ -63,17 +65,17 @@ def test_in_a_hold_it_says_what_comes_next_if_the_car_charges_and_if_not(
     assert "13:59 released, unless the car is known to charge: the last cheap half hour ends" in said
 
 
-def test_a_time_that_lies_ahead_today_is_yesterday_s(ask: Ask) -> None:
+def test_a_time_that_lies_ahead_today_is_yesterday_s(ask: RunCommand) -> None:
     assert "By Tue 08 Dec 23:00 nothing had been decided" in ask("15:10", "explain", "23:00").out
 
 
-def test_a_time_may_be_given_either_way_but_not_both(ask: Ask) -> None:
+def test_a_time_may_be_given_either_way_but_not_both(ask: RunCommand) -> None:
     assert ask("15:10", "explain", "--at", "13:05").out == ask("15:10", "explain", "2026-12-09T13:05").out
     assert ask("15:10", "explain", "13:05", "--at", "13:06").exit_code == 2
 
 
 @pytest.mark.parametrize(("text", "told"), [("2026-12-10T13:00", "lies ahead"), ("lunch", "write 13:30")])
-def test_a_time_that_cannot_be_explained_is_a_usage_error(ask: Ask, text: str, told: str) -> None:
+def test_a_time_that_cannot_be_explained_is_a_usage_error(ask: RunCommand, text: str, told: str) -> None:
     said = ask("15:10", "explain", text)
 
     assert (said.exit_code, said.out) == (2, "")
@@ -83,12 +85,12 @@ def test_a_time_that_cannot_be_explained_is_a_usage_error(ask: Ask, text: str, t
 def test_a_decision_that_would_not_be_made_again_is_said_to_have_changed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with closing(open_store(lived(tmp_path, until="13:59") / "smartcharge.db")) as db:
-        (row,) = journal.rows(db, since=at("13:59"))
-        assert row.situation is not None
-        journal.append(db, at=at("14:01"), command="reconcile", because=Because.CAR_STOPPED, situation=row.situation,
+    with closing(open_store(record_afternoon(tmp_path, until="13:59") / "smartcharge.db")) as db:
+        (row,) = load_journal(db, since=at("13:59"))
+        assert row.state is not None
+        append_journal(db, at=at("14:01"), command="reconcile", reason=Reason.CAR_STOPPED, state=row.state,
                        outcome="decided")  # fmt: skip
-    said = asking(tmp_path, capsys)("15:10", "explain", "14:05").out
+    said = command_runner(tmp_path, capsys)("15:10", "explain", "14:05").out
 
     assert "(OVERRUN)" in said
     assert (
@@ -99,12 +101,12 @@ def test_a_decision_that_would_not_be_made_again_is_said_to_have_changed(
 def test_a_window_that_was_left_to_somebody_else_is_explained_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with closing(open_store(lived(tmp_path, until="13:02") / "smartcharge.db")) as db:
-        holds.change(db, None, Because.STOOD_DOWN, at("13:02"))
-        owner.stand_down(db, at("13:02"), at("14:30"))
-        journal.append(db, at=at("13:02"), command="reconcile", because=Because.STOOD_DOWN, outcome="changed by hand",
+    with closing(open_store(record_afternoon(tmp_path, until="13:02") / "smartcharge.db")) as db:
+        set_hold(db, None, Reason.STOOD_DOWN, at("13:02"))
+        save_manual_override(db, at("13:02"), at("14:30"))
+        append_journal(db, at=at("13:02"), command="reconcile", reason=Reason.STOOD_DOWN, outcome="changed by hand",
                        detail="the battery was changed by hand")  # fmt: skip
-    ask = asking(tmp_path, capsys)
+    ask = command_runner(tmp_path, capsys)
     past, now = ask("13:20", "explain", "13:02").out, ask("13:03", "explain").out
 
     for said in (past, now):
@@ -115,7 +117,7 @@ def test_a_window_that_was_left_to_somebody_else_is_explained_so(
     assert "13:02 stands down: the battery was changed by hand" in past
 
 
-def test_programs_get_one_object_with_times_in_utc(ask: Ask) -> None:
+def test_programs_get_one_object_with_times_in_utc(ask: RunCommand) -> None:
     told = json.loads(ask("15:10", "explain", "13:05", "--json").out)
 
     assert (told["because"], told["agrees"]) == ("CHARGING_IN_WINDOW", True)
@@ -133,7 +135,7 @@ def test_programs_get_one_object_with_times_in_utc(ask: Ask) -> None:
     assert json.loads(ask("15:10", "explain", "00:30", "--json").out) is None
 
 
-def test_it_writes_nothing(ask: Ask, house: Path) -> None:
+def test_it_writes_nothing(ask: RunCommand, house: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in house.iterdir()}
     ask("15:10", "explain")
     ask("15:10", "explain", "13:05")

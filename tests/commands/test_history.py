@@ -2,23 +2,23 @@ import csv
 import io
 import json
 
-from town_case import Town
+from simulation import Simulation
 
-from smartcharge.core.model import Because
-
-
-def lived(town: Town) -> None:
-    town.plan("13:00-13:30")
-    town.drive(7200)
-    town.run("13:05", "tick")
-    town.drive(0)
-    town.run("13:29", "tick")
+from smartcharge.policy.model import Reason
 
 
-def test_history_tells_the_day_in_order_and_in_plain_words(town: Town) -> None:
-    lived(town)
+def lived(simulation: Simulation) -> None:
+    simulation.plan("13:00-13:30")
+    simulation.drive(7200)
+    simulation.run("13:05", "tick")
+    simulation.drive(0)
+    simulation.run("13:29", "tick")
 
-    lines = town.run("14:00", "history").stdout.splitlines()
+
+def test_history_tells_the_day_in_order_and_in_plain_words(simulation: Simulation) -> None:
+    lived(simulation)
+
+    lines = simulation.run("14:00", "history").stdout.splitlines()
 
     assert [line.split()[3] for line in lines] == sorted(line.split()[3] for line in lines)
     assert lines[0] == "Wed 09 Dec 13:05  fetch-dispatches: planned: Wed 13:00-13:30, about 7.2 kWh"
@@ -28,29 +28,29 @@ def test_history_tells_the_day_in_order_and_in_plain_words(town: Town) -> None:
     assert "reconcile: Powerwall in backup, reserve 100 % until 13:30: the car is charging" in told
     assert "reconcile: Powerwall in time-based control, reserve 20 %: the last cheap half hour ends" in told
     assert "send-invites: invite sent: Wed 13:00-13:30" in told
-    assert not any(because in told for because in Because)
+    assert not any(reason in told for reason in Reason)
 
 
-def test_history_is_the_same_as_json_and_as_csv(town: Town) -> None:
-    lived(town)
+def test_history_is_the_same_as_json_and_as_csv(simulation: Simulation) -> None:
+    lived(simulation)
 
-    as_json = json.loads(town.run("14:00", "history", "--json").stdout)
-    as_csv = list(csv.DictReader(io.StringIO(town.run("14:00", "history", "--csv").stdout)))
+    as_json = json.loads(simulation.run("14:00", "history", "--json").stdout)
+    as_csv = list(csv.DictReader(io.StringIO(simulation.run("14:00", "history", "--csv").stdout)))
 
     assert [row["at"] for row in as_json] == [row["at"] for row in as_csv]
     assert [row["outcome"] or "" for row in as_json] == [row["outcome"] for row in as_csv]
 
 
-def test_history_keeps_to_the_span_that_is_asked_for(town: Town) -> None:
-    lived(town)
+def test_history_keeps_to_the_span_that_is_asked_for(simulation: Simulation) -> None:
+    lived(simulation)
 
-    rows = json.loads(town.run("14:00", "history", "--json", "--since", "13:20", "--until", "13:40").stdout)
+    rows = json.loads(simulation.run("14:00", "history", "--json", "--since", "13:20", "--until", "13:40").stdout)
 
     assert {row["at"] for row in rows if row["kind"] == "journal"} == {"2026-12-09T13:29:02Z"}
 
 
-def test_a_span_that_ends_before_it_begins_is_a_usage_error(town: Town) -> None:
-    outcome = town.run("14:00", "history", "--since", "13:00", "--until", "12:00")
+def test_a_span_that_ends_before_it_begins_is_a_usage_error(simulation: Simulation) -> None:
+    outcome = simulation.run("14:00", "history", "--since", "13:00", "--until", "12:00")
 
     assert outcome.exit_code == 2
     assert "--since must lie before --until" in outcome.stderr

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from login_case import Pipe, Terminal
+from login_terminal import PipedInput, TerminalSession
+from simulation import Simulation
 from source_tree import ROOT
-from town_case import Town
 
-from smartcharge.act import first_config
-from smartcharge.cli import main
-from smartcharge.config import Config, load_config
-from smartcharge.secret import is_one_line
+from smartcharge.cli import run_cli
+from smartcharge.commands.init import create_config
+from smartcharge.config.load import Config, load_config
+from smartcharge.config.schema import is_one_line
 
 NOW = datetime(2026, 12, 9, 12, 0, tzinfo=UTC)
 ANSWERS = {
@@ -50,8 +50,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def asked(monkeypatch: pytest.MonkeyPatch, *answers: str, path: str | None = None) -> int:
     """Run it with these answers, a line each."""
-    monkeypatch.setattr(sys, "stdin", Pipe(*(f"{answer}\n" for answer in answers)))
-    return main([*(["--config", path] if path else []), "init"], clock=lambda: NOW)
+    monkeypatch.setattr(sys, "stdin", PipedInput(*(f"{answer}\n" for answer in answers)))
+    return run_cli([*(["--config", path] if path else []), "init"], clock=lambda: NOW)
 
 
 def test_answers_become_a_private_configuration_that_says_what_they_say(
@@ -127,7 +127,7 @@ def test_a_file_that_appears_meanwhile_stays(house: Path) -> None:
     answers = {key: answer for key, answer in ANSWERS.items() if answer}
 
     with pytest.raises(Exception, match="is there already"):
-        first_config.write(house / "config.yaml", answers)
+        create_config(house / "config.yaml", answers)
 
     assert (house / "config.yaml").read_text() == "quicker"
 
@@ -213,18 +213,20 @@ def test_a_browsers_sign_in_needs_neither_address_nor_password(house: Path, monk
     assert (config.eon_next.email, config.eon_next.password) == (None, None)
 
 
-def test_what_was_made_signs_in(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    (town.folder / "config.yaml").rename(town.folder / "old.yaml")
-    known = town.street.house
+def test_what_was_made_signs_in(simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> None:
+    (simulation.folder / "config.yaml").rename(simulation.folder / "old.yaml")
+    known = simulation.simulator.house
     sign_in = ["", known.account_number, known.kraken_email, known.kraken_password]
-    monkeypatch.setattr(sys, "stdin", Pipe(*(f"{each}\n" for each in [*sign_in, known.hub_serial, known.hub_key])))
-    assert town.run("12:00", "init").exit_code == 2
+    monkeypatch.setattr(
+        sys, "stdin", PipedInput(*(f"{each}\n" for each in [*sign_in, known.hub_serial, known.hub_key]))
+    )
+    assert simulation.run("12:00", "init").exit_code == 2
 
     rest = ["", "", "", "", "", ""]
     lines = [*sign_in, known.hub_serial, known.hub_key, *rest]
-    monkeypatch.setattr(sys, "stdin", Pipe(*(f"{each}\n" for each in lines)))
-    assert town.run("12:00", "init").exit_code == 0
-    assert town.run("12:00", "login", "kraken").exit_code == 0
+    monkeypatch.setattr(sys, "stdin", PipedInput(*(f"{each}\n" for each in lines)))
+    assert simulation.run("12:00", "init").exit_code == 0
+    assert simulation.run("12:00", "login", "kraken").exit_code == 0
 
 
 @settings(max_examples=25, deadline=None)
@@ -233,7 +235,7 @@ def test_any_password_is_kept_to_the_letter(tmp_path_factory: pytest.TempPathFac
     path = tmp_path_factory.mktemp("house") / "config.yaml"
     answers = {"eon_next.import_account": "A-1", "myenergi.hub_serial": "1", "myenergi.api_key": "k"}
 
-    first_config.write(path, {**answers, "eon_next.password": password})
+    create_config(path, {**answers, "eon_next.password": password})
 
     kept = load_config(path, {}).eon_next.password
     assert kept is not None
@@ -244,7 +246,7 @@ def test_any_password_is_kept_to_the_letter(tmp_path_factory: pytest.TempPathFac
 
 
 def test_at_a_terminal_secrets_are_not_shown_and_bad_answers_are_asked_for_again(house: Path) -> None:
-    with Terminal(["init"], NOW, house) as owner:
+    with TerminalSession(["init"], NOW, house) as owner:
         for key, answer in ANSWERS.items():
             owner.until(": ")
             if key == "control.default_reserve_pct":
@@ -262,7 +264,7 @@ def test_at_a_terminal_secrets_are_not_shown_and_bad_answers_are_asked_for_again
 
 
 def test_ctrl_c_leaves_nothing_behind(house: Path) -> None:
-    with Terminal(["init"], NOW, house) as owner:
+    with TerminalSession(["init"], NOW, house) as owner:
         owner.until("[eon-next]: ")
         owner.type("")
         owner.until("(not shown): ")

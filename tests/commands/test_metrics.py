@@ -5,12 +5,21 @@ from pathlib import Path
 from stat import S_IMODE
 
 import pytest
-from memory_case import MINUTE, NOW, Memory, held, noted, refuse, remembered
 from prometheus_client.parser import text_string_to_metric_families
+from stored_house import (
+    MINUTE,
+    NOW,
+    StoredHouse,
+    make_stored_house,
+    record_refused_sign_in,
+    store_journal_entry,
+    store_open_hold,
+)
 
 from smartcharge import __version__
-from smartcharge.act.show.exposition import Family, exposition
-from smartcharge.store import SCHEMA_VERSION, episodes
+from smartcharge.commands.metrics import MetricFamily, render_prometheus_text
+from smartcharge.store.schema import SCHEMA_VERSION
+from smartcharge.store.services import count_alert_failure
 
 IN_A_HOLD = {
     "smartcharge_database_readable": 1,
@@ -49,8 +58,8 @@ IN_A_HOLD = {
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Memory:
-    return remembered(tmp_path)
+def memory(tmp_path: Path) -> StoredHouse:
+    return make_stored_house(tmp_path)
 
 
 def parsed(text: str) -> dict[str, float]:
@@ -61,9 +70,9 @@ def parsed(text: str) -> dict[str, float]:
     return dict(zip(named, (sample.value for sample in samples), strict=True))
 
 
-def test_a_hold_is_told_in_base_units(memory: Memory) -> None:
+def test_a_hold_is_told_in_base_units(memory: StoredHouse) -> None:
     with memory.writing() as db:
-        held(db)
+        store_open_hold(db)
 
     outcome = memory.run("metrics")
 
@@ -73,11 +82,11 @@ def test_a_hold_is_told_in_base_units(memory: Memory) -> None:
     assert told[f"smartcharge_info version={__version__} schema={SCHEMA_VERSION}"] == 1
 
 
-def test_trouble_and_refusals_are_told_by_name(memory: Memory) -> None:
+def test_trouble_and_refusals_are_told_by_name(memory: StoredHouse) -> None:
     with memory.writing() as db:
         for _ in range(3):
-            episodes.count_failure(db, "reconcile", "zappi", NOW - 9 * MINUTE)
-        refuse(db, "tesla", NOW - MINUTE)
+            count_alert_failure(db, "reconcile", "zappi", NOW - 9 * MINUTE)
+        record_refused_sign_in(db, "tesla", NOW - MINUTE)
 
     told = parsed(memory.run("metrics").stdout)
 
@@ -90,7 +99,7 @@ def test_trouble_and_refusals_are_told_by_name(memory: Memory) -> None:
     assert (told["smartcharge_needs whose=owner"], told["smartcharge_needs whose=nobody"]) == (1, 1)
 
 
-def test_what_is_not_known_has_no_sample(memory: Memory) -> None:
+def test_what_is_not_known_has_no_sample(memory: StoredHouse) -> None:
     told = parsed(memory.run("metrics").stdout)
 
     assert told["smartcharge_charger_state state=unknown"] == 1
@@ -106,10 +115,10 @@ def test_what_is_not_known_has_no_sample(memory: Memory) -> None:
     assert [name for name in told if name.startswith(tuple(f"smartcharge_{each}" for each in silent))] == []
 
 
-def test_every_metric_has_its_help_its_type_and_a_unit_that_prometheus_knows(memory: Memory) -> None:
+def test_every_metric_has_its_help_its_type_and_a_unit_that_prometheus_knows(memory: StoredHouse) -> None:
     with memory.writing() as db:
-        held(db)
-        noted(db, "reconcile", "danced")
+        store_open_hold(db)
+        store_journal_entry(db, "reconcile", "danced")
     families = list(text_string_to_metric_families(memory.run("metrics").stdout))
 
     assert [
@@ -122,7 +131,7 @@ def test_every_metric_has_its_help_its_type_and_a_unit_that_prometheus_knows(mem
 
 def test_labels_and_help_are_escaped() -> None:
     odd = 'a "b"\\c\nd'
-    text = exposition([Family("odd", "gauge", "back\\slash\nand line", (({"label": odd}, 0.1),))])
+    text = render_prometheus_text([MetricFamily("odd", "gauge", "back\\slash\nand line", (({"label": odd}, 0.1),))])
 
     (family,) = text_string_to_metric_families(text)
     assert family.documentation == "back\\slash\nand line"
@@ -130,7 +139,7 @@ def test_labels_and_help_are_escaped() -> None:
     assert len(text.splitlines()) == 3
 
 
-def test_the_file_is_replaced_as_a_whole_and_others_may_read_it(memory: Memory) -> None:
+def test_the_file_is_replaced_as_a_whole_and_others_may_read_it(memory: StoredHouse) -> None:
     file = memory.folder / "smartcharge.prom"
     outcome = memory.run("metrics", "--output", str(file))
     first = file.stat().st_ino
@@ -143,19 +152,19 @@ def test_the_file_is_replaced_as_a_whole_and_others_may_read_it(memory: Memory) 
     assert sorted(path.name for path in memory.folder.iterdir() if "prom" in path.name) == ["smartcharge.prom"]
 
 
-def in_no_folder(memory: Memory) -> Path:
+def in_no_folder(memory: StoredHouse) -> Path:
     return memory.folder / "nowhere" / "smartcharge.prom"
 
 
-def in_place_of_the_configuration(memory: Memory) -> Path:
+def in_place_of_the_configuration(memory: StoredHouse) -> Path:
     return memory.config
 
 
-def in_place_of_a_folder(memory: Memory) -> Path:
+def in_place_of_a_folder(memory: StoredHouse) -> Path:
     return memory.folder
 
 
-UNWRITABLE: dict[str, tuple[Callable[[Memory], Path], str]] = {
+UNWRITABLE: dict[str, tuple[Callable[[StoredHouse], Path], str]] = {
     "a folder that is not there": (in_no_folder, "cannot be written: No such file or directory"),
     "the configuration": (in_place_of_the_configuration, "holds something else, which was left as it is"),
     "a folder": (in_place_of_a_folder, "cannot be written: Is a directory"),
@@ -164,7 +173,7 @@ UNWRITABLE: dict[str, tuple[Callable[[Memory], Path], str]] = {
 
 @pytest.mark.parametrize(("place", "words"), UNWRITABLE.values(), ids=UNWRITABLE)
 def test_a_file_that_cannot_be_written_is_told_with_exit_4(
-    memory: Memory, place: Callable[[Memory], Path], words: str
+    memory: StoredHouse, place: Callable[[StoredHouse], Path], words: str
 ) -> None:
     before = memory.config.read_bytes()
 
@@ -175,12 +184,14 @@ def test_a_file_that_cannot_be_written_is_told_with_exit_4(
     assert memory.config.read_bytes() == before
 
 
-def spoil(memory: Memory) -> None:
+def spoil(memory: StoredHouse) -> None:
     memory.database.write_text("a shopping list\n" * 100)
 
 
 @pytest.mark.parametrize("lose", [spoil, lambda memory: memory.database.unlink()], ids=["spoilt", "missing"])
-def test_without_a_database_only_that_is_told_with_exit_4(memory: Memory, lose: Callable[[Memory], None]) -> None:
+def test_without_a_database_only_that_is_told_with_exit_4(
+    memory: StoredHouse, lose: Callable[[StoredHouse], None]
+) -> None:
     lose(memory)
     file = memory.folder / "smartcharge.prom"
 
@@ -193,7 +204,7 @@ def test_without_a_database_only_that_is_told_with_exit_4(memory: Memory, lose: 
     }
 
 
-def test_a_damaged_configuration_tells_nothing(memory: Memory) -> None:
+def test_a_damaged_configuration_tells_nothing(memory: StoredHouse) -> None:
     memory.configure("eon_next: {import_acount: A-12345678}\n")
 
     outcome = memory.run("metrics")
@@ -201,7 +212,7 @@ def test_a_damaged_configuration_tells_nothing(memory: Memory) -> None:
     assert (outcome.exit_code, outcome.stdout) == (4, "")
 
 
-def test_collecting_leaves_the_house_as_it_was(memory: Memory) -> None:
+def test_collecting_leaves_the_house_as_it_was(memory: StoredHouse) -> None:
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in memory.folder.iterdir()}
     memory.run("metrics")
 

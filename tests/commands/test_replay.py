@@ -4,10 +4,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from lived_case import Ask, asking, at, lived
+from recorded_afternoon import RunCommand, at, command_runner, record_afternoon
 
-from smartcharge.core.model import Because
-from smartcharge.store import journal, open_store
+from smartcharge.policy.model import Reason
+from smartcharge.store.database import open_store
+from smartcharge.store.journal import append_journal, load_journal
 
 REFUSED = {
     "a key that is no number of the policy": ("default_reserve_pct=30", "It should be one of extension, release_lead"),
@@ -23,15 +24,15 @@ REFUSED = {
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return lived(tmp_path_factory.mktemp("replay"))
+    return record_afternoon(tmp_path_factory.mktemp("replay"))
 
 
 @pytest.fixture
-def ask(house: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
-    return asking(house, capsys)
+def ask(house: Path, capsys: pytest.CaptureFixture[str]) -> RunCommand:
+    return command_runner(house, capsys)
 
 
-def test_a_day_is_shown_with_its_decisions_and_that_they_come_out_the_same(ask: Ask) -> None:
+def test_a_day_is_shown_with_its_decisions_and_that_they_come_out_the_same(ask: RunCommand) -> None:
     said = ask("15:10", "replay", "today")
 
     assert said.exit_code == 0
@@ -39,14 +40,14 @@ def test_a_day_is_shown_with_its_decisions_and_that_they_come_out_the_same(ask: 
         "Wed 09 Dec 2026, decided again: 4 decisions, each as it was",
         "13:02       held until 13:30: the car is charging in a planned cheap window",
         "13:29       held until 14:00: the car is charging in a planned cheap window",
-        f"13:59       held for the extra half hour, until 14:30: {Because.OVERRUN.sentence}",
+        f"13:59       held for the extra half hour, until 14:30: {Reason.OVERRUN.sentence}",
         "14:29       released: the last cheap half hour ends",
         "Held for 87 min.",
     ]
 
 
 @pytest.mark.parametrize("key", ["extension", "control.extension"])
-def test_another_number_shows_what_would_have_differed_in_minutes_and_pence(ask: Ask, key: str) -> None:
+def test_another_number_shows_what_would_have_differed_in_minutes_and_pence(ask: RunCommand, key: str) -> None:
     said = ask("15:10", "replay", "2026-12-09", "--set", f"{key}=false").out
 
     assert said.splitlines()[-4:] == [
@@ -57,7 +58,7 @@ def test_another_number_shows_what_would_have_differed_in_minutes_and_pence(ask:
     ]
 
 
-def test_a_number_that_changes_nothing_says_so(ask: Ask) -> None:
+def test_a_number_that_changes_nothing_says_so(ask: RunCommand) -> None:
     said = ask("15:10", "replay", "today", "--set", "min_hold_seconds=240", "--set", "max_hours_per_day=null").out
 
     assert said.splitlines()[-1] == (
@@ -66,9 +67,9 @@ def test_a_number_that_changes_nothing_says_so(ask: Ask) -> None:
 
 
 def test_where_the_record_is_silent_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with closing(open_store(lived(tmp_path) / "smartcharge.db")) as db:
+    with closing(open_store(record_afternoon(tmp_path) / "smartcharge.db")) as db:
         db.execute("DELETE FROM readings WHERE at > '2026-12-09T13:10'")
-    said = asking(tmp_path, capsys)("15:10", "replay", "today", "--set", "cheap_period=12:00-13:10").out
+    said = command_runner(tmp_path, capsys)("15:10", "replay", "today", "--set", "cheap_period=12:00-13:10").out
 
     assert "13:29-14:29 not held when decided minute by minute: the record cannot tell what happened" in said
     assert "For 17 min the record does not say whether the car charged" in said
@@ -77,18 +78,18 @@ def test_where_the_record_is_silent_it_says_so(tmp_path: Path, capsys: pytest.Ca
 def test_a_decision_that_comes_out_otherwise_is_shown_with_what_it_was(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with closing(open_store(lived(tmp_path, until="13:02") / "smartcharge.db")) as db:
-        (row,) = journal.rows(db, since=at("13:02"))
-        journal.append(db, at=at("13:03"), command="reconcile", because=Because.SLOT_ENDS, situation=row.situation,
+    with closing(open_store(record_afternoon(tmp_path, until="13:02") / "smartcharge.db")) as db:
+        (row,) = load_journal(db, since=at("13:02"))
+        append_journal(db, at=at("13:03"), command="reconcile", reason=Reason.SLOT_ENDS, state=row.state,
                        outcome="decided")  # fmt: skip
-    said = asking(tmp_path, capsys)("15:10", "replay", "today").out
+    said = command_runner(tmp_path, capsys)("15:10", "replay", "today").out
 
     assert "2 decisions, 1 no longer as it was: the program has changed" in said
     assert "the car is charging in a planned cheap window (then: the last cheap half hour ends)" in said
 
 
 @pytest.mark.parametrize(("setting", "told"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_tried_is_refused_with_what_can(ask: Ask, setting: str, told: str) -> None:
+def test_what_cannot_be_tried_is_refused_with_what_can(ask: RunCommand, setting: str, told: str) -> None:
     said = ask("15:10", "replay", "today", "--set", setting)
 
     assert (said.exit_code, said.out) == (2, "")
@@ -96,28 +97,28 @@ def test_what_cannot_be_tried_is_refused_with_what_can(ask: Ask, setting: str, t
 
 
 @pytest.mark.parametrize("day", ["tomorrow", "22/11/2026", "2026-02-30", "0001-01-01"])
-def test_a_day_that_is_none_is_a_usage_error_that_shows_the_form(ask: Ask, day: str) -> None:
+def test_a_day_that_is_none_is_a_usage_error_that_shows_the_form(ask: RunCommand, day: str) -> None:
     said = ask("15:10", "replay", day)
 
     assert said.exit_code == 2
     assert "write 2026-11-22, today or yesterday" in said.err
 
 
-def test_a_day_that_has_not_begun_is_a_usage_error(ask: Ask) -> None:
+def test_a_day_that_has_not_begun_is_a_usage_error(ask: RunCommand) -> None:
     said = ask("15:10", "replay", "2026-12-10")
 
     assert said.exit_code == 2
     assert "has not begun" in said.err
 
 
-def test_a_day_without_journal_is_said_to_be_one(ask: Ask) -> None:
+def test_a_day_without_journal_is_said_to_be_one(ask: RunCommand) -> None:
     said = ask("15:10", "replay", "yesterday")
 
     assert said.exit_code == 0
     assert said.out.startswith("The journal has nothing of Tue 08 Dec 2026")
 
 
-def test_it_writes_nothing(ask: Ask, house: Path) -> None:
+def test_it_writes_nothing(ask: RunCommand, house: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in house.iterdir()}
     ask("15:10", "replay", "today", "--set", "extension=false")
 

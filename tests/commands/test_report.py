@@ -8,21 +8,31 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from report_days import GCAL, LATER, at, forty_revisions, house, in_the_shadow, nothing, ordinary, report
+from sample_days import (
+    GCAL_CONFIG,
+    NEXT_MORNING,
+    at,
+    fill_forty_revisions,
+    fill_nothing,
+    fill_ordinary_day,
+    fill_shadow_day,
+    make_house,
+    run_report,
+)
+from simulation import Simulation
 from test_lazy_imports import asked_a_minute_ago, loaded, run
-from town_case import Town
 
-from smartcharge.cli import main
-from smartcharge.store import open_store
+from smartcharge.cli import run_cli
+from smartcharge.store.database import open_store
 
 DAY = ("--day", "2026-12-09")
-TEXT = {"jinja2", "email", "smartcharge.adapters", "requests", "ssl"}
+TEXT = {"jinja2", "email", "smartcharge.providers", "requests", "ssl"}
 """What a report in text has no use for."""
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    return house(tmp_path, ordinary)
+    return make_house(tmp_path, fill_ordinary_day)
 
 
 def letters(config: Path) -> Iterator[tuple[str, str, EmailMessage]]:
@@ -35,7 +45,7 @@ def letters(config: Path) -> Iterator[tuple[str, str, EmailMessage]]:
 
 
 def test_a_day_is_told_by_half_hours_and_sums(home: Path) -> None:
-    lines = report(home, *DAY).stdout.splitlines()
+    lines = run_report(home, *DAY).stdout.splitlines()
 
     assert lines[0] == "Wednesday 9 December 2026"
     assert lines[1].startswith("Held for 2 h 16 min; £")
@@ -48,7 +58,7 @@ def test_a_day_is_told_by_half_hours_and_sums(home: Path) -> None:
 
 
 def test_a_month_is_told_by_days(home: Path) -> None:
-    lines = report(home, "--month", "this").stdout.splitlines()
+    lines = run_report(home, "--month", "this").stdout.splitlines()
 
     days = [line for line in lines if line[4:6].strip().isdigit()]
     assert lines[0] == "December 2026"
@@ -58,12 +68,12 @@ def test_a_month_is_told_by_days(home: Path) -> None:
 
 
 def test_a_day_has_names(home: Path) -> None:
-    written = report(home, *DAY).stdout
+    written = run_report(home, *DAY).stdout
 
-    assert report(home, "--day", "yesterday").stdout == written
-    assert report(home, "--day", "today").stdout == report(home).stdout != written
-    assert report(home, "--at", "2026-12-09T23:59").stdout.splitlines()[0] == written.splitlines()[0]
-    assert report(home, "--month", "last").stdout.splitlines()[0] == "November 2026"
+    assert run_report(home, "--day", "yesterday").stdout == written
+    assert run_report(home, "--day", "today").stdout == run_report(home).stdout != written
+    assert run_report(home, "--at", "2026-12-09T23:59").stdout.splitlines()[0] == written.splitlines()[0]
+    assert run_report(home, "--month", "last").stdout.splitlines()[0] == "November 2026"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +91,7 @@ def test_a_day_has_names(home: Path) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(home: Path, arguments: tuple[str, ...], words: str) -> None:
-    outcome = report(home, *arguments)
+    outcome = run_report(home, *arguments)
 
     assert outcome.exit_code == 2
     assert words in outcome.stderr
@@ -92,11 +102,11 @@ def test_a_page_is_written_whole_and_for_its_owner_only(home: Path) -> None:
     file = home.parent / "day.html"
     file.write_text("an older one", encoding="utf-8")
 
-    outcome = report(home, *DAY, "--html", str(file))
+    outcome = run_report(home, *DAY, "--html", str(file))
 
     assert outcome.exit_code == 0
     assert outcome.stdout == f"the page of Wednesday 9 December 2026 is in {file}\n"
-    assert file.read_text(encoding="utf-8") == report(home, *DAY, "--html", "-").stdout
+    assert file.read_text(encoding="utf-8") == run_report(home, *DAY, "--html", "-").stdout
     assert file.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in home.parent.iterdir() if path.name.startswith(".day")] == []
 
@@ -104,21 +114,21 @@ def test_a_page_is_written_whole_and_for_its_owner_only(home: Path) -> None:
 def test_looking_changes_nothing(home: Path) -> None:
     before = (home.parent / "smartcharge.db").read_bytes()
 
-    report(home, *DAY)
-    report(home, *DAY, "--html", "-")
+    run_report(home, *DAY)
+    run_report(home, *DAY, "--html", "-")
 
     assert (home.parent / "smartcharge.db").read_bytes() == before
 
 
 def test_a_house_without_a_memory_has_a_report_all_the_same(tmp_path: Path) -> None:
-    config = house(tmp_path, nothing)
+    config = make_house(tmp_path, fill_nothing)
     (tmp_path / "smartcharge.db").unlink()
 
-    assert "Nothing was held; no trouble." in report(config).stdout
+    assert "Nothing was held; no trouble." in run_report(config).stdout
 
 
 def test_without_prices_there_is_no_money(tmp_path: Path) -> None:
-    said = report(house(tmp_path, ordinary, mail=""), *DAY).stdout
+    said = run_report(make_house(tmp_path, fill_ordinary_day, mail=""), *DAY).stdout
 
     assert "£" not in said
     assert "set gcal.cheap_rate_pence and gcal.standard_rate_pence" in said
@@ -126,14 +136,14 @@ def test_without_prices_there_is_no_money(tmp_path: Path) -> None:
 
 
 def test_a_window_in_which_nobody_saw_the_car_is_told_so(tmp_path: Path) -> None:
-    said = report(house(tmp_path, forty_revisions), *DAY).stdout
+    said = run_report(make_house(tmp_path, fill_forty_revisions), *DAY).stdout
 
     assert "planned; car not seen charging" in said
 
 
 def test_a_day_in_the_shadow_is_told_as_what_would_have_been(tmp_path: Path) -> None:
-    config = house(tmp_path, in_the_shadow)
-    lines = report(config, *DAY).stdout.splitlines()
+    config = make_house(tmp_path, fill_shadow_day)
+    lines = run_report(config, *DAY).stdout.splitlines()
     sums = {name: words for name, *words in (re.split("  +", line) for line in lines)}
 
     assert lines[1] == "Nothing was held; would have held for 2 h 16 min in the shadow; no trouble."
@@ -145,18 +155,18 @@ def test_a_day_in_the_shadow_is_told_as_what_would_have_been(tmp_path: Path) -> 
     assert sums["In another controller's shadow: would have been held"] == ["2 h 16 min", "counted"]
     assert sums["In another controller's shadow: saved, not from here"][0] == "£2.86"
     assert "In another controller's shadow (control.shadow) nothing is set from here." in " ".join(lines)
-    assert "26 min (would have)" not in report(house(tmp_path / "own", ordinary), *DAY).stdout
+    assert "26 min (would have)" not in run_report(make_house(tmp_path / "own", fill_ordinary_day), *DAY).stdout
 
 
 def test_a_month_after_the_shadow_tells_the_shadow_apart(tmp_path: Path) -> None:
-    said = report(house(tmp_path, in_the_shadow), "--month", "this").stdout
+    said = run_report(make_house(tmp_path, fill_shadow_day), "--month", "this").stdout
 
     assert re.search(r"^Wed  9 +2 h 16 min \(would have\)$", said, re.MULTILINE)
     assert re.search(r"^Held +never$", said, re.MULTILINE)
 
 
 def test_the_mail_is_the_text_and_the_page_of_yesterday(home: Path) -> None:
-    outcome = report(home, "--mail")
+    outcome = run_report(home, "--mail")
 
     ((state, recipient, mail),) = letters(home)
     text, page = mail.get_body(("plain",)), mail.get_body(("html",))
@@ -165,17 +175,17 @@ def test_the_mail_is_the_text_and_the_page_of_yesterday(home: Path) -> None:
     assert mail["Subject"] == "smartcharge: Wednesday 9 December 2026"
     assert mail.get_content_type() == "multipart/alternative"
     assert text is not None
-    assert text.get_content().split() == report(home, *DAY).stdout.split()
+    assert text.get_content().split() == run_report(home, *DAY).stdout.split()
     assert page is not None
-    assert page.get_content().split() == report(home, *DAY, "--html", "-").stdout.split()
+    assert page.get_content().split() == run_report(home, *DAY, "--html", "-").stdout.split()
     assert all(len(line) <= 998 for line in mail.as_bytes().splitlines())  # RFC 5322, section 2.1.1
 
 
 def test_the_mail_of_a_period_is_the_same_one_however_often_it_is_asked_for(home: Path) -> None:
     for _ in range(2):
-        report(home, "--mail")
-        report(home, "--mail", "--month", "last")
-    report(home, "--mail", *DAY, now=LATER.replace(day=17))
+        run_report(home, "--mail")
+        run_report(home, "--mail", "--month", "last")
+    run_report(home, "--mail", *DAY, now=NEXT_MORNING.replace(day=17))
 
     subjects = [mail["Subject"] for _, _, mail in letters(home)]
     assert subjects == ["smartcharge: Wednesday 9 December 2026", "smartcharge: November 2026"]
@@ -183,9 +193,9 @@ def test_the_mail_of_a_period_is_the_same_one_however_often_it_is_asked_for(home
 
 
 def test_the_mail_goes_to_who_hears_of_trouble(tmp_path: Path) -> None:
-    config = house(tmp_path, nothing, mail=f"{GCAL}alerts: {{email: family@example.com}}\n")
+    config = make_house(tmp_path, fill_nothing, mail=f"{GCAL_CONFIG}alerts: {{email: family@example.com}}\n")
 
-    report(config, "--mail")
+    run_report(config, "--mail")
 
     assert [recipient for _, recipient, _ in letters(config)] == ["family@example.com"]
 
@@ -196,27 +206,27 @@ def test_the_mail_goes_to_who_hears_of_trouble(tmp_path: Path) -> None:
     ids=["no section", "no password"],
 )
 def test_without_a_mail_account_the_missing_key_is_named(tmp_path: Path, gcal: str, key: str) -> None:
-    config = house(tmp_path, nothing, mail=gcal)
+    config = make_house(tmp_path, fill_nothing, mail=gcal)
 
-    outcome = report(config, "--mail")
+    outcome = run_report(config, "--mail")
 
     assert outcome.exit_code == 4
     assert f"{config}: {key} is missing" in outcome.stderr
     assert list(letters(config)) == []
 
 
-def test_send_invites_posts_the_report(town: Town) -> None:
-    assert town.run("12:00", "report", "--mail").exit_code == 0
+def test_send_invites_posts_the_report(simulation: Simulation) -> None:
+    assert simulation.run("12:00", "report", "--mail").exit_code == 0
 
-    would = town.run("12:00", "send-invites", "--dry-run").stdout
-    first, second = town.run("12:01", "send-invites"), town.run("12:02", "send-invites")
+    would = simulation.run("12:00", "send-invites", "--dry-run").stdout
+    first, second = simulation.run("12:01", "send-invites"), simulation.run("12:02", "send-invites")
 
-    (mail,) = town.street.mails
+    (mail,) = simulation.simulator.mails
     assert would == "would send a report to calendar@example.com\n"
     assert (first.exit_code, first.stdout) == (0, "report sent by mail\n")
     assert (second.exit_code, second.stdout) == (0, "")
     assert b"Subject: smartcharge: Tuesday 8 December 2026" in mail.raw
-    assert json.loads(town.run("12:03", "status", "--json").stdout)["outbox"]["sent"] == 1
+    assert json.loads(simulation.run("12:03", "status", "--json").stdout)["outbox"]["sent"] == 1
 
 
 def test_a_report_in_text_loads_nothing_that_pages_and_mails_need(tmp_path: Path) -> None:
@@ -231,7 +241,7 @@ def test_a_report_in_text_loads_nothing_that_pages_and_mails_need(tmp_path: Path
 def test_the_demo_leaves_the_page_of_its_day(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "demo.html"
 
-    code = main(["demo", "--story", "left-as-it-was", "--html", str(file)], clock=lambda: LATER)
+    code = run_cli(["demo", "--story", "left-as-it-was", "--html", str(file)], clock=lambda: NEXT_MORNING)
 
     assert code == 0
     assert capsys.readouterr().out.endswith(f"the page of Wednesday 9 December 2026 is in {file}\n")
@@ -239,7 +249,7 @@ def test_the_demo_leaves_the_page_of_its_day(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_day_that_goes_on_is_drawn_up_to_now(home: Path) -> None:
-    page = report(home, "--html", "-", now=at("14:45")).stdout
+    page = run_report(home, "--html", "-", now=at("14:45")).stdout
 
     assert '<line class="now" x1="61.458%"' in page
-    assert '<line class="now"' not in report(home, *DAY, "--html", "-").stdout
+    assert '<line class="now"' not in run_report(home, *DAY, "--html", "-").stdout

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from config_case import Load, Refusal
+from config_texts import ConfigError, LoadConfig
 
-from smartcharge.config import Config, load_config
-from smartcharge.errors import ConfigurationRefused
+from smartcharge.config.load import Config, load_config
+from smartcharge.errors import ConfigurationError
 
 
 @pytest.fixture
-def load(tmp_path: Path) -> Load:
+def load(tmp_path: Path) -> LoadConfig:
     """Load a text as /…/config.yaml, mode 0600, with nothing but the given environment."""
 
     def load(text: str | bytes, environment: dict[str, str] | None = None, mode: int = 0o600) -> Config:
@@ -23,11 +23,11 @@ def load(tmp_path: Path) -> Load:
 
 
 @pytest.fixture
-def refusal(load: Load) -> Refusal:
+def refusal(load: LoadConfig) -> ConfigError:
     """Load what must be refused, and give the line that the owner reads."""
 
     def refusal(text: str | bytes, environment: dict[str, str] | None = None) -> str:
-        with pytest.raises(ConfigurationRefused) as caught:
+        with pytest.raises(ConfigurationError) as caught:
             load(text, environment)
         assert caught.value.exit_code == 4
         return str(caught.value)

@@ -5,14 +5,21 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from config_case import EARLIER_FILE, NEEDED, Load, Refusal, section, value
+from config_texts import (
+    LEGACY_CONFIG_TEXT,
+    REQUIRED_CONFIG_TEXT,
+    ConfigError,
+    LoadConfig,
+    config_value,
+    config_with_line,
+)
 
-from smartcharge.config import load_config
-from smartcharge.settings import Alerts, Control
+from smartcharge.config.load import load_config
+from smartcharge.config.schema import AlertsConfig, ControlConfig
 
 
-def test_an_existing_installations_file_works_unchanged(load: Load, tmp_path: Path) -> None:
-    config = load(EARLIER_FILE)
+def test_an_existing_installations_file_works_unchanged(load: LoadConfig, tmp_path: Path) -> None:
+    config = load(LEGACY_CONFIG_TEXT)
 
     assert config.warnings == ()
     assert config.eon_next.email == "you@example.com"
@@ -27,14 +34,14 @@ def test_an_existing_installations_file_works_unchanged(load: Load, tmp_path: Pa
     assert config.invites.smtp_pass.reveal() == "xxxxxxxxxxxxxxxx"
     assert config.invites.invite_to == "your-calendar@gmail.com"
     assert config.database_path == tmp_path / "data" / "smartcharge.db"
-    assert config.control == Control()
+    assert config.control == ControlConfig()
 
 
-def test_three_keys_are_enough_and_everything_else_has_its_default(load: Load, tmp_path: Path) -> None:
-    config = load(NEEDED)
+def test_three_keys_are_enough_and_everything_else_has_its_default(load: LoadConfig, tmp_path: Path) -> None:
+    config = load(REQUIRED_CONFIG_TEXT)
 
     assert (config.tesla, config.gcal, config.invites) == (None, None, None)
-    assert (config.control, config.alerts) == (Control(), Alerts())
+    assert (config.control, config.alerts) == (ControlConfig(), AlertsConfig())
     assert config.control.cheap_period == (time(0), time(6))
     assert config.control.timezone == ZoneInfo("Europe/London")
     assert config.folder == config.auth_folder == tmp_path / "data"
@@ -55,14 +62,14 @@ MISSING = {
         "myenergi.api_key is missing. It should be the API key of the hub",
     ),
     "v1r without its key": (
-        f"{NEEDED}tesla: {{backend: v1r, gateway_host: 192.0.2.7, gateway_password: abcde}}\n",
+        f"{REQUIRED_CONFIG_TEXT}tesla: {{backend: v1r, gateway_host: 192.0.2.7, gateway_password: abcde}}\n",
         "tesla.rsa_key_path is missing. The backend v1r needs",
     ),
 }
 
 
 @pytest.mark.parametrize(("text", "message"), MISSING.values(), ids=MISSING)
-def test_what_is_needed_and_missing_is_named(refusal: Refusal, text: str, message: str) -> None:
+def test_what_is_needed_and_missing_is_named(refusal: ConfigError, text: str, message: str) -> None:
     assert message in refusal(text)
 
 
@@ -83,16 +90,18 @@ MAIL = {
 
 @pytest.mark.parametrize(("text", "recipient", "warnings"), MAIL.values(), ids=MAIL)
 def test_invites_need_a_sender_and_a_password(
-    load: Load, text: str, recipient: str | None, warnings: tuple[str, ...]
+    load: LoadConfig, text: str, recipient: str | None, warnings: tuple[str, ...]
 ) -> None:
-    config = load(NEEDED + text)
+    config = load(REQUIRED_CONFIG_TEXT + text)
 
     assert (config.invites.invite_to if config.invites else None) == recipient
     assert [warning.split(",")[0] for warning in config.warnings] == list(warnings)
 
 
-def test_a_mail_password_of_another_kind_keeps_its_blanks(load: Load) -> None:
-    config = load(f"{NEEDED}gcal: {{smtp_user: a@example.com, smtp_pass: correct horse battery staple}}\n")
+def test_a_mail_password_of_another_kind_keeps_its_blanks(load: LoadConfig) -> None:
+    config = load(
+        f"{REQUIRED_CONFIG_TEXT}gcal: {{smtp_user: a@example.com, smtp_pass: correct horse battery staple}}\n"
+    )
 
     assert config.invites is not None
     assert config.invites.smtp_pass.reveal() == "correct horse battery staple"
@@ -114,25 +123,25 @@ BATTERY = {
 
 @pytest.mark.parametrize(("text", "backend", "warnings"), BATTERY.values(), ids=BATTERY)
 def test_the_battery_is_set_up_where_it_can_be_reached(
-    load: Load, text: str, backend: str | None, warnings: int
+    load: LoadConfig, text: str, backend: str | None, warnings: int
 ) -> None:
-    config = load(NEEDED + text)
+    config = load(REQUIRED_CONFIG_TEXT + text)
 
     assert (config.tesla.backend if config.tesla else None) == backend
     assert len(config.warnings) == warnings
 
 
-def test_alerts_by_mail_need_a_mail_account(load: Load) -> None:
-    assert load(f"{NEEDED}alerts: {{email: a@example.com}}\n").warnings == (
+def test_alerts_by_mail_need_a_mail_account(load: LoadConfig) -> None:
+    assert load(f"{REQUIRED_CONFIG_TEXT}alerts: {{email: a@example.com}}\n").warnings == (
         "alerts.email is set, but there is no mail account to send from. Add gcal.smtp_user and gcal.smtp_pass.",
     )
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o644, True)])
-def test_a_file_that_others_can_read_is_warned_of(load: Load, tmp_path: Path, mode: int, *, warned: bool) -> None:
+def test_a_file_that_others_can_read_is_warned_of(load: LoadConfig, tmp_path: Path, mode: int, *, warned: bool) -> None:
     mend = f"Run `chmod 600 {tmp_path / 'config.yaml'}`."
 
-    assert any(mend in warning for warning in load(NEEDED, mode=mode).warnings) is warned
+    assert any(mend in warning for warning in load(REQUIRED_CONFIG_TEXT, mode=mode).warnings) is warned
 
 
 PATHS = {
@@ -145,37 +154,37 @@ PATHS = {
 
 @pytest.mark.parametrize(("key", "paths"), PATHS.items())
 def test_a_relative_path_is_seen_from_the_configurations_folder(
-    load: Load, tmp_path: Path, key: str, paths: tuple[str, str]
+    load: LoadConfig, tmp_path: Path, key: str, paths: tuple[str, str]
 ) -> None:
     part, name = key.split(".")
-    text = section(part, f"{name}: {paths[0]}").replace("tesla:\n", "tesla:\n  account_email: a@example.com\n")
+    text = config_with_line(part, f"{name}: {paths[0]}").replace("tesla:\n", "tesla:\n  account_email: a@example.com\n")
 
-    assert value(load(text), key) == Path(paths[1].replace("/here", str(tmp_path)))
+    assert config_value(load(text), key) == Path(paths[1].replace("/here", str(tmp_path)))
 
 
-def test_a_tilde_is_the_home_folder(load: Load) -> None:
-    config = load(section("database", "path: ~/power/smartcharge.db"), {"HOME": "/home/pi"})
+def test_a_tilde_is_the_home_folder(load: LoadConfig) -> None:
+    config = load(config_with_line("database", "path: ~/power/smartcharge.db"), {"HOME": "/home/pi"})
 
     assert config.folder == Path("/home/pi/power")
 
 
-def test_a_home_that_nobody_has_is_refused(refusal: Refusal) -> None:
-    line = refusal(section("database", "path: ~nobody-of-that-name/x.db"))
+def test_a_home_that_nobody_has_is_refused(refusal: ConfigError) -> None:
+    line = refusal(config_with_line("database", "path: ~nobody-of-that-name/x.db"))
 
     assert "database.path is ~nobody-of-that-name/x.db. It should be a path" in line
 
 
 def test_a_configuration_named_from_the_current_folder_gives_absolute_paths(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    load: LoadConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load(NEEDED)
+    load(REQUIRED_CONFIG_TEXT)
     monkeypatch.chdir(tmp_path)
 
     assert load_config(Path("config.yaml"), {}).database_path == tmp_path / "data" / "smartcharge.db"
 
 
-def test_tokens_live_beside_the_database_unless_configured(load: Load, tmp_path: Path) -> None:
-    elsewhere = load(f"{NEEDED}tesla: {{account_email: a@example.com, auth_path: tokens}}\n")
-    beside = load(f"{NEEDED}tesla: {{account_email: a@example.com}}\ndatabase: {{path: /srv/power.db}}\n")
+def test_tokens_live_beside_the_database_unless_configured(load: LoadConfig, tmp_path: Path) -> None:
+    elsewhere = load(f"{REQUIRED_CONFIG_TEXT}tesla: {{account_email: a@example.com, auth_path: tokens}}\n")
+    beside = load(f"{REQUIRED_CONFIG_TEXT}tesla: {{account_email: a@example.com}}\ndatabase: {{path: /srv/power.db}}\n")
 
     assert (elsewhere.auth_folder, beside.auth_folder) == (tmp_path / "tokens", Path("/srv"))

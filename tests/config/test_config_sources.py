@@ -4,27 +4,29 @@ from datetime import time
 from pathlib import Path
 
 import pytest
-from config_case import NEEDED, Load, Refusal, section
+from config_texts import REQUIRED_CONFIG_TEXT, ConfigError, LoadConfig, config_with_line
 
-from smartcharge.config import load_config
-from smartcharge.settings import Control
+from smartcharge.config.load import load_config
+from smartcharge.config.schema import ControlConfig
 
 
-def test_the_environment_wins_over_the_file(load: Load) -> None:
+def test_the_environment_wins_over_the_file(load: LoadConfig) -> None:
     environment = {
         "SMARTCHARGE_CONTROL_DEFAULT_RESERVE_PCT": "35",
         "SMARTCHARGE_CONTROL_CHEAP_PERIOD": "00:30,04:30",
         "SMARTCHARGE_CONTROL_EXTENSION": "no",
         "SMARTCHARGE_EON_NEXT_PASSWORD": " as it is ",
     }
-    config = load(f"{NEEDED}control: {{default_reserve_pct: 20, extension: true}}\n", environment)
+    config = load(f"{REQUIRED_CONFIG_TEXT}control: {{default_reserve_pct: 20, extension: true}}\n", environment)
 
-    assert config.control == Control(default_reserve_pct=35, cheap_period=(time(0, 30), time(4, 30)), extension=False)
+    assert config.control == ControlConfig(
+        default_reserve_pct=35, cheap_period=(time(0, 30), time(4, 30)), extension=False
+    )
     assert config.eon_next.password is not None
     assert config.eon_next.password.reveal() == " as it is "
 
 
-def test_the_environment_alone_can_be_enough(load: Load) -> None:
+def test_the_environment_alone_can_be_enough(load: LoadConfig) -> None:
     config = load(
         "",
         {
@@ -41,53 +43,55 @@ def test_the_environment_alone_can_be_enough(load: Load) -> None:
     assert config.invites.smtp_pass.reveal() == "abcdefghijklmnop"
 
 
-def test_an_empty_variable_leaves_the_files_value(load: Load) -> None:
-    assert load(NEEDED, {"SMARTCHARGE_MYENERGI_HUB_SERIAL": ""}).myenergi.hub_serial == "12345678"
+def test_an_empty_variable_leaves_the_files_value(load: LoadConfig) -> None:
+    assert load(REQUIRED_CONFIG_TEXT, {"SMARTCHARGE_MYENERGI_HUB_SERIAL": ""}).myenergi.hub_serial == "12345678"
 
 
-def test_a_wrong_variable_is_named(refusal: Refusal) -> None:
-    line = refusal(NEEDED, {"SMARTCHARGE_GCAL_SMTP_PORT": "25"})
+def test_a_wrong_variable_is_named(refusal: ConfigError) -> None:
+    line = refusal(REQUIRED_CONFIG_TEXT, {"SMARTCHARGE_GCAL_SMTP_PORT": "25"})
 
     assert line.startswith("$SMARTCHARGE_GCAL_SMTP_PORT: gcal.smtp_port is 25. It should be 587")
 
 
-def test_a_variable_that_names_no_key_is_warned_of(load: Load) -> None:
+def test_a_variable_that_names_no_key_is_warned_of(load: LoadConfig) -> None:
     environment = {"SMARTCHARGE_GCAL_SMTP_PAS": "hunter2", "SMARTCHARGE_CONFIG": "x", "SMARTCHARGER": "y"}
 
-    assert load(NEEDED, environment).warnings == (
+    assert load(REQUIRED_CONFIG_TEXT, environment).warnings == (
         "$SMARTCHARGE_GCAL_SMTP_PAS names no key and is ignored. Did you mean $SMARTCHARGE_GCAL_SMTP_PASS?",
     )
 
 
-def test_a_value_can_come_from_a_file_beside_the_configuration(load: Load, tmp_path: Path) -> None:
+def test_a_value_can_come_from_a_file_beside_the_configuration(load: LoadConfig, tmp_path: Path) -> None:
     (tmp_path / "mail").write_text("abcd efgh ijkl mnop\n")
     (tmp_path / "port").write_text("465\n")
-    config = load(f"{NEEDED}gcal: {{smtp_user: a@example.com, smtp_pass_file: mail, smtp_port_file: port}}\n")
+    config = load(
+        f"{REQUIRED_CONFIG_TEXT}gcal: {{smtp_user: a@example.com, smtp_pass_file: mail, smtp_port_file: port}}\n"
+    )
 
     assert config.invites is not None
     assert (config.invites.smtp_pass.reveal(), config.invites.smtp_port) == ("abcdefghijklmnop", 465)
 
 
-def test_a_variable_can_name_a_file(load: Load, tmp_path: Path) -> None:
+def test_a_variable_can_name_a_file(load: LoadConfig, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hunter2\n")
     config = load(
-        section("eon_next", "password: old"), {"SMARTCHARGE_EON_NEXT_PASSWORD_FILE": str(tmp_path / "secret")}
+        config_with_line("eon_next", "password: old"), {"SMARTCHARGE_EON_NEXT_PASSWORD_FILE": str(tmp_path / "secret")}
     )
 
     assert config.eon_next.password is not None
     assert config.eon_next.password.reveal() == "hunter2"
 
 
-def test_an_unused_file_is_not_opened(load: Load) -> None:
-    text = section("eon_next", "password_file: /nowhere/at/all")
+def test_an_unused_file_is_not_opened(load: LoadConfig) -> None:
+    text = config_with_line("eon_next", "password_file: /nowhere/at/all")
 
     assert load(text, {"SMARTCHARGE_EON_NEXT_PASSWORD": "hunter2"}).eon_next.password is not None
 
 
-def test_an_empty_key_does_not_forbid_its_file(load: Load, tmp_path: Path) -> None:
+def test_an_empty_key_does_not_forbid_its_file(load: LoadConfig, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hunter2")
 
-    assert load(section("eon_next", "password: ''\n  password_file: secret")).eon_next.password is not None
+    assert load(config_with_line("eon_next", "password: ''\n  password_file: secret")).eon_next.password is not None
 
 
 FILES_REFUSED = {
@@ -110,10 +114,10 @@ FILES_REFUSED = {
 
 
 @pytest.mark.parametrize(("line", "message"), FILES_REFUSED.values(), ids=FILES_REFUSED)
-def test_a_file_that_gives_no_value_is_refused(refusal: Refusal, tmp_path: Path, line: str, message: str) -> None:
+def test_a_file_that_gives_no_value_is_refused(refusal: ConfigError, tmp_path: Path, line: str, message: str) -> None:
     (tmp_path / "empty").write_text(" \n")
     (tmp_path / "lines").write_text("hunter2\nhunter2\n")
-    refused = refusal(section("eon_next", line))
+    refused = refusal(config_with_line("eon_next", line))
 
     assert message in refused
     assert "hunter2" not in refused

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from config_case import Load, section, value
+from config_texts import LoadConfig, config_value, config_with_line
 
-from smartcharge.settings import SECTIONS
+from smartcharge.config.schema import CONFIG_SECTIONS
 
 AS_TYPED = {
     "a serial without quotes": ("hub_serial: 12345678", "12345678"),
@@ -27,7 +27,7 @@ AS_TYPED = {
 
 
 @pytest.mark.parametrize(("line", "text"), AS_TYPED.values(), ids=AS_TYPED)
-def test_a_serial_is_kept_exactly_as_typed(load: Load, line: str, text: str) -> None:
+def test_a_serial_is_kept_exactly_as_typed(load: LoadConfig, line: str, text: str) -> None:
     config = load(f"eon_next: {{import_account: A-1}}\nmyenergi:\n  {line}\n  api_key: 01e5\n")
 
     assert config.myenergi.hub_serial == text
@@ -44,8 +44,8 @@ PASSWORDS = {
 
 
 @pytest.mark.parametrize(("typed", "text"), PASSWORDS.values(), ids=PASSWORDS)
-def test_a_password_is_kept_exactly_as_typed(load: Load, typed: str, text: str) -> None:
-    config = load(section("eon_next", f"password: {typed}"))
+def test_a_password_is_kept_exactly_as_typed(load: LoadConfig, typed: str, text: str) -> None:
+    config = load(config_with_line("eon_next", f"password: {typed}"))
 
     assert config.eon_next.password is not None
     assert config.eon_next.password.reveal() == text
@@ -56,14 +56,14 @@ NOT_GIVEN = ["''", '""', "' '", "null", "~", ""]
 
 @pytest.mark.parametrize("typed", NOT_GIVEN)
 @pytest.mark.parametrize("key", ["eon_next.device_id", "gcal.smtp_port", "control.cheap_period", "alerts.email"])
-def test_an_empty_value_counts_as_not_given(load: Load, key: str, typed: str) -> None:
+def test_an_empty_value_counts_as_not_given(load: LoadConfig, key: str, typed: str) -> None:
     part, name = key.split(".")
-    text = section(part, f"{name}: {typed}")
+    text = config_with_line(part, f"{name}: {typed}")
 
     config = load(text.replace("gcal:\n", "gcal:\n  cheap_rate_pence: 7\n"))
 
-    default = next(setting for setting in msgspec.structs.fields(SECTIONS[part]) if setting.name == name).default
-    assert value(config, key) == default
+    default = next(setting for setting in msgspec.structs.fields(CONFIG_SECTIONS[part]) if setting.name == name).default
+    assert config_value(config, key) == default
 
 
 ACCEPTED = {
@@ -101,10 +101,10 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize(("key", "typed", "wanted"), ACCEPTED.values(), ids=ACCEPTED)
-def test_a_sensible_value_is_taken(load: Load, key: str, typed: str, wanted: object) -> None:
+def test_a_sensible_value_is_taken(load: LoadConfig, key: str, typed: str, wanted: object) -> None:
     part, name = key.split(".")
 
-    assert value(load(section(part, f"{name}: {typed}")), key) == wanted
+    assert config_value(load(config_with_line(part, f"{name}: {typed}")), key) == wanted
 
 
 CHEAP_PERIODS = {
@@ -115,11 +115,11 @@ CHEAP_PERIODS = {
 
 
 @pytest.mark.parametrize(("supplier", "period"), CHEAP_PERIODS.items())
-def test_the_cheap_period_follows_the_supplier(load: Load, supplier: str, period: tuple[time, time]) -> None:
-    assert load(section("eon_next", f"supplier: {supplier}")).control.cheap_period == period
+def test_the_cheap_period_follows_the_supplier(load: LoadConfig, supplier: str, period: tuple[time, time]) -> None:
+    assert load(config_with_line("eon_next", f"supplier: {supplier}")).control.cheap_period == period
 
 
-def test_a_cheap_period_of_ones_own_wins_over_the_suppliers(load: Load) -> None:
-    config = load(section("eon_next", "supplier: octopus") + "control:\n  cheap_period: [00:30, 04:30]\n")
+def test_a_cheap_period_of_ones_own_wins_over_the_suppliers(load: LoadConfig) -> None:
+    config = load(config_with_line("eon_next", "supplier: octopus") + "control:\n  cheap_period: [00:30, 04:30]\n")
 
     assert config.control.cheap_period == (time(0, 30), time(4, 30))

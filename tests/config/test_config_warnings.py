@@ -4,12 +4,12 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise, product
 
 import pytest
-from config_case import Load, section
+from config_texts import LoadConfig, config_with_line
 from msgspec.structs import replace
 
-from smartcharge.core.decide import decide
-from smartcharge.core.model import ChargerState, Policy, Situation, Window
-from smartcharge.core.slots import CheapPeriod
+from smartcharge.policy.decide import decide
+from smartcharge.policy.model import ChargerState, DispatchWindow, Policy, State
+from smartcharge.policy.slots import CheapPeriod
 
 HARDLY_MEANT = {
     "times the wrong way round": ("cheap_period: ['06:00', '00:00']", "control.cheap_period lasts 18 h"),
@@ -23,16 +23,16 @@ MEANT = (
 
 
 @pytest.mark.parametrize(("line", "words"), HARDLY_MEANT.values(), ids=HARDLY_MEANT)
-def test_what_is_hardly_meant_is_a_warning(load: Load, line: str, words: str) -> None:
-    (warning,) = load(section("control", line)).warnings
+def test_what_is_hardly_meant_is_a_warning(load: LoadConfig, line: str, words: str) -> None:
+    (warning,) = load(config_with_line("control", line)).warnings
 
     assert warning.startswith(words)
     assert warning.partition(". ")[2]
 
 
 @pytest.mark.parametrize("line", MEANT)
-def test_what_can_be_meant_is_none(load: Load, line: str) -> None:
-    assert load(section("control", line)).warnings == ()
+def test_what_can_be_meant_is_none(load: LoadConfig, line: str) -> None:
+    assert load(config_with_line("control", line)).warnings == ()
 
 
 def moment(minute: int) -> datetime:
@@ -54,8 +54,8 @@ def test_no_lead_and_no_shortest_hold_that_are_allowed_keep_a_charging_car_from_
         min_hold=timedelta(seconds=shortest),
         extension=False,
     )
-    window = Window(moment(0).replace(second=0), moment(90).replace(second=0), seen_at=moment(0))
-    seen = Situation(now=moment(0), policy=policy, windows=(window,), charger=ChargerState.CHARGING)
+    window = DispatchWindow(moment(0).replace(second=0), moment(90).replace(second=0), seen_at=moment(0))
+    seen = State(now=moment(0), policy=policy, windows=(window,), charger=ChargerState.CHARGING)
     held = []
     for minute in range(95):
         at = moment(minute)

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 import yaml
 
-from smartcharge.config import find_config, load_config
-from smartcharge.errors import ConfigurationRefused
-from smartcharge.settings import SECTIONS, Alerts, Control, Gcal
+from smartcharge.config.load import find_config, load_config
+from smartcharge.config.schema import CONFIG_SECTIONS, AlertsConfig, ControlConfig, MailConfig
+from smartcharge.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,9 +55,9 @@ def test_a_tilde_in_the_option_is_the_home_folder(places: dict[str, Path]) -> No
 def test_a_named_configuration_that_is_not_there_is_not_replaced_by_another(places: dict[str, Path]) -> None:
     (places["cwd"] / "config.yaml").touch()
 
-    with pytest.raises(ConfigurationRefused, match=re.escape(f"{places['cwd'] / 'other.yaml'}: there is no")):
+    with pytest.raises(ConfigurationError, match=re.escape(f"{places['cwd'] / 'other.yaml'}: there is no")):
         find_config("other.yaml", {}, places["cwd"], places["home"])
-    with pytest.raises(ConfigurationRefused, match=r"/nowhere/x\.yaml: there is no configuration file"):
+    with pytest.raises(ConfigurationError, match=r"/nowhere/x\.yaml: there is no configuration file"):
         find_config(None, {"SMARTCHARGE_CONFIG": "/nowhere/x.yaml"}, places["cwd"], places["home"])
 
 
@@ -69,7 +69,7 @@ def test_a_folder_named_like_the_configuration_is_none(places: dict[str, Path]) 
 
 
 def test_a_search_in_vain_names_the_places_and_the_example(places: dict[str, Path]) -> None:
-    with pytest.raises(ConfigurationRefused) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         find_config(None, {}, places["cwd"], places["home"], places["system"])
 
     line = str(caught.value)
@@ -81,13 +81,13 @@ def test_the_example_loads_and_shows_the_defaults() -> None:
     config = load_config(ROOT / "config.example.yaml", {})
 
     assert (config.tesla, config.invites) == (None, None)
-    assert (config.gcal, config.control, config.alerts) == (Gcal(), Control(), Alerts())
+    assert (config.gcal, config.control, config.alerts) == (MailConfig(), ControlConfig(), AlertsConfig())
     assert config.database_path == ROOT / "data" / "smartcharge.db"
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", CONFIG_SECTIONS)
 def test_the_example_names_every_key_of_a_section_and_no_other(name: str) -> None:
     example = yaml.safe_load((ROOT / "config.example.yaml").read_text(encoding="utf-8"))
 
-    assert list(example) == list(SECTIONS)
-    assert list(example[name]) == [setting.name for setting in msgspec.structs.fields(SECTIONS[name])]
+    assert list(example) == list(CONFIG_SECTIONS)
+    assert list(example[name]) == [setting.name for setting in msgspec.structs.fields(CONFIG_SECTIONS[name])]

@@ -2,10 +2,10 @@
 
 import msgspec
 import pytest
-from config_case import EARLIER_FILE, NEEDED, Load, section, value
+from config_texts import LEGACY_CONFIG_TEXT, REQUIRED_CONFIG_TEXT, LoadConfig, config_value, config_with_line
 
-from smartcharge.config import Config
-from smartcharge.errors import ConfigurationRefused
+from smartcharge.config.load import Config
+from smartcharge.errors import ConfigurationError
 
 SECRETS = {
     "eon_next.password": "hunter2",
@@ -20,7 +20,7 @@ SECRETS = {
 
 
 @pytest.fixture
-def guarded(load: Load) -> Config:
+def guarded(load: LoadConfig) -> Config:
     """Load a configuration that holds every secret there is."""
     variables = {f"SMARTCHARGE_{key.replace('.', '_').upper()}": text for key, text in SECRETS.items()}
     return load("myenergi: {hub_serial: 1}\ntesla: {account_email: a@example.com}\n", variables)
@@ -28,7 +28,7 @@ def guarded(load: Load) -> Config:
 
 @pytest.mark.parametrize("key", SECRETS)
 def test_a_secret_shows_in_no_representation_and_is_revealed_on_request(guarded: Config, key: str) -> None:
-    secret = value(guarded, key)
+    secret = config_value(guarded, key)
     shown = f"{guarded!r} {guarded} {secret} {secret!r} {secret!s:>30}"
 
     assert SECRETS[key] not in shown
@@ -40,10 +40,12 @@ def test_secrets_cannot_be_serialised_by_accident(guarded: Config) -> None:
         msgspec.json.encode(guarded.eon_next)
 
 
-def test_configurations_can_be_compared(load: Load) -> None:
-    one, same, other = (load(EARLIER_FILE.replace("your-eon-password", word)) for word in ("one", "one", "another"))
+def test_configurations_can_be_compared(load: LoadConfig) -> None:
+    one, same, other = (
+        load(LEGACY_CONFIG_TEXT.replace("your-eon-password", word)) for word in ("one", "one", "another")
+    )
     assert one.eon_next == same.eon_next != other.eon_next
-    assert len({load(EARLIER_FILE).eon_next, load(EARLIER_FILE).eon_next}) == 1
+    assert len({load(LEGACY_CONFIG_TEXT).eon_next, load(LEGACY_CONFIG_TEXT).eon_next}) == 1
 
 
 WRONG_SECRETS = {
@@ -63,16 +65,16 @@ WRONG_SECRETS = {
 
 
 @pytest.mark.parametrize(("part", "line"), WRONG_SECRETS.values(), ids=WRONG_SECRETS)
-def test_a_secret_shows_in_no_refusal(load: Load, part: str, line: str) -> None:
-    with pytest.raises(ConfigurationRefused) as caught:
-        load(section(part, line))
+def test_a_secret_shows_in_no_refusal(load: LoadConfig, part: str, line: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(config_with_line(part, line))
 
     assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.args}"
     assert caught.value.__cause__ is None
 
 
-def test_values_are_frozen(load: Load) -> None:
-    control = load(NEEDED).control
+def test_values_are_frozen(load: LoadConfig) -> None:
+    control = load(REQUIRED_CONFIG_TEXT).control
 
     with pytest.raises(AttributeError):
         control.default_reserve_pct = 100  # type: ignore[misc]  # the point of the test

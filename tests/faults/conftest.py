@@ -4,17 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults_case import Zygote
+from fault_scene import ForkServer
 
 
 @pytest.fixture(scope="session")
-def zygotes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Zygote]]:
-    made = [Zygote(Path(tmp_path_factory.mktemp("zygote"))) for _ in range(2)]
+def fork_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ForkServer]]:
+    made = [ForkServer(Path(tmp_path_factory.mktemp("zygote"))) for _ in range(2)]
     yield made
     for each in made:
         each.close()
 
 
 @pytest.fixture
-def zygote(zygotes: list[Zygote]) -> Zygote:
-    return zygotes[0]
+def fork_server(fork_servers: list[ForkServer]) -> ForkServer:
+    return fork_servers[0]

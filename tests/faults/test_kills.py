@@ -17,7 +17,16 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from faults_case import KILLED, KRAKEN_FILE, TESLA_FILE, Scene, Zygote, half_states, known_refresh_token, scene
+from fault_scene import (
+    KILLED,
+    KRAKEN_FILE,
+    TESLA_FILE,
+    FaultScene,
+    ForkServer,
+    find_inconsistencies,
+    is_refresh_token_valid,
+    make_scene,
+)
 
 EVERY_POINT = bool(os.environ.get("SMARTCHARGE_EVERY_POINT"))
 DAY = """
@@ -111,36 +120,40 @@ if EVERY_POINT:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
-def test_a_run_killed_anywhere_is_put_right_within_two_ticks(zygotes: list[Zygote], scenario: Scenario) -> None:
-    with prepared(zygotes[0], scenario) as made:
+def test_a_run_killed_anywhere_is_put_right_within_two_ticks(
+    fork_servers: list[ForkServer], scenario: Scenario
+) -> None:
+    with prepared(fork_servers[0], scenario) as made:
         passed = made.run(*scenario.act).passed
-    deadly = passed if EVERY_POINT else tuple(distinct(passed))
-    with ThreadPoolExecutor(len(zygotes)) as pool:
-        shares = [deadly[place :: len(zygotes)] for place in range(len(zygotes))]
-        wrong = list(pool.map(partial(killed_at, scenario=scenario, passed=passed), zygotes, shares))
+    kill_point = passed if EVERY_POINT else tuple(distinct(passed))
+    with ThreadPoolExecutor(len(fork_servers)) as pool:
+        shares = [kill_point[place :: len(fork_servers)] for place in range(len(fork_servers))]
+        wrong = list(pool.map(partial(killed_at, scenario=scenario, passed=passed), fork_servers, shares))
 
-    logging.getLogger(__name__).info("%d points, killed at %d", len(passed), len(deadly))
-    assert deadly
+    logging.getLogger(__name__).info("%d points, killed at %d", len(passed), len(kill_point))
+    assert kill_point
     assert [each for share in wrong for each in share] == []
 
 
-def killed_at(zygote: Zygote, deadly: tuple[str, ...], *, scenario: Scenario, passed: tuple[str, ...]) -> list[str]:
+def killed_at(
+    fork_server: ForkServer, kill_point: tuple[str, ...], *, scenario: Scenario, passed: tuple[str, ...]
+) -> list[str]:
     """Everything that is wrong after a kill at each of some points."""
-    with prepared(zygote, scenario) as made:
-        return [f"{point}: {wrong}" for point in deadly for wrong in kill_and_run_on(made, scenario, point, passed)]
+    with prepared(fork_server, scenario) as made:
+        return [f"{point}: {wrong}" for point in kill_point for wrong in kill_and_run_on(made, scenario, point, passed)]
 
 
 @contextmanager
-def prepared(zygote: Zygote, scenario: Scenario) -> Iterator[Scene]:
+def prepared(fork_server: ForkServer, scenario: Scenario) -> Iterator[FaultScene]:
     """A house at the moment before the run that will be killed, and kept at that."""
     gcal = "" if scenario.mails else NO_MAIL
     text = DAY.format(gcal=gcal, **{each.name: getattr(scenario, each.name) for each in fields(scenario)})
-    with scene(zygote, text) as made:
-        made.street.now -= scenario.tesla_since
+    with make_scene(fork_server, text) as made:
+        made.simulator.now -= scenario.tesla_since
         made.sign_in_to_tesla()
-        made.street.now += scenario.tesla_since
+        made.simulator.now += scenario.tesla_since
         if scenario.eon:
-            token = made.street.kraken_auth.issue_refresh_token()
+            token = made.simulator.kraken_auth.issue_refresh_token()
             kept = {"kind": "auth0", "supplier": "eon-next", "refresh_token": token}
             (made.home / KRAKEN_FILE).write_text(json.dumps(kept))
         for minute in scenario.before:
@@ -149,10 +162,10 @@ def prepared(zygote: Zygote, scenario: Scenario) -> Iterator[Scene]:
         yield made
 
 
-def kill_and_run_on(made: Scene, scenario: Scenario, point: str, passed: tuple[str, ...]) -> list[str]:
+def kill_and_run_on(made: FaultScene, scenario: Scenario, point: str, passed: tuple[str, ...]) -> list[str]:
     """What is wrong after a kill at a point and two clean ticks; nothing, if all goes well."""
     made.go_back()
-    killed = made.run(*scenario.act, deadly=point)
+    killed = made.run(*scenario.act, kill_point=point)
     if killed.code != KILLED:
         return [f"was not killed: {killed}"]
     lost = lost_sign_in(point, passed)
@@ -165,14 +178,14 @@ def kill_and_run_on(made: Scene, scenario: Scenario, point: str, passed: tuple[s
     return put_right(made, scenario, scenario.after, {0, 5} if lost else {0})
 
 
-def put_right(made: Scene, scenario: Scenario, minutes: tuple[str, str], codes: set[int]) -> list[str]:
+def put_right(made: FaultScene, scenario: Scenario, minutes: tuple[str, str], codes: set[int]) -> list[str]:
     """What is wrong after two clean ticks, and after one that comes when everything is over."""
     ran = [made.run(minute) for minute in minutes]
     wrong = [f"ends with {each}" for each in ran if each.code not in codes]
     if made.stance not in scenario.stances:
         wrong.append(f"the battery is {made.stance}")
-    wrong += half_states(made)
-    if not known_refresh_token(made):
+    wrong += find_inconsistencies(made)
+    if not is_refresh_token_valid(made):
         wrong.append("the Tesla sign-in is lost")
     if scenario.mails:
         wrong += wrong_in_the_calendar(made)
@@ -181,9 +194,9 @@ def put_right(made: Scene, scenario: Scenario, minutes: tuple[str, str], codes: 
     return wrong if made.stance == REST else [*wrong, f"at last the battery is {made.stance}"]
 
 
-def wrong_in_the_calendar(made: Scene) -> list[str]:
+def wrong_in_the_calendar(made: FaultScene) -> list[str]:
     """Posted at least once, and the same mail where it was posted again."""
-    letters = {mail.raw for mail in made.street.mails}
+    letters = {mail.raw for mail in made.simulator.mails}
     sent = made.row("SELECT COUNT(*) FROM outbox WHERE state = 'sent'")[0]
     waiting = made.row("SELECT COUNT(*) FROM outbox WHERE state IN ('queued', 'inflight')")[0]
     if (len(letters), sent, waiting) == (1, 1, 0):

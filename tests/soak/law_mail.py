@@ -5,78 +5,82 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from soak_services import Posted
-from soak_sight import Sight
+from soak_observer import DayObserver
+from soak_services import SentMail
 
-from smartcharge.core.posting import Fate
-from smartcharge.core.slots import local_day
+from smartcharge.policy.polling import DeliveryStatus
+from smartcharge.policy.slots import local_day
 
 if TYPE_CHECKING:
-    from soak_day import Day
+    from soak_day import SoakDay
 
-BETWEEN = timedelta(minutes=5) - timedelta(seconds=60)
+
+MIN_MAIL_INTERVAL = timedelta(minutes=5) - timedelta(seconds=60)
 """Cron may come late, and then in time."""
-DAILY_CAP = 50
-ALMOST = 45
+MAX_MAILS_PER_DAY = 50
+NEAR_MAX_MAILS = 45
 """From here on the cap may be used up: it counts what died on its way as well, which is not seen from here."""
-ARRIVING = {Fate.ACCEPTED, Fate.UNKNOWN}
+DELIVERED_RESULTS = {DeliveryStatus.ACCEPTED, DeliveryStatus.UNKNOWN}
 
 
 class MailLaws:
     """had: of every event, the mails that the family has or may have. fresh: those of this run."""
 
-    def __init__(self, day: "Day", sight: Sight) -> None:
-        self.day, self.sight = day, sight
-        self.had: dict[str, list[Posted]] = defaultdict(list)
+    def __init__(self, day: "SoakDay", observer: DayObserver) -> None:
+        self.day, self.observer = day, observer
+        self.had: dict[str, list[SentMail]] = defaultdict(list)
         self.certain: set[tuple[str, int]] = set()
-        self.fresh: list[Posted] = []
+        self.fresh: list[SentMail] = []
         self.a_day: Counter[object] = Counter()
 
-    def posted(self, posted: Posted) -> None:
+    def posted(self, posted: SentMail) -> None:
         """Judge a mail as it is handed over."""
         event, sequence = posted.name
         self._judge_frozen(posted)
         for earlier in self.had[event]:
             self._judge_after(posted, earlier)
         if (event, sequence) in self.certain:
-            self.sight.broken("posted once", f"{sequence} of {event} again, though it was taken")
-        if posted.fate in ARRIVING:
+            self.observer.broken("posted once", f"{sequence} of {event} again, though it was taken")
+        if posted.status in DELIVERED_RESULTS:
             self.had[event].append(posted)
             self.day.tally.mails += 1
-            day = local_day(posted.at, self.sight.policy.cheap_period.zone)
+            day = local_day(posted.at, self.observer.policy.cheap_period.zone)
             self.a_day[day] += 1
-            if self.a_day[day] > DAILY_CAP and not self.day.jump:
-                self.sight.broken("no flood", f"{self.a_day[day]} mails on {day}")
+            if self.a_day[day] > MAX_MAILS_PER_DAY and not self.day.jump:
+                self.observer.broken("no flood", f"{self.a_day[day]} mails on {day}")
         self.fresh.append(posted)
 
     def after_run(self, *, remembers: bool) -> None:
         """Keep which mails are certainly there, and known to be."""
         if remembers:
-            self.certain |= {posted.name for posted in self.fresh if posted.fate is Fate.ACCEPTED}
+            self.certain |= {posted.name for posted in self.fresh if posted.status is DeliveryStatus.ACCEPTED}
         self.fresh.clear()
 
-    def _judge_frozen(self, posted: Posted) -> None:
+    def _judge_frozen(self, posted: SentMail) -> None:
         """The bytes were written down before they went out."""
-        rows = self.sight.db.execute("SELECT message FROM outbox WHERE state = 'inflight'").fetchall()
+        rows = self.observer.db.execute("SELECT message FROM outbox WHERE state = 'inflight'").fetchall()
         if [bytes(row["message"]) for row in rows] != [posted.message]:
-            self.sight.broken("frozen before it is posted", f"{posted.name}, {len(rows)} on their way")
+            self.observer.broken("frozen before it is posted", f"{posted.name}, {len(rows)} on their way")
 
-    def _judge_after(self, posted: Posted, earlier: Posted) -> None:
+    def _judge_after(self, posted: SentMail, earlier: SentMail) -> None:
         event, sequence = posted.name
         if sequence < earlier.name[1]:
-            self.sight.broken("nothing old after something new", f"{sequence} of {event} after {earlier.name[1]}")
+            self.observer.broken("nothing old after something new", f"{sequence} of {event} after {earlier.name[1]}")
         if sequence == earlier.name[1] and posted.message != earlier.message:
-            self.sight.broken("a repeat is the same mail", f"{sequence} of {event}")
-        is_soon = timedelta(0) <= posted.at - earlier.at < BETWEEN and posted.truly_at - earlier.truly_at < BETWEEN
+            self.observer.broken("a repeat is the same mail", f"{sequence} of {event}")
+        is_soon = (
+            timedelta(0) <= posted.at - earlier.at < MIN_MAIL_INTERVAL
+            and posted.true_at - earlier.true_at < MIN_MAIL_INTERVAL
+        )
         if sequence != earlier.name[1] and is_soon:
-            self.sight.broken("no flood", f"{sequence} of {event} {posted.at - earlier.at} after {earlier.name[1]}")
+            self.observer.broken("no flood", f"{sequence} of {event} {posted.at - earlier.at} after {earlier.name[1]}")
 
     def at_the_end(self) -> None:
         """Nothing waits any more, but for tomorrow where the day's mails are used up; the calendar shows the rest."""
         waiting = self._rows("SELECT uid, sequence, state FROM outbox WHERE state IN ('queued', 'inflight')")
-        is_used_up = self.a_day[local_day(self.day.clock, self.sight.policy.cheap_period.zone)] >= ALMOST
+        is_used_up = self.a_day[local_day(self.day.clock, self.observer.policy.cheap_period.zone)] >= NEAR_MAX_MAILS
         if waiting and not is_used_up:
-            self.sight.broken("every mail is posted", waiting)
+            self.observer.broken("every mail is posted", waiting)
         failed = {row[0] for row in self._rows("SELECT uid FROM outbox WHERE state = 'failed'")}
         failed |= {row[0] for row in waiting} if is_used_up else set()
         arrived = dict(sorted(posted.name for posted in self.day.mailer.took))
@@ -84,7 +88,9 @@ class MailLaws:
         for event, sequence, method in newest:
             shown = arrived.get(event)
             if event not in failed and shown != sequence and not (method == "CANCEL" and event not in self.had):
-                self.sight.broken("the calendar shows what it should", f"{shown} of {event}, not {sequence} {method}")
+                self.observer.broken(
+                    "the calendar shows what it should", f"{shown} of {event}, not {sequence} {method}"
+                )
         self._judge_feed(newest)
 
     def _judge_feed(self, newest: Iterable[tuple[str, int, str]]) -> None:
@@ -95,7 +101,7 @@ class MailLaws:
         events = {part.partition("UID:")[2].split()[0]: part for part in text.split("BEGIN:VEVENT")[1:]}
         for event, sequence, _ in newest:
             if f"SEQUENCE:{sequence}" not in events.get(event, "").split():
-                self.sight.broken("the feed shows what it should", f"{event} {sequence}")
+                self.observer.broken("the feed shows what it should", f"{event} {sequence}")
 
     def _rows(self, sql: str) -> list[tuple[str, int, str]]:
-        return [tuple(row) for row in self.sight.db.execute(sql).fetchall()]
+        return [tuple(row) for row in self.observer.db.execute(sql).fetchall()]

@@ -2,7 +2,6 @@
 
 A day that breaks a law is told by its last three hours; `--shrink` leaves out all that it did not take.
 """
-# ruff: noqa: T201  # tells by printing
 
 import argparse
 import os
@@ -14,40 +13,44 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from soak_day import SoakDay
+from soak_random import SoakTally
+
+# ruff: noqa: T201  # tells by printing
+
+
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
-from soak_chance import Tally  # noqa: E402  # the paths come first
-from soak_day import Day  # noqa: E402  # as above
 
-IN_MEMORY = Path("/dev/shm")  # noqa: S108  # where there is one, a sync costs nothing
-LAST_HOURS = timedelta(hours=3)
+RAM_FOLDER = Path("/dev/shm")  # noqa: S108  # where there is one, a sync costs nothing
+SHOWN_HOURS = timedelta(hours=3)
 
 
-def play(seed: int, only: frozenset[str] | None = None) -> Tally:
+def play_random_day(seed: int, only: frozenset[str] | None = None) -> SoakTally:
     """One random day; only: nothing else happens in it."""
-    folder = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
+    folder = RAM_FOLDER if os.access(RAM_FOLDER, os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=folder) as name:
-        return Day(seed, Path(name), only).play()
+        return SoakDay(seed, Path(name), only).play()
 
 
-def days(first: int, *, hours: float = float("inf"), seconds: float = float("inf")) -> Iterator[Tally]:
+def random_days(first: int, *, hours: float = float("inf"), seconds: float = float("inf")) -> Iterator[SoakTally]:
     """Random days from a seed on, until so many hours are simulated or so many seconds have passed."""
     begun, simulated, seed = time.process_time(), 0.0, first
     while simulated < hours and time.process_time() - begun < seconds:
-        tally = play(seed)
+        tally = play_random_day(seed)
         yield tally
         simulated, seed = simulated + tally.hours, seed + 1
 
 
-def shrunk(tally: Tally) -> Tally:
+def minimise_day(tally: SoakTally) -> SoakTally:
     """The same day with as little as possible happening in it that still breaks the same law."""
     size = len(tally.happened) // 2
     while size:
         place = 0
         while place < len(tally.happened):
             kept = tally.happened[:place] + tally.happened[place + size :]
-            again = play(tally.seed, frozenset(kept))
+            again = play_random_day(tally.seed, frozenset(kept))
             if again.law == tally.law:
                 tally = again
                 print(f"  {len(tally.happened)} happenings", file=sys.stderr, flush=True)
@@ -57,7 +60,7 @@ def shrunk(tally: Tally) -> Tally:
     return tally
 
 
-def told(tallies: list[Tally]) -> str:
+def format_totals(tallies: list[SoakTally]) -> str:
     """What so many days held, in a few lines."""
     faults, died_at = Counter[str](), Counter[str]()
     for tally in tallies:
@@ -71,19 +74,19 @@ def told(tallies: list[Tally]) -> str:
         f"{sum(faults.values()):,} faults and the owner's hand, "
         f"{sums['holds']:,} holds begun or prolonged, {sums['writes']:,} commands, {sums['mails']:,} mails, "
         f"{sum(len(tally.broken) for tally in tallies)} laws broken\n"
-        f"faults: {_counted(faults)}\nkilled at: {_counted(died_at)}"
+        f"faults: {_format_counter(faults)}\nkilled at: {_format_counter(died_at)}"
     )
 
 
-def _counted(counter: Counter[str]) -> str:
+def _format_counter(counter: Counter[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counter.items()))
 
 
-def how_it_went(tally: Tally) -> str:
+def format_failed_day(tally: SoakTally) -> str:
     """The broken laws, and the day's last hours before them."""
-    last = tally.story[-1][0]
-    lines = [f"{at:%d %H:%M} {what}" for at, what in tally.story if last - at < LAST_HOURS]
-    return "\n".join([tally.story[0][1], *lines, *tally.broken])
+    last = tally.event_log[-1][0]
+    lines = [f"{at:%d %H:%M} {what}" for at, what in tally.event_log if last - at < SHOWN_HOURS]
+    return "\n".join([tally.event_log[0][1], *lines, *tally.broken])
 
 
 def main() -> int:
@@ -95,12 +98,14 @@ def main() -> int:
     parser.add_argument("--shrink", action="store_true")
     given = parser.parse_args()
     tallies = []
-    for tally in [play(given.only)] if given.only is not None else days(given.seed, hours=given.hours):
+    for tally in (
+        [play_random_day(given.only)] if given.only is not None else random_days(given.seed, hours=given.hours)
+    ):
         tallies.append(tally)
         print(f"{sum(each.hours for each in tallies):,.0f} hours", file=sys.stderr, end="\r", flush=True)
         if tally.broken:
-            print(how_it_went(shrunk(tally) if given.shrink else tally), flush=True)
-    print(told(tallies))
+            print(format_failed_day(minimise_day(tally) if given.shrink else tally), flush=True)
+    print(format_totals(tallies))
     return 1 if any(tally.broken for tally in tallies) else 0
 
 

@@ -6,21 +6,22 @@ from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from soak_places import Fuse
+from soak_interruptions import Interrupter
 
-from smartcharge.core.stance import AUTONOMOUS, CLAMPED_PCT, BatteryReading, Power
-from smartcharge.errors import RatePlanMissing, Unreachable
+from smartcharge.errors import RatePlanMissingError, UnreachableError
+from smartcharge.policy.battery import CLAMPED_RESERVE_PCT, MODE_AUTONOMOUS, BatteryReading, Lockout
 
 if TYPE_CHECKING:
-    from soak_services import Posted
-
-HOLDING = {"backup", 100}
-LOST_ANSWER = Unreachable("the answer was lost", service="tesla")
-NO_ANSWER = Unreachable("no answer this time", service="tesla")
-NO_RATE_PLAN = RatePlanMissing("410", service="tesla")
+    from soak_services import SentMail
 
 
-class Onlooker(Protocol):
+HOLDING_VALUES = {"backup", 100}
+LOST_ANSWER = UnreachableError("the answer was lost", service="tesla")
+NO_ANSWER = UnreachableError("no answer this time", service="tesla")
+NO_RATE_PLAN = RatePlanMissingError("410", service="tesla")
+
+
+class EventListener(Protocol):
     """Who hears of what is asked and commanded, as it arrives."""
 
     def on_question(self, service: str) -> None:
@@ -32,12 +33,12 @@ class Onlooker(Protocol):
     def on_write(self, name: str, value: str | int) -> None:
         """A command to the battery arrives."""
 
-    def on_mail(self, posted: "Posted") -> None:
+    def on_mail(self, posted: "SentMail") -> None:
         """A mail is handed over."""
 
 
 @dataclass(frozen=True)
-class Value:
+class SoakSetting:
     """One setting of the battery. ours: whether it was our command that put it there. held: and one to hold it."""
 
     shown: str | int
@@ -55,12 +56,12 @@ class SoakBattery:
     no_rate_plan: it refuses time-based control.
     """
 
-    fuse: Fuse
-    onlooker: Onlooker
+    interrupter: Interrupter
+    listener: EventListener
     now: datetime
-    mode: Value = field(default_factory=lambda: Value("autonomous"))
-    reserve: Value = field(default_factory=lambda: Value(20))
-    powers: frozenset[Power] | None = frozenset()
+    mode: SoakSetting = field(default_factory=lambda: SoakSetting("autonomous"))
+    reserve: SoakSetting = field(default_factory=lambda: SoakSetting(20))
+    lockouts: frozenset[Lockout] | None = frozenset()
     fault: BaseException | None = None
     flaky: Random | None = None
     shy: bool = False
@@ -69,17 +70,17 @@ class SoakBattery:
     late: timedelta = timedelta(0)
     clamps: bool = False
     no_rate_plan: bool = False
-    pending: list[tuple[datetime, str, Value]] = field(default_factory=list)
+    pending: list[tuple[datetime, str, SoakSetting]] = field(default_factory=list)
     writes: int = 0
     written: tuple[str, str | int] | None = None
 
     def __enter__(self) -> Self:
         self.written = None
-        self.onlooker.on_question("tesla")
+        self.listener.on_question("tesla")
         try:
             self._called("tesla connects")
         except BaseException:
-            self.onlooker.on_end("tesla")
+            self.listener.on_end("tesla")
             raise
         return self
 
@@ -87,10 +88,10 @@ class SoakBattery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         """The conversation is over."""
-        self.onlooker.on_end("tesla")
+        self.listener.on_end("tesla")
 
     def _called(self, place: str) -> None:
-        self.fuse.burn(place)
+        self.interrupter.burn(place)
         if self.fault is not None:
             raise self.fault.with_traceback(None)
         if self.flaky is not None and self.flaky.random() < 0.3:
@@ -105,42 +106,44 @@ class SoakBattery:
                 self.pending.remove((due_at, name, value))
 
     def read(self) -> BatteryReading:
-        stance = self.read_stance()
-        return BatteryReading(stance.mode, stance.reserve_pct, 50.0, self.powers)
+        stance = self.read_settings()
+        return BatteryReading(stance.mode, stance.reserve_pct, 50.0, self.lockouts)
 
-    def read_stance(self) -> BatteryReading:
+    def read_settings(self) -> BatteryReading:
         self._called("tesla reads")
         mode = None if "mode" in self.gaps else str(self.mode.shown)
         return BatteryReading(mode, None if "reserve" in self.gaps else float(self.reserve.shown), None, None)
 
     def set_mode(self, mode: str) -> None:
-        self._take("mode", mode, Value(mode, ours=True, held=mode in HOLDING))
+        self._take("mode", mode, SoakSetting(mode, ours=True, held=mode in HOLDING_VALUES))
 
     def set_reserve_pct(self, reserve_pct: int) -> None:
-        shown = CLAMPED_PCT if self.clamps and reserve_pct > CLAMPED_PCT else reserve_pct
-        self._take("reserve", reserve_pct, Value(shown, ours=True, held=reserve_pct in HOLDING))
+        shown = CLAMPED_RESERVE_PCT if self.clamps and reserve_pct > CLAMPED_RESERVE_PCT else reserve_pct
+        self._take("reserve", reserve_pct, SoakSetting(shown, ours=True, held=reserve_pct in HOLDING_VALUES))
 
-    def _take(self, name: str, value: str | int, becomes: Value) -> None:
+    def _take(self, name: str, value: str | int, becomes: SoakSetting) -> None:
         self._called("tesla hears a command")
         self.writes += 1
-        self.onlooker.on_write(name, value)
+        self.listener.on_write(name, value)
         self.written = (name, becomes.shown)
-        if self.no_rate_plan and value == AUTONOMOUS:
+        if self.no_rate_plan and value == MODE_AUTONOMOUS:
             raise NO_RATE_PLAN.with_traceback(None)
         if not self.deaf:
             self.pending = [each for each in self.pending if each[1] != name]
             self.pending.append((self.now + self.late, name, becomes))
             self.settle()
-        self.fuse.burn("tesla answers a command")
+        self.interrupter.burn("tesla answers a command")
         if self.shy and self.fault is None:
             raise LOST_ANSWER.with_traceback(None)
 
     def by_hand(self, *, mode: str | None = None, reserve: int | None = None) -> None:
         """The owner turns a setting in his app."""
         if mode is not None:
-            self.mode = Value(mode)
+            self.mode = SoakSetting(mode)
         if reserve is not None:
-            self.reserve = Value(CLAMPED_PCT if self.clamps and reserve > CLAMPED_PCT else reserve)
+            self.reserve = SoakSetting(
+                CLAMPED_RESERVE_PCT if self.clamps and reserve > CLAMPED_RESERVE_PCT else reserve
+            )
 
     @property
     def stuck(self) -> list[str | int]:

@@ -11,57 +11,58 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-import soak_world
 from soak_battery import SoakBattery
-from soak_chance import Chances, Tally
-from soak_house import FOUR_LINES, ONE_LINE, SoakHouse, SoakSession
-from soak_laws import Laws
-from soak_places import KINDS, Fuse, Killed, hostile
-from soak_services import CARS, SoakCharger, SoakMailer, SoakTariff
+from soak_events import advance_minute, end_events
+from soak_faults import SoakFaultPeriod  # noqa: TC002
+from soak_house import FOUR_LINES, ONE_LINE, SoakContext, SoakHouse
+from soak_interruptions import INTERRUPTION_KINDS, Interrupter, SimulatedKill, install_interruptions
+from soak_laws import SoakLaws
+from soak_random import RandomEvents, SoakTally
+from soak_services import CAR_IDS, SoakCharger, SoakMailer, SoakTariff
 
-from smartcharge.quiet import is_quiet
+from smartcharge.idle import can_skip
 
 MINUTE = timedelta(minutes=1)
-LENGTH = timedelta(hours=24)
-EPILOGUE = timedelta(minutes=80)
+DAY_LENGTH = timedelta(hours=24)
+EPILOGUE_LENGTH = timedelta(minutes=80)
 """After it everything must have come to rest; a mail may wait for an hour."""
-DAYS = (
+START_DAYS = (
     datetime(2026, 12, 9, tzinfo=UTC),
     datetime(2026, 10, 24, tzinfo=UTC),  # the clocks go back in the night
     datetime(2027, 3, 27, tzinfo=UTC),  # and forward
     datetime(2026, 6, 20, tzinfo=UTC),
 )
-MODES, RESERVES = ("autonomous", "autonomous", "self_consumption"), (20, 20, 35, 0)
+INITIAL_MODES, INITIAL_RESERVES = ("autonomous", "autonomous", "self_consumption"), (20, 20, 35, 0)
 """How the battery stands at first."""
-BEGINS = (6, 12, 18)
-NIGHT_BEGINS, NIGHT_ENDS = 2, 4
+START_HOURS = (6, 12, 18)
+NIGHT_START_HOUR, NIGHT_END_HOUR = 2, 4
 """Hours (UTC) in which little happens and cron comes every seven minutes."""
-PLACES = 6
+MAX_INTERRUPTION_STEPS = 6
 """Something happens at one of so many places of a kind, which may lie several runs ahead."""
 
 
-class Day:
+class SoakDay:
     """A day; `now` is the true time, `clock` what the machine believes."""
 
     def __init__(self, seed: int, folder: Path, only: frozenset[str] | None = None) -> None:
         self.seed = seed
-        self.chances = Chances(seed, only)
+        self.chances = RandomEvents(seed, only)
         chance = self.chances.of("house")
-        self.now = chance.choice(DAYS) + chance.choice(BEGINS) * timedelta(hours=1)
-        self.ends_at = self.now + LENGTH
+        self.now = chance.choice(START_DAYS) + chance.choice(START_HOURS) * timedelta(hours=1)
+        self.ends_at = self.now + DAY_LENGTH
         self.busy = chance.choice((0.2, 1.0, 3.0))
         self.foresight = chance.choice((2, 2, 2, 15))
         self.jump = self.lag = timedelta(0)
-        self.tally = Tally(seed, hours=LENGTH / timedelta(hours=1))
-        self.fuse = Fuse(receive=self._receive, died_at=self.tally.died_at)
+        self.tally = SoakTally(seed, hours=DAY_LENGTH / timedelta(hours=1))
+        self.interrupter = Interrupter(receive=self._receive, died_at=self.tally.died_at)
         self.house = SoakHouse(folder, chance)
-        self.laws = Laws(self)
-        self.battery = SoakBattery(self.fuse, self.laws, self.now)
-        self.battery.by_hand(mode=chance.choice(MODES), reserve=chance.choice(RESERVES))
-        self.charger = SoakCharger(self.fuse, self.laws)
-        self.tariff = SoakTariff(self.fuse, self.laws, cars=chance.choice((CARS[:1], CARS[:1], CARS)))
-        self.mailer = SoakMailer(self.fuse, self.laws, self.now, self.now, lost=self.chances.of("mail"))
-        self.spells: list[soak_world.Spell] = []
+        self.laws = SoakLaws(self)
+        self.battery = SoakBattery(self.interrupter, self.laws, self.now)
+        self.battery.by_hand(mode=chance.choice(INITIAL_MODES), reserve=chance.choice(INITIAL_RESERVES))
+        self.charger = SoakCharger(self.interrupter, self.laws)
+        self.tariff = SoakTariff(self.interrupter, self.laws, cars=chance.choice((CAR_IDS[:1], CAR_IDS[:1], CAR_IDS)))
+        self.mailer = SoakMailer(self.interrupter, self.laws, self.now, self.now, lost=self.chances.of("mail"))
+        self.fault_periods: list[SoakFaultPeriod] = []
         self.patient_until = self.car_since = self.now
         self.disk_is_full = self.cron_sleeps = self.only_reconcile = False
         self.runs_begun = 0
@@ -72,20 +73,20 @@ class Day:
         """What the machine's clock shows, two seconds into the minute or later."""
         return self.now + self.jump + self.lag + timedelta(seconds=2)
 
-    def happens(self, what: str, share: float) -> Random | None:
+    def should_happen(self, what: str, share: float) -> Random | None:
         """Whether it happens now; what its details are drawn from."""
-        return self.chances.happens(what, self.now, share)
+        return self.chances.should_happen(what, self.now, share)
 
     def tell(self, what: str) -> None:
         """Let the story go on."""
-        self.tally.story.append((self.now, what))
+        self.tally.event_log.append((self.now, what))
 
-    def play(self) -> Tally:
+    def play(self) -> SoakTally:
         """Play it to its end, or to the first broken law."""
-        with hostile(self.fuse, lambda: self.disk_is_full, foresight_steps=self.foresight):
+        with install_interruptions(self.interrupter, lambda: self.disk_is_full, foresight_steps=self.foresight):
             self._minutes()
-            soak_world.ends(self)
-            self.ends_at += EPILOGUE
+            end_events(self)
+            self.ends_at += EPILOGUE_LENGTH
             self._minutes()
             if not self.tally.broken:
                 self.laws.at_the_end()
@@ -94,15 +95,15 @@ class Day:
 
     def _minutes(self) -> None:
         while self.now < self.ends_at and not self.tally.broken:
-            self.now += MINUTE * (7 if NIGHT_BEGINS <= self.now.hour < NIGHT_ENDS else 1)
-            late = self.happens("late cron", 0.05)
+            self.now += MINUTE * (7 if NIGHT_START_HOUR <= self.now.hour < NIGHT_END_HOUR else 1)
+            late = self.should_happen("late cron", 0.05)
             self.lag = timedelta(seconds=late.randrange(56)) if late else timedelta(0)
             self.battery.now = self.now + self.lag
             self.runs_begun = 0
-            soak_world.goes_on(self)
+            advance_minute(self)
             self.laws.before_round()
-            if not self.cron_sleeps and not self.happens("missed", 0.005 * self.busy):
-                for _ in range(2 if self.happens("twice", 0.01 * self.busy) else 1):
+            if not self.cron_sleeps and not self.should_happen("missed", 0.005 * self.busy):
+                for _ in range(2 if self.should_happen("twice", 0.01 * self.busy) else 1):
                     self._cron()
             self.laws.after_round()
 
@@ -111,7 +112,7 @@ class Day:
         lines = list(self.house.crontab)
         if self.only_reconcile:
             lines = ["reconcile"]
-        elif order := self.happens("order", 1.0):
+        elif order := self.should_happen("order", 1.0):
             order.shuffle(lines)
         for line in lines:
             self.run(line)
@@ -122,30 +123,30 @@ class Day:
         self.tally.guests += 1
         self.tell("in the midst of it:")
         for line in chance.choice((ONE_LINE, FOUR_LINES, ("reconcile",), ("pause",), ("resume",))):
-            self.run(line, is_guest=True)
+            self.run(line, is_second_run=True)
 
-    def run(self, command: str, *arguments: str, is_guest: bool = False) -> None:
+    def run(self, command: str, *arguments: str, is_second_run: bool = False) -> None:
         """One run, unless the program finds at once that it has nothing to do; then now and then all the same."""
         self.runs_begun += 1
-        quiet = is_quiet([*self.house.named, command, *arguments], os.environ, self.clock)
-        if quiet and not self.happens(f"full {self.runs_begun}", 0.1):
+        quiet = can_skip([*self.house.named, command, *arguments], os.environ, self.clock)
+        if quiet and not self.should_happen(f"full {self.runs_begun}", 0.1):
             self.tally.quiet += 1
             self.laws.skipped(command)
         else:
-            self._run(command, arguments, is_guest=is_guest, is_quiet=quiet)
+            self._run(command, arguments, is_second_run=is_second_run, is_quiet=quiet)
 
-    def _run(self, command: str, arguments: tuple[str, ...], *, is_guest: bool, is_quiet: bool) -> None:
+    def _run(self, command: str, arguments: tuple[str, ...], *, is_second_run: bool, is_quiet: bool) -> None:
         """It may be killed at any of its places, and another may begin in the midst of it."""
         self._light_fuse()
         self.mailer.now, self.mailer.true_now = self.clock, self.now
         said, killed = io.StringIO(), False
-        session = SoakSession(self.house, self.clock, self._services())
-        self.laws.before_run(command, is_guest=is_guest, is_quiet=is_quiet)
+        session = SoakContext(self.house, self.clock, self._services())
+        self.laws.before_run(command, is_second_run=is_second_run, is_quiet=is_quiet)
         code = -1
         try:
             with redirect_stderr(said):
                 code = session.run(command, *arguments)
-        except Killed:
+        except SimulatedKill:
             killed = True
             self.tally.kills += 1
         except BaseException:  # noqa: BLE001  # a bug of the program is a broken law like any other
@@ -160,10 +161,18 @@ class Day:
 
     def _light_fuse(self) -> None:
         name = f"run {self.runs_begun}"
-        if self.fuse.kill_in is None and (chance := self.happens(f"death in {name}", 0.05 * self.busy)):
-            self.fuse.kill_at, self.fuse.kill_in = chance.choice(KINDS), chance.randrange(PLACES)
-        if self.fuse.guest_in is None and (chance := self.happens(f"guest in {name}", 0.02 * self.busy)):
-            self.fuse.guest_at, self.fuse.guest_in = chance.choice(KINDS), chance.randrange(PLACES)
+        if self.interrupter.kill_in is None and (chance := self.should_happen(f"death in {name}", 0.05 * self.busy)):
+            self.interrupter.kill_at, self.interrupter.kill_in = (
+                chance.choice(INTERRUPTION_KINDS),
+                chance.randrange(MAX_INTERRUPTION_STEPS),
+            )
+        if self.interrupter.second_run_in is None and (
+            chance := self.should_happen(f"guest in {name}", 0.02 * self.busy)
+        ):
+            self.interrupter.second_run_at, self.interrupter.second_run_in = (
+                chance.choice(INTERRUPTION_KINDS),
+                chance.randrange(MAX_INTERRUPTION_STEPS),
+            )
 
     def _services(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in ("battery", "charger", "tariff", "mailer")}

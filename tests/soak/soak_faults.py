@@ -6,58 +6,59 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
-from smartcharge.budget import OutOfTime
-from smartcharge.core.model import ChargerState
-from smartcharge.core.posting import Fate
-from smartcharge.core.stance import Power
-from smartcharge.errors import SignInRefused, Throttled, Unreachable
+from smartcharge.deadline import DeadlineExceeded
+from smartcharge.errors import SignInRefusedError, ThrottledError, UnreachableError
+from smartcharge.policy.battery import Lockout
+from smartcharge.policy.model import ChargerState
+from smartcharge.policy.polling import DeliveryStatus
 
 if TYPE_CHECKING:
-    from soak_day import Day
+    from soak_day import SoakDay
 
-Change = Callable[["Day"], None]
-REFUSED_FOR = timedelta(minutes=17)
+
+DayChange = Callable[["Day"], None]  # noqa: F821
+REFUSED_TIME = timedelta(minutes=17)
 """A refused Tesla sign-in is tried again every quarter of an hour."""
-RELEASE_PATIENCE = timedelta(minutes=3)
+RELEASE_MAX_WAIT = timedelta(minutes=3)
 """No wait that Tesla asks for holds a release back for longer."""
 
 
 @dataclass(frozen=True)
-class Fault:
+class SoakFault:
     """kind: only one of a kind at a time. longest_minutes: no longer than that."""
 
     name: str
     kind: str
-    begin: Change
-    end: Change
+    begin: DayChange
+    end: DayChange
     longest_minutes: int = 90
 
 
 @dataclass(frozen=True)
-class Spell:
+class SoakFaultPeriod:
     """A fault with its end."""
 
-    fault: Fault
+    fault: SoakFault
     ends_at: datetime
 
 
-def _set(part: str, name: str, value: object, otherwise: object) -> tuple[Change, Change]:
-    def begin(day: "Day") -> None:
+def _set_attribute(part: str, name: str, value: object, otherwise: object) -> tuple[DayChange, DayChange]:
+    def begin(day: "SoakDay") -> None:
         setattr(getattr(day, part) if part else day, name, value)
 
-    def end(day: "Day") -> None:
+    def end(day: "SoakDay") -> None:
         setattr(getattr(day, part) if part else day, name, otherwise)
 
     return begin, end
 
 
-def _tesla(trouble: BaseException, patience: timedelta = timedelta(0)) -> tuple[Change, Change]:
+def _tesla_fault(trouble: BaseException, patience: timedelta = timedelta(0)) -> tuple[DayChange, DayChange]:
     """patience: how long a release may still wait when it is over."""
-    begin, stop = _set("battery", "fault", trouble, None)
+    begin, stop = _set_attribute("battery", "fault", trouble, None)
 
-    def end(day: "Day") -> None:
+    def end(day: "SoakDay") -> None:
         stop(day)
-        if isinstance(trouble, SignInRefused) and day.now.minute % 2:  # the owner signs in anew
+        if isinstance(trouble, SignInRefusedError) and day.now.minute % 2:  # the owner signs in anew
             day.house.sign_in_to_tesla(str(day.now))
             day.laws.manners.forgiven("tesla")
         else:
@@ -66,99 +67,117 @@ def _tesla(trouble: BaseException, patience: timedelta = timedelta(0)) -> tuple[
     return begin, end
 
 
-def _flaky() -> tuple[Change, Change]:
-    def begin(day: "Day") -> None:
+def _flaky_tesla() -> tuple[DayChange, DayChange]:
+    def begin(day: "SoakDay") -> None:
         day.battery.flaky = Random(f"{day.seed} {day.now}")  # noqa: S311  # stories, not secrets
 
-    return begin, _set("battery", "flaky", None, None)[1]
+    return begin, _set_attribute("battery", "flaky", None, None)[1]
 
 
-def _refused(service: str, part: str) -> Fault:
+def _refused_sign_in(service: str, part: str) -> SoakFault:
     """Refused until the owner has corrected his key."""
-    begin, stop = _set(part, "fault", SignInRefused("401", service=service), None)
+    begin, stop = _set_attribute(part, "fault", SignInRefusedError("401", service=service), None)
 
-    def end(day: "Day") -> None:
+    def end(day: "SoakDay") -> None:
         stop(day)
         day.house.change_key(f"key{day.now:%d%H%M}")
         for each in ("kraken", "zappi", "mail"):
             day.laws.manners.forgiven(each)
 
-    return Fault(f"{service} sign-in", service, begin, end)
+    return SoakFault(f"{service} sign-in", service, begin, end)
 
 
-def _clock(jump: Callable[["Day"], timedelta]) -> tuple[Change, Change]:
-    def begin(day: "Day") -> None:
+def _clock_jump(jump: Callable[["SoakDay"], timedelta]) -> tuple[DayChange, DayChange]:
+    def begin(day: "SoakDay") -> None:
         day.jump = jump(day)
 
-    return begin, _set("", "jump", None, timedelta(0))[1]
+    return begin, _set_attribute("", "jump", None, timedelta(0))[1]
 
 
-def _both(service: str, part: str) -> Iterator[Fault]:
+def _service_faults(service: str, part: str) -> Iterator[SoakFault]:
     """What every service does."""
     troubles: dict[str, BaseException] = {
-        "unreachable": Unreachable("down", service=service),
-        "429": Throttled("429", service=service),
-        "429 for 20 min": Throttled("429", retry_after=timedelta(minutes=20), service=service),
-        "hangs": OutOfTime(),
+        "unreachable": UnreachableError("down", service=service),
+        "429": ThrottledError("429", service=service),
+        "429 for 20 min": ThrottledError("429", retry_after=timedelta(minutes=20), service=service),
+        "hangs": DeadlineExceeded(),
     }
     for name, trouble in troubles.items():
-        yield Fault(f"{service} {name}", service, *_set(part, "fault", trouble, None))
+        yield SoakFault(f"{service} {name}", service, *_set_attribute(part, "fault", trouble, None))
 
 
-def _powers(name: str, powers: frozenset[Power] | None) -> Fault:
-    return Fault(name, "powers", *_set("battery", "powers", powers, frozenset()))
+def _lockout_fault(name: str, lockouts: frozenset[Lockout] | None) -> SoakFault:
+    return SoakFault(name, "powers", *_set_attribute("battery", "lockouts", lockouts, frozenset()))
 
 
-def _throttled(minutes: float) -> tuple[Change, Change]:
-    return _tesla(Throttled("429", retry_after=timedelta(minutes=minutes), service="tesla"), RELEASE_PATIENCE)
+def _throttling_fault(minutes: float) -> tuple[DayChange, DayChange]:
+    return _tesla_fault(
+        ThrottledError("429", retry_after=timedelta(minutes=minutes), service="tesla"), RELEASE_MAX_WAIT
+    )
 
 
-FAULTS = (
-    Fault("tesla unreachable", "tesla", *_tesla(Unreachable("down", service="tesla"))),
-    Fault("tesla hangs", "tesla", *_tesla(OutOfTime())),
-    Fault("tesla 429", "tesla", *_throttled(0.5)),
-    Fault("tesla 429 for 5 min", "tesla", *_throttled(5)),
-    Fault("tesla 429 for 9 h", "tesla", *_throttled(540)),
-    Fault("tesla sign-in", "tesla", *_tesla(SignInRefused("401", service="tesla"), REFUSED_FOR)),
-    Fault("tesla flaky", "tesla", *_flaky()),
-    Fault("tesla deaf", "tesla", *_set("battery", "deaf", value=True, otherwise=False)),
-    Fault("tesla loses answers", "tesla", *_set("battery", "shy", value=True, otherwise=False)),
-    Fault("tesla without reserve", "tesla", *_set("battery", "gaps", frozenset({"reserve"}), frozenset())),
-    Fault("tesla without mode", "tesla", *_set("battery", "gaps", frozenset({"mode"}), frozenset())),
-    Fault("tesla says nothing", "tesla", *_set("battery", "gaps", frozenset({"mode", "reserve"}), frozenset())),
-    Fault("tesla late", "tesla", *_set("battery", "late", timedelta(seconds=50), timedelta(0))),
-    Fault("tesla very late", "tesla", *_set("battery", "late", timedelta(seconds=110), timedelta(0))),
-    Fault("reserve clamped at 80", "clamp", *_set("battery", "clamps", value=True, otherwise=False)),
-    Fault("no rate plan", "rate plan", *_set("battery", "no_rate_plan", value=True, otherwise=False)),
-    _powers("storm", frozenset({Power.STORM_WATCH})),
-    _powers("grid services", frozenset({Power.GRID_SERVICES})),
-    _powers("off grid", frozenset({Power.OFF_GRID})),
-    _powers("powers unknown", None),
-    *_both("zappi", "charger"),
-    _refused("zappi", "charger"),
-    Fault("zappi unknown", "zappi", *_set("charger", "fault", ChargerState.UNKNOWN, None)),
-    *_both("kraken", "tariff"),
-    _refused("kraken", "tariff"),
-    Fault("kraken forgets", "kraken", *_set("tariff", "forgets", value=True, otherwise=False), longest_minutes=8),
-    Fault("kraken mute of one", "kraken", *_set("tariff", "mute", frozenset({"ev-a"}), frozenset())),
-    Fault("kraken mute", "kraken", *_set("tariff", "mute", frozenset({"ev-a", "ev-b"}), frozenset())),
-    Fault("kraken without devices", "kraken", *_set("tariff", "nameless", value=True, otherwise=False)),
-    *_both("mail", "mailer"),
-    _refused("mail", "mailer"),
-    Fault("mail lost on its way", "mail", *_set("mailer", "fate", Fate.UNKNOWN, Fate.ACCEPTED)),
-    Fault("mail refused", "mail", *_set("mailer", "fate", Fate.REFUSED, Fate.ACCEPTED)),
-    Fault("no such address", "mail", *_set("mailer", "fate", Fate.NO_SUCH_ADDRESS, Fate.ACCEPTED)),
-    Fault("boost", "boost", *_set("tariff", "boosting", value=True, otherwise=False)),
-    Fault("disk full", "disk", *_set("", "disk_is_full", value=True, otherwise=False)),
-    Fault("cron asleep", "cron", *_set("", "cron_sleeps", value=True, otherwise=False)),
-    Fault("only reconcile", "cron", *_set("", "only_reconcile", value=True, otherwise=False)),
-    Fault("clock an hour back", "clock", *_clock(lambda _: timedelta(hours=-1)), longest_minutes=30),
-    Fault("clock an hour ahead", "clock", *_clock(lambda _: timedelta(hours=1)), longest_minutes=30),
-    Fault("clock a year ahead", "clock", *_clock(lambda _: timedelta(days=365)), longest_minutes=30),
-    Fault(
+SOAK_FAULTS = (
+    SoakFault("tesla unreachable", "tesla", *_tesla_fault(UnreachableError("down", service="tesla"))),
+    SoakFault("tesla hangs", "tesla", *_tesla_fault(DeadlineExceeded())),
+    SoakFault("tesla 429", "tesla", *_throttling_fault(0.5)),
+    SoakFault("tesla 429 for 5 min", "tesla", *_throttling_fault(5)),
+    SoakFault("tesla 429 for 9 h", "tesla", *_throttling_fault(540)),
+    SoakFault("tesla sign-in", "tesla", *_tesla_fault(SignInRefusedError("401", service="tesla"), REFUSED_TIME)),
+    SoakFault("tesla flaky", "tesla", *_flaky_tesla()),
+    SoakFault("tesla deaf", "tesla", *_set_attribute("battery", "deaf", value=True, otherwise=False)),
+    SoakFault("tesla loses answers", "tesla", *_set_attribute("battery", "shy", value=True, otherwise=False)),
+    SoakFault(
+        "tesla without reserve", "tesla", *_set_attribute("battery", "gaps", frozenset({"reserve"}), frozenset())
+    ),
+    SoakFault("tesla without mode", "tesla", *_set_attribute("battery", "gaps", frozenset({"mode"}), frozenset())),
+    SoakFault(
+        "tesla says nothing", "tesla", *_set_attribute("battery", "gaps", frozenset({"mode", "reserve"}), frozenset())
+    ),
+    SoakFault("tesla late", "tesla", *_set_attribute("battery", "late", timedelta(seconds=50), timedelta(0))),
+    SoakFault("tesla very late", "tesla", *_set_attribute("battery", "late", timedelta(seconds=110), timedelta(0))),
+    SoakFault("reserve clamped at 80", "clamp", *_set_attribute("battery", "clamps", value=True, otherwise=False)),
+    SoakFault("no rate plan", "rate plan", *_set_attribute("battery", "no_rate_plan", value=True, otherwise=False)),
+    _lockout_fault("storm", frozenset({Lockout.STORM_WATCH})),
+    _lockout_fault("grid services", frozenset({Lockout.GRID_SERVICES})),
+    _lockout_fault("off grid", frozenset({Lockout.OFF_GRID})),
+    _lockout_fault("powers unknown", None),
+    *_service_faults("zappi", "charger"),
+    _refused_sign_in("zappi", "charger"),
+    SoakFault("zappi unknown", "zappi", *_set_attribute("charger", "fault", ChargerState.UNKNOWN, None)),
+    *_service_faults("kraken", "tariff"),
+    _refused_sign_in("kraken", "tariff"),
+    SoakFault(
+        "kraken forgets", "kraken", *_set_attribute("tariff", "forgets", value=True, otherwise=False), longest_minutes=8
+    ),
+    SoakFault("kraken mute of one", "kraken", *_set_attribute("tariff", "mute", frozenset({"ev-a"}), frozenset())),
+    SoakFault("kraken mute", "kraken", *_set_attribute("tariff", "mute", frozenset({"ev-a", "ev-b"}), frozenset())),
+    SoakFault("kraken without devices", "kraken", *_set_attribute("tariff", "nameless", value=True, otherwise=False)),
+    *_service_faults("mail", "mailer"),
+    _refused_sign_in("mail", "mailer"),
+    SoakFault(
+        "mail lost on its way",
+        "mail",
+        *_set_attribute("mailer", "status", DeliveryStatus.UNKNOWN, DeliveryStatus.ACCEPTED),
+    ),
+    SoakFault(
+        "mail refused", "mail", *_set_attribute("mailer", "status", DeliveryStatus.REFUSED, DeliveryStatus.ACCEPTED)
+    ),
+    SoakFault(
+        "no such address",
+        "mail",
+        *_set_attribute("mailer", "status", DeliveryStatus.NO_SUCH_ADDRESS, DeliveryStatus.ACCEPTED),
+    ),
+    SoakFault("boost", "boost", *_set_attribute("tariff", "boosting", value=True, otherwise=False)),
+    SoakFault("disk full", "disk", *_set_attribute("", "disk_is_full", value=True, otherwise=False)),
+    SoakFault("cron asleep", "cron", *_set_attribute("", "cron_sleeps", value=True, otherwise=False)),
+    SoakFault("only reconcile", "cron", *_set_attribute("", "only_reconcile", value=True, otherwise=False)),
+    SoakFault("clock an hour back", "clock", *_clock_jump(lambda _: timedelta(hours=-1)), longest_minutes=30),
+    SoakFault("clock an hour ahead", "clock", *_clock_jump(lambda _: timedelta(hours=1)), longest_minutes=30),
+    SoakFault("clock a year ahead", "clock", *_clock_jump(lambda _: timedelta(days=365)), longest_minutes=30),
+    SoakFault(
         "clock in 1970",
         "clock",
-        *_clock(lambda day: datetime(1970, 1, 1, tzinfo=UTC) - day.now),
+        *_clock_jump(lambda day: datetime(1970, 1, 1, tzinfo=UTC) - day.now),
         longest_minutes=30,
     ),
 )

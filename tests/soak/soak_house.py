@@ -8,22 +8,29 @@ from random import Random
 
 import click
 
-from smartcharge.commands import fetch_dispatches, midnight_reset, pause, reconcile, resume, send_invites, tick
-from smartcharge.config import TESLA_TOKENS, load_config
-from smartcharge.toolbox import Toolbox
+from smartcharge.app import App
+from smartcharge.commands.pause import pause_command, resume_command
+from smartcharge.commands.tick import (
+    fetch_dispatches_command,
+    midnight_reset_command,
+    reconcile_command,
+    send_invites_command,
+    tick_command,
+)
+from smartcharge.config.load import TESLA_TOKEN_FILE, load_config
 
-COMMANDS: dict[str, click.Command] = {
-    "fetch-dispatches": fetch_dispatches.command,
-    "reconcile": reconcile.command,
-    "midnight-reset": midnight_reset.command,
-    "send-invites": send_invites.command,
-    "tick": tick.command,
-    "pause": pause.command,
-    "resume": resume.command,
+SOAK_COMMANDS: dict[str, click.Command] = {
+    "fetch-dispatches": fetch_dispatches_command,
+    "reconcile": reconcile_command,
+    "midnight-reset": midnight_reset_command,
+    "send-invites": send_invites_command,
+    "tick": tick_command,
+    "pause": pause_command,
+    "resume": resume_command,
 }
 ONE_LINE = ("tick",)
 FOUR_LINES = ("fetch-dispatches", "reconcile", "midnight-reset", "send-invites")
-SETTINGS = """\
+CONFIG_TEMPLATE = """\
 eon_next: {{email: you@example.com, password: "{key}", import_account: A-1234ABCD}}
 myenergi: {{hub_serial: 12345678, api_key: "{key}"}}
 tesla: {{account_email: you@example.com}}
@@ -34,7 +41,7 @@ alerts: {{email: {alerts}}}
 control: {{restore: {restore}, resting_mode: {resting_mode}, extension: {extension},
           max_hours_per_day: {most_hours}, cheap_period: {cheap_period}}}
 """
-PLAIN = {
+DEFAULT_OPTIONS = {
     "restore": "resting",
     "resting_mode": "autonomous",
     "extension": "true",
@@ -44,7 +51,7 @@ PLAIN = {
     "feed_path": '""',
     "alerts": '""',
 }
-OTHERWISE = {
+OTHER_OPTIONS = {
     "restore": ("previous",),
     "resting_mode": ("self_consumption",),
     "extension": ("false",),
@@ -57,13 +64,13 @@ OTHERWISE = {
 """Cheap periods also begin within a half hour, and in the hours that the clocks skip and repeat."""
 
 
-class SoakTools(Toolbox):
+class SoakApp(App):
     """A toolbox whose words are kept, and who waits for no lock: the one who holds it waits for us."""
 
-    session: "SoakSession"
+    session: "SoakContext"
 
-    def alone(self, *, wait_seconds: float = 0.0) -> AbstractContextManager[None]:
-        return super().alone(wait_seconds=0.0)
+    def exclusive_lock(self, *, wait_seconds: float = 0.0) -> AbstractContextManager[None]:
+        return super().exclusive_lock(wait_seconds=0.0)
 
     def say(self, line: str) -> None:
         self.session.said.append(line)
@@ -80,9 +87,9 @@ class SoakHouse:
     def __init__(self, folder: Path, chance: Random) -> None:
         self.folder = folder
         self.crontab = chance.choice((ONE_LINE, ONE_LINE, FOUR_LINES))
-        self._settings = dict(PLAIN)
+        self._settings = dict(DEFAULT_OPTIONS)
         if chance.random() < 0.6:  # else a house as most are
-            for name, values in OTHERWISE.items():
+            for name, values in OTHER_OPTIONS.items():
                 if chance.random() < 0.35:
                     self._settings[name] = chance.choice(values)
         self.change_key("abcdefghijklmnop")
@@ -95,22 +102,22 @@ class SoakHouse:
     def change_key(self, key: str) -> None:
         """Write other passwords into the configuration, and load it."""
         path = self.folder / "config.yaml"
-        path.write_text(SETTINGS.format(key=key, **self._settings), encoding="utf-8")
+        path.write_text(CONFIG_TEMPLATE.format(key=key, **self._settings), encoding="utf-8")
         path.chmod(0o600)
         self.config = load_config(path, {})
 
     def sign_in_to_tesla(self, key: str) -> None:
         """Leave another token file."""
-        (self.folder / TESLA_TOKENS).write_text(key, encoding="utf-8")
+        (self.folder / TESLA_TOKEN_FILE).write_text(key, encoding="utf-8")
 
     def __str__(self) -> str:
         """Say what is not as in most houses."""
-        odd = [f"{name} {value}" for name, value in self._settings.items() if value != PLAIN[name]]
+        odd = [f"{name} {value}" for name, value in self._settings.items() if value != DEFAULT_OPTIONS[name]]
         return ", ".join(["four lines" if self.crontab == FOUR_LINES else "one line", *odd])
 
 
 @dataclass
-class SoakSession:
+class SoakContext:
     """One invocation of a command, in place of `Session`; said, warned: its words.
 
     services: what stands in for the adapters.
@@ -122,14 +129,14 @@ class SoakSession:
     said: list[str] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
 
-    def toolbox(self, *, dry_run: bool = False, looking: bool = False) -> Toolbox:
+    def open_app(self, *, dry_run: bool = False, read_only: bool = False) -> App:
         """Lay out the tools of a run."""
-        tools = SoakTools(self.house.config, self.now, dry_run=dry_run, looking=looking)
-        tools.session = self
-        tools.__dict__.update(self.services)
-        return tools
+        app = SoakApp(self.house.config, self.now, dry_run=dry_run, read_only=read_only)
+        app.session = self
+        app.__dict__.update(self.services)
+        return app
 
     def run(self, command: str, *arguments: str) -> int:
         """Run a command line to its end; the exit code."""
-        code: int = COMMANDS[command].main(list(arguments), prog_name=command, obj=self, standalone_mode=False)
+        code: int = SOAK_COMMANDS[command].main(list(arguments), prog_name=command, obj=self, standalone_mode=False)
         return code

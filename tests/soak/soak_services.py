@@ -6,33 +6,32 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
-from soak_battery import Onlooker
-from soak_places import Fuse
+from soak_battery import EventListener
+from soak_interruptions import Interrupter
 
-from smartcharge.core.answers import ChargerReading, Device, Dispatch, Plan
-from smartcharge.core.model import ChargerState
-from smartcharge.core.posting import Fate, Receipt
+from smartcharge.policy.model import ChargerReading, ChargerState, Dispatch, RegisteredDevice, SupplierPlan
+from smartcharge.policy.polling import DeliveryResult, DeliveryStatus
 
-CARS = ("ev-a", "ev-b")
+CAR_IDS = ("ev-a", "ev-b")
 Spans = tuple[tuple[datetime, datetime], ...]
 
 
 @contextmanager
-def asking(onlooker: Onlooker, service: str) -> Iterator[None]:
+def notify_request(listener: EventListener, service: str) -> Iterator[None]:
     """One question and its answer."""
-    onlooker.on_question(service)
+    listener.on_question(service)
     try:
         yield
     finally:
-        onlooker.on_end(service)
+        listener.on_end(service)
 
 
 @dataclass
 class SoakCharger:
     """A Zappi; charging_at: when it last said that the car charges, by the program's clock."""
 
-    fuse: Fuse
-    onlooker: Onlooker
+    interrupter: Interrupter
+    listener: EventListener
     charging: bool = False
     fault: BaseException | ChargerState | None = None
     charging_at: datetime | None = None
@@ -42,14 +41,14 @@ class SoakCharger:
         """Nothing to load."""
 
     def read(self, now: datetime) -> ChargerReading:
-        self.fuse.burn("zappi asked")
-        with asking(self.onlooker, "zappi"):
+        self.interrupter.burn("zappi asked")
+        with notify_request(self.listener, "zappi"):
             if isinstance(self.fault, BaseException):
                 raise self.fault.with_traceback(None)
             state = self.fault or (ChargerState.CHARGING if self.charging else ChargerState.IDLE)
             if state is ChargerState.CHARGING:
                 self.charging_at = now
-            self.fuse.burn("zappi answered")
+            self.interrupter.burn("zappi answered")
         return ChargerReading(state, now, 7200.0 if self.charging else 0.0, "as told")
 
     def read_each(self, now: datetime) -> tuple[ChargerReading, ...]:
@@ -57,7 +56,7 @@ class SoakCharger:
 
 
 @dataclass(frozen=True)
-class Told:
+class CarAnswer:
     """What the supplier answered for one car, and when by the program's clock."""
 
     at: datetime
@@ -74,38 +73,38 @@ class SoakTariff:
     say which cars there are. told: the answers it gave, the last last; newest: the last of each car.
     """
 
-    fuse: Fuse
-    onlooker: Onlooker
-    cars: tuple[str, ...] = CARS[:1]
+    interrupter: Interrupter
+    listener: EventListener
+    cars: tuple[str, ...] = CAR_IDS[:1]
     plans: list[tuple[str, datetime, datetime]] = field(default_factory=list)
     boosting: bool = False
     forgets: bool = False
     mute: frozenset[str] = frozenset()
     nameless: bool = False
     fault: BaseException | None = None
-    told: list[Told] = field(default_factory=list)
-    newest: dict[str, Told] = field(default_factory=dict)
+    told: list[CarAnswer] = field(default_factory=list)
+    newest: dict[str, CarAnswer] = field(default_factory=dict)
 
-    def plan(self, devices: object, now: datetime) -> Plan:
-        self.fuse.burn("kraken asked")
-        with asking(self.onlooker, "kraken"):
+    def plan(self, devices: object, now: datetime) -> SupplierPlan:
+        self.interrupter.burn("kraken asked")
+        with notify_request(self.listener, "kraken"):
             if self.fault is not None:
                 raise self.fault.with_traceback(None)
             return self._answered(now)
 
-    def _answered(self, now: datetime) -> Plan:
+    def _answered(self, now: datetime) -> SupplierPlan:
         answers = {car: None if car in self.mute else self._planned(car) for car in self.cars}
-        told = [Told(now, car, spans, self.boosting) for car, spans in answers.items() if spans is not None]
+        told = [CarAnswer(now, car, spans, self.boosting) for car, spans in answers.items() if spans is not None]
         self.told += told
         self.newest |= {each.car: each for each in told}
-        self.fuse.burn("kraken answered")
-        named = tuple(Device(car, watched=True, boosting=self.boosting) for car in self.cars)
+        self.interrupter.burn("kraken answered")
+        named = tuple(RegisteredDevice(car, watched=True, boosting=self.boosting) for car in self.cars)
         planned = {
             car: None if spans is None else tuple(Dispatch(start, end, 7.2) for start, end in spans)
             for car, spans in answers.items()
         }
         trouble = "no plan for some of the cars" if None in planned.values() else None
-        return Plan(None if self.nameless else named, planned, trouble=trouble)
+        return SupplierPlan(None if self.nameless else named, planned, trouble=trouble)
 
     def _planned(self, car: str) -> Spans:
         return () if self.forgets else tuple((start, end) for whose, start, end in self.plans if whose == car)
@@ -122,13 +121,13 @@ class SoakTariff:
 
 
 @dataclass(frozen=True)
-class Posted:
+class SentMail:
     """A mail that was handed over, by the program's clock, and what the server says of it."""
 
     at: datetime
-    truly_at: datetime
+    true_at: datetime
     message: bytes
-    fate: Fate
+    status: DeliveryStatus
 
     @property
     def name(self) -> tuple[str, int]:
@@ -146,29 +145,31 @@ class SoakMailer:
     fate: what becomes of each mail. took: every one that it has. lost: decides whether it has one of unknown fate.
     """
 
-    fuse: Fuse
-    onlooker: Onlooker
+    interrupter: Interrupter
+    listener: EventListener
     now: datetime
     true_now: datetime
     fault: BaseException | None = None
-    fate: Fate = Fate.ACCEPTED
+    status: DeliveryStatus = DeliveryStatus.ACCEPTED
     lost: Random = field(default_factory=lambda: Random(0))  # noqa: S311  # stories, not secrets
-    took: list[Posted] = field(default_factory=list)
+    took: list[SentMail] = field(default_factory=list)
 
-    def send(self, message: bytes, recipient: str) -> Receipt:
-        self.fuse.burn("mail offered")
-        with asking(self.onlooker, "mail"):
+    def send(self, message: bytes, recipient: str) -> DeliveryResult:
+        self.interrupter.burn("mail offered")
+        with notify_request(self.listener, "mail"):
             if self.fault is not None:
                 raise self.fault.with_traceback(None)
             return self._received(message)
 
-    def _received(self, message: bytes) -> Receipt:
-        posted = Posted(self.now, self.true_now, message, self.fate)
-        self.onlooker.on_mail(posted)
-        if self.fate is Fate.ACCEPTED or (self.fate is Fate.UNKNOWN and self.lost.random() < 0.5):
+    def _received(self, message: bytes) -> DeliveryResult:
+        posted = SentMail(self.now, self.true_now, message, self.status)
+        self.listener.on_mail(posted)
+        if self.status is DeliveryStatus.ACCEPTED or (
+            self.status is DeliveryStatus.UNKNOWN and self.lost.random() < 0.5
+        ):
             self.took.append(posted)
-        self.fuse.burn("mail taken")
-        return Receipt(self.fate, "" if self.fate is Fate.ACCEPTED else "550 5.1.1")
+        self.interrupter.burn("mail taken")
+        return DeliveryResult(self.status, "" if self.status is DeliveryStatus.ACCEPTED else "550 5.1.1")
 
     def check(self) -> None:
         """Nothing to sign in to."""

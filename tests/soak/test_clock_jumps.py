@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from house_case import House, at
+from fake_house import FakeHouse, at
 
-from smartcharge.act import conversation, tick
-from smartcharge.core.model import ChargerState
-from smartcharge.errors import Throttled, Unreachable, most_serious
+from smartcharge.errors import ThrottledError, UnreachableError, most_serious_exit_code
+from smartcharge.jobs import powerwall
+from smartcharge.jobs.tick import run_tick
+from smartcharge.policy.model import ChargerState
 
 HOUR, YEAR = timedelta(hours=1), timedelta(days=365)
 EPOCH = datetime(1970, 1, 1, 12, 0, tzinfo=UTC)
@@ -17,24 +18,24 @@ REST, HOLD = ("autonomous", 20), ("backup", 100)
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    monkeypatch.setattr(conversation, "NAPS_SECONDS", (0.0,) * len(conversation.NAPS_SECONDS))
-    house = House(tmp_path)
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHouse:
+    monkeypatch.setattr(powerwall, "READ_BACK_DELAYS_SECONDS", (0.0,) * len(powerwall.READ_BACK_DELAYS_SECONDS))
+    house = FakeHouse(tmp_path)
     house.tariff.spans = ["13:00-14:30"]
     return house
 
 
-def run(house: House, moment: datetime) -> int:
-    with closing(house.tools(moment)) as tools:
-        tick.run(tools)
-        return most_serious(tools.exit_codes)
+def run(house: FakeHouse, moment: datetime) -> int:
+    with closing(house.app(moment)) as app:
+        run_tick(app)
+        return most_serious_exit_code(app.exit_codes)
 
 
-def stance(house: House) -> tuple[str | None, float | None]:
+def stance(house: FakeHouse) -> tuple[str | None, float | None]:
     return house.battery.mode, house.battery.reserve_pct
 
 
-def held(house: House) -> None:
+def held(house: FakeHouse) -> None:
     for minute in house.minutes("13:00", "13:05"):
         run(house, minute)
     assert stance(house) == HOLD
@@ -43,7 +44,7 @@ def held(house: House) -> None:
 @pytest.mark.parametrize(
     "wrong", [at("13:10") - HOUR, at("13:10") + YEAR, EPOCH], ids=["an hour back", "a year ahead", "1970"]
 )
-def test_a_jump_ends_the_hold(house: House, wrong: datetime) -> None:
+def test_a_jump_ends_the_hold(house: FakeHouse, wrong: datetime) -> None:
     held(house)
 
     run(house, wrong)
@@ -52,7 +53,9 @@ def test_a_jump_ends_the_hold(house: House, wrong: datetime) -> None:
 
 
 @pytest.mark.parametrize("wrong", [at("13:10") - HOUR, EPOCH], ids=["an hour back", "1970"])
-def test_nothing_is_begun_by_a_clock_that_cannot_be_right_and_it_is_told_once(house: House, wrong: datetime) -> None:
+def test_nothing_is_begun_by_a_clock_that_cannot_be_right_and_it_is_told_once(
+    house: FakeHouse, wrong: datetime
+) -> None:
     held(house)
     house.tariff.spans = ["11:00-14:30"]
 
@@ -62,14 +65,14 @@ def test_nothing_is_begun_by_a_clock_that_cannot_be_right_and_it_is_told_once(ho
     run(house, at("13:15"))
     run(house, at("13:16"))
 
-    assert set(codes) == {Unreachable.exit_code}
+    assert set(codes) == {UnreachableError.exit_code}
     assert [line.split(":")[0] for line in told] == ["smartcharge reconcile"]
     assert "clock reads" in told[0]
     assert len(house.warned) == 2  # begun and over
     assert stance(house) == HOLD
 
 
-def test_a_clock_in_1970_resets_nothing_at_its_midnight(house: House) -> None:
+def test_a_clock_in_1970_resets_nothing_at_its_midnight(house: FakeHouse) -> None:
     house.battery.mode = "self_consumption"
 
     run(house, EPOCH.replace(hour=1))
@@ -78,10 +81,10 @@ def test_a_clock_in_1970_resets_nothing_at_its_midnight(house: House) -> None:
 
 
 def test_after_a_clock_that_ran_a_year_ahead_holds_begin_and_the_supplier_is_asked_as_seldom_as_ever(
-    house: House,
+    house: FakeHouse,
 ) -> None:
     run(house, at("12:50"))
-    house.tariff.spans = Unreachable("down", service="kraken")
+    house.tariff.spans = UnreachableError("down", service="kraken")
     run(house, at("12:53") + YEAR)
     house.tariff.spans = ["13:00-14:30"]
     run(house, at("12:56") + YEAR)
@@ -94,10 +97,10 @@ def test_after_a_clock_that_ran_a_year_ahead_holds_begin_and_the_supplier_is_ask
     assert len(house.tariff.asked) <= 11
 
 
-def test_a_wait_that_a_clock_ahead_wrote_down_is_not_kept(house: House) -> None:
+def test_a_wait_that_a_clock_ahead_wrote_down_is_not_kept(house: FakeHouse) -> None:
     held(house)
     house.charger.answers = [ChargerState.IDLE]
-    house.battery.trouble = {"read": Throttled("429", retry_after=timedelta(seconds=120), service="tesla")}
+    house.battery.trouble = {"read": ThrottledError("429", retry_after=timedelta(seconds=120), service="tesla")}
     run(house, at("13:29") + HOUR)
     house.battery.trouble = {}
 
@@ -106,7 +109,7 @@ def test_a_wait_that_a_clock_ahead_wrote_down_is_not_kept(house: House) -> None:
     assert stance(house) == REST
 
 
-def test_a_command_on_its_way_while_the_clock_jumps_ahead_is_still_waited_for(house: House) -> None:
+def test_a_command_on_its_way_while_the_clock_jumps_ahead_is_still_waited_for(house: FakeHouse) -> None:
     house.battery.lag = 9999
     run(house, at("13:00"))
     assert house.battery.writes == ["backup"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from smartcharge.store import open_store
+from smartcharge.store.database import open_store
 
 
 @pytest.fixture

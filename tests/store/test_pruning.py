@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from smartcharge.core.answers import ChargerReading
-from smartcharge.core.model import ChargerState
-from smartcharge.quiet import change_count
-from smartcharge.store import journal, open_store, pruning, readings, transaction
+from smartcharge.idle import database_change_count
+from smartcharge.policy.model import ChargerReading, ChargerState
+from smartcharge.store.database import open_store, transaction
+from smartcharge.store.journal import PRUNE_BATCH_ROWS, append_journal, load_journal, prune_history
+from smartcharge.store.readings import record_charger_reading
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 DAYS = 300
@@ -29,8 +30,8 @@ def db(path: Path) -> Iterator[sqlite3.Connection]:
         with transaction(db):
             for days in range(DAYS):
                 at = NOW - timedelta(days=days)
-                journal.append(db, at=at, command="reconcile", outcome="decided")
-                readings.record_charger(db, ChargerReading(ChargerState.IDLE, at))
+                append_journal(db, at=at, command="reconcile", outcome="decided")
+                record_charger_reading(db, ChargerReading(ChargerState.IDLE, at))
         yield db
 
 
@@ -39,29 +40,29 @@ def counts(db: sqlite3.Connection) -> list[int]:
 
 
 def test_what_is_older_goes_and_the_rest_stays(db: sqlite3.Connection) -> None:
-    pruning.prune(db, NOW - timedelta(days=200))
+    prune_history(db, NOW - timedelta(days=200))
     assert counts(db) == [201, 201]
-    assert journal.rows(db)[0].at == NOW - timedelta(days=200)
+    assert load_journal(db)[0].at == NOW - timedelta(days=200)
 
 
 def test_so_many_go_at_once_and_the_next_time_the_others(db: sqlite3.Connection) -> None:
-    pruning.prune(db, NOW - timedelta(days=10))
-    assert counts(db) == [DAYS - pruning.AT_ONCE] * 2
-    assert journal.rows(db)[0].at == NOW - timedelta(days=DAYS - pruning.AT_ONCE - 1)
-    pruning.prune(db, NOW - timedelta(days=10))
+    prune_history(db, NOW - timedelta(days=10))
+    assert counts(db) == [DAYS - PRUNE_BATCH_ROWS] * 2
+    assert load_journal(db)[0].at == NOW - timedelta(days=DAYS - PRUNE_BATCH_ROWS - 1)
+    prune_history(db, NOW - timedelta(days=10))
     assert counts(db) == [11, 11]
 
 
 def test_where_nothing_is_old_nothing_is_written(db: sqlite3.Connection, path: Path) -> None:
-    before = change_count(str(path))
+    before = database_change_count(str(path))
     with transaction(db):
-        pruning.prune(db, NOW - timedelta(days=DAYS))
-    assert change_count(str(path)) == before
+        prune_history(db, NOW - timedelta(days=DAYS))
+    assert database_change_count(str(path)) == before
 
 
 def test_the_file_is_not_rewritten_but_its_pages_are_used_again(db: sqlite3.Connection, path: Path) -> None:
     size = path.stat().st_size
-    pruning.prune(db, NOW)
+    prune_history(db, NOW)
     assert path.stat().st_size == size
     free = db.execute("SELECT freelist_count AS n FROM pragma_freelist_count").fetchone()["n"]
     assert free > 0

@@ -5,58 +5,58 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from store_case import at, on_disk
+from store_helpers import at, files_on_disk
 
-from smartcharge.core.model import Because, Hold, HoldKind
-from smartcharge.store import holds
+from smartcharge.policy.model import Hold, HoldKind, Reason
+from smartcharge.store.control import HoldRow, hold_duration, load_hold_history, load_open_hold, set_hold
 
 HELD = Hold(at("13:30"))
 
 
 def hold(db: sqlite3.Connection, opened_at: datetime, closed_at: datetime | None = None) -> None:
     """One hold, opened and, where it was, closed."""
-    holds.change(db, HELD, Because.CHARGING_IN_WINDOW, opened_at)
+    set_hold(db, HELD, Reason.CHARGING_IN_WINDOW, opened_at)
     if closed_at is not None:
-        holds.change(db, None, Because.SLOT_ENDS, closed_at)
+        set_hold(db, None, Reason.SLOT_ENDS, closed_at)
 
 
 def test_nothing_is_held_at_first(db: sqlite3.Connection) -> None:
-    assert holds.current(db) is None
+    assert load_open_hold(db) is None
 
 
 def test_an_opened_hold_is_found_again(db: sqlite3.Connection) -> None:
-    holds.change(db, HELD, Because.CHARGING_IN_WINDOW, at("13:05"), window_start=at("13:00"))
+    set_hold(db, HELD, Reason.CHARGING_IN_WINDOW, at("13:05"), window_start=at("13:00"))
 
-    found = holds.current(db)
+    found = load_open_hold(db)
 
-    assert found == holds.OpenHold(1, HELD, at("13:05"), Because.CHARGING_IN_WINDOW, at("13:00"))
+    assert found == HoldRow(1, HELD, at("13:05"), Reason.CHARGING_IN_WINDOW, at("13:00"))
 
 
 def test_a_longer_hold_is_the_same_hold(db: sqlite3.Connection) -> None:
     extended = Hold(at("14:00"), HoldKind.EXTENSION)
-    holds.change(db, HELD, Because.CHARGING_IN_WINDOW, at("13:05"), window_start=at("13:00"))
-    holds.change(db, extended, Because.OVERRUN, at("13:29"))
+    set_hold(db, HELD, Reason.CHARGING_IN_WINDOW, at("13:05"), window_start=at("13:00"))
+    set_hold(db, extended, Reason.OVERRUN, at("13:29"))
 
-    assert holds.current(db) == holds.OpenHold(1, extended, at("13:05"), Because.OVERRUN, at("13:00"))
+    assert load_open_hold(db) == HoldRow(1, extended, at("13:05"), Reason.OVERRUN, at("13:00"))
 
 
 def test_a_closed_hold_stays_with_its_reason(db: sqlite3.Connection) -> None:
     hold(db, at("13:05"), at("13:29"))
 
-    (closed,) = holds.history(db, at("13:00"), at("14:00"))
+    (closed,) = load_hold_history(db, at("13:00"), at("14:00"))
 
-    assert holds.current(db) is None
-    assert (closed.hold, closed.closed_at, closed.closed_because) == (HELD, at("13:29"), Because.SLOT_ENDS)
+    assert load_open_hold(db) is None
+    assert (closed.hold, closed.closed_at, closed.closed_reason) == (HELD, at("13:29"), Reason.SLOT_ENDS)
 
 
 @pytest.mark.parametrize("held", [None, HELD])
 def test_what_is_held_already_is_not_written_again(db: sqlite3.Connection, path: Path, held: Hold | None) -> None:
-    holds.change(db, held, Because.CHARGING_IN_WINDOW, at("13:05"))
-    before = on_disk(path.parent)
+    set_hold(db, held, Reason.CHARGING_IN_WINDOW, at("13:05"))
+    before = files_on_disk(path.parent)
 
-    holds.change(db, held, Because.SLOT_ALREADY_CHEAP, at("13:06"))
+    set_hold(db, held, Reason.SLOT_ALREADY_CHEAP, at("13:06"))
 
-    assert on_disk(path.parent) == before
+    assert files_on_disk(path.parent) == before
 
 
 def test_the_database_itself_refuses_a_second_open_hold(db: sqlite3.Connection) -> None:
@@ -84,13 +84,13 @@ def test_hours_held_since_noon(db: sqlite3.Connection, held: list[tuple[str, str
     for opened, closed in held:
         hold(db, at(opened), None if closed is None else at(closed))
 
-    assert holds.held_since(db, at("12:00"), at("14:00")) == timedelta(minutes=minutes)
+    assert hold_duration(db, at("12:00"), at("14:00")) == timedelta(minutes=minutes)
 
 
 def test_a_clock_that_was_set_back_never_makes_time_negative(db: sqlite3.Connection) -> None:
     hold(db, at("15:00"))
 
-    assert holds.held_since(db, at("12:00"), at("14:00")) == timedelta(0)
+    assert hold_duration(db, at("12:00"), at("14:00")) == timedelta(0)
 
 
 def test_history_gives_the_holds_of_a_span_oldest_first(db: sqlite3.Connection) -> None:
@@ -98,5 +98,5 @@ def test_history_gives_the_holds_of_a_span_oldest_first(db: sqlite3.Connection) 
     hold(db, at("11:00"), at("12:00"))
     hold(db, at("13:00"))
 
-    assert [h.opened_at for h in holds.history(db, at("11:30"), at("14:00"))] == [at("11:00"), at("13:00")]
-    assert [h.opened_at for h in holds.history(db, at("09:30"), at("11:00"))] == [at("09:00")]
+    assert [h.opened_at for h in load_hold_history(db, at("11:30"), at("14:00"))] == [at("11:00"), at("13:00")]
+    assert [h.opened_at for h in load_hold_history(db, at("09:30"), at("11:00"))] == [at("09:00")]

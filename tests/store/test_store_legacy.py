@@ -7,12 +7,23 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_case import CENTURY, POLICY, UNHURRIED, at, in_memory, make_old, texts
+from store_helpers import NO_DEADLINE, POLICY, WHOLE_CENTURY, at, make_legacy_database, memory_database, query_tuples
 
-from smartcharge.core.answers import Device, Dispatch
-from smartcharge.core.dispatches import Changes
-from smartcharge.store import dispatches, fetches, journal, legacy, open_store, situation
-from smartcharge.store.times import to_text
+from smartcharge.policy.model import Dispatch, RegisteredDevice
+from smartcharge.policy.plan import PlanChanges
+from smartcharge.store.control import load_state
+from smartcharge.store.database import open_store
+from smartcharge.store.devices import record_devices
+from smartcharge.store.dispatches import (
+    apply_plan_changes,
+    load_planned_dispatches,
+    load_recent_dispatches,
+    load_windows,
+    record_completed_dispatches,
+)
+from smartcharge.store.journal import load_last_journal_row
+from smartcharge.store.migrations import import_legacy_dispatches, parse_legacy_instant, parse_legacy_row
+from smartcharge.store.times import format_instant
 
 HALF_PAST_ONE = [
     "2026-11-22T13:30:00Z",
@@ -34,29 +45,29 @@ def old(**values: object) -> dict[str, object]:
 
 def taken_over(path: Path, *rows: dict[str, object]) -> list[dict[str, object]]:
     """What the rows become."""
-    make_old(path, "the documented form", rows)
+    make_legacy_database(path, "the documented form", rows)
     with closing(open_store(path)) as db:
         return [dict(row) for row in db.execute("SELECT * FROM dispatches ORDER BY start, kind")]
 
 
 @pytest.mark.parametrize("spelling", HALF_PAST_ONE)
 def test_every_spelling_of_an_instant_is_understood(spelling: str) -> None:
-    assert legacy.instant(spelling) == datetime(2026, 11, 22, 13, 30, tzinfo=UTC)
+    assert parse_legacy_instant(spelling) == datetime(2026, 11, 22, 13, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
     "nonsense", [None, "", "soon", "25:00", 1_700_000_000, b"2026-11-22T13:30:00Z", "0001-01-01T00:00:00+14:00"]
 )
 def test_what_is_no_instant_is_not_guessed(nonsense: object) -> None:
-    assert legacy.instant(nonsense) is None
+    assert parse_legacy_instant(nonsense) is None
 
 
-@given(st.datetimes(*CENTURY), st.integers(-14, 14))
+@given(st.datetimes(*WHOLE_CENTURY), st.integers(-14, 14))
 def test_the_offset_never_changes_the_instant(moment: datetime, hours: int) -> None:
     utc = moment.replace(tzinfo=UTC)
     spelt = utc.astimezone(timezone(timedelta(hours=hours))).isoformat()
 
-    assert legacy.instant(spelt) == utc.replace(microsecond=0)
+    assert parse_legacy_instant(spelt) == utc.replace(microsecond=0)
 
 
 def test_spellings_of_one_dispatch_become_one_row(path: Path) -> None:
@@ -123,12 +134,12 @@ UNCLEAR = {
 
 @pytest.mark.parametrize("row", UNCLEAR.values(), ids=UNCLEAR)
 def test_a_row_with_unclear_times_stays_where_it_was_and_is_counted(path: Path, row: dict[str, object]) -> None:
-    make_old(path, "the documented form", [row, old()])
+    make_legacy_database(path, "the documented form", [row, old()])
 
     with closing(open_store(path)) as db:
-        assert texts(db, "SELECT COUNT(*) FROM dispatches") == [(1,)]
-        assert texts(db, "SELECT COUNT(*) FROM legacy_dispatches") == [(2,)]
-        entry = journal.last(db, "migration")
+        assert query_tuples(db, "SELECT COUNT(*) FROM dispatches") == [(1,)]
+        assert query_tuples(db, "SELECT COUNT(*) FROM legacy_dispatches") == [(2,)]
+        entry = load_last_journal_row(db, "migration")
     assert entry
     assert entry.detail == "2 older rows became 1 dispatches; 1 with unclear times stay in legacy_dispatches"
     assert entry.at == at("13:50")
@@ -144,34 +155,34 @@ def test_values_of_the_wrong_kind_are_left_out_not_fatal(path: Path) -> None:
 @pytest.mark.parametrize("fetched_at", ["2026-11-22T13:50:00Z", "2099-01-01T00:00:00Z", None, "?"])
 @pytest.mark.parametrize("kind", ["SMART_FLEX", None])
 def test_no_old_row_is_ever_live(path: Path, fetched_at: str | None, kind: str | None) -> None:
-    make_old(path, "the documented form", [old(fetched_at=fetched_at, type=kind)])
+    make_legacy_database(path, "the documented form", [old(fetched_at=fetched_at, type=kind)])
 
     with closing(open_store(path)) as db:
-        seen = situation.load(db, at("13:51"), POLICY)
+        seen = load_state(db, at("13:51"), POLICY)
         assert not any(window.live for window in seen.windows)
-        assert not seen.covered(at("13:51"))
-        assert not any(dispatch.live for dispatch in dispatches.listed(db, at("13:51")))
-        assert dispatches.remembered(db, "car", at("13:51")) == ()
+        assert not seen.is_covered(at("13:51"))
+        assert not any(dispatch.live for dispatch in load_recent_dispatches(db, at("13:51")))
+        assert load_planned_dispatches(db, "car", at("13:51")) == ()
 
 
 def test_a_completed_dispatch_that_is_told_again_is_known(path: Path) -> None:
-    make_old(
+    make_legacy_database(
         path, "the documented form", [old(type=None, fetched_at="2026-11-22T15:00:00+00:00", gcal_event_id="kept")]
     )
 
     with closing(open_store(path)) as db:
         told = [Dispatch(at("13:30"), at("14:00"))]
-        assert dispatches.record_completed(db, told, at("16:00")) == 0
-        assert texts(db, "SELECT gcal_event_id FROM dispatches") == [("kept",)]
+        assert record_completed_dispatches(db, told, at("16:00")) == 0
+        assert query_tuples(db, "SELECT gcal_event_id FROM dispatches") == [("kept",)]
 
 
 def test_the_same_window_planned_anew_is_another_row(path: Path) -> None:
-    make_old(path, "the documented form", [old()])
+    make_legacy_database(path, "the documented form", [old()])
 
     with closing(open_store(path)) as db:
-        fetches.record_devices(db, [Device("car", watched=True)])
-        dispatches.apply(db, "car", Changes(new=(Dispatch(at("13:30"), at("14:00")),)), at("13:52"))
-        assert [(w.device, w.live) for w in dispatches.windows(db, at("13:52"))] == [("", False), ("car", True)]
+        record_devices(db, [RegisteredDevice("car", watched=True)])
+        apply_plan_changes(db, "car", PlanChanges(new=(Dispatch(at("13:30"), at("14:00")),)), at("13:52"))
+        assert [(w.device, w.live) for w in load_windows(db, at("13:52"))] == [("", False), ("car", True)]
 
 
 spellings = st.sampled_from([*HALF_PAST_ONE, TWO, "2026-11-22T15:00:00Z", "2026-11-22T15:00:00+00:00", "soon"])
@@ -186,22 +197,22 @@ rows = st.builds(
 )
 
 
-@UNHURRIED
+@NO_DEADLINE
 @given(st.lists(rows))
 def test_every_understood_row_and_its_sequence_is_found_again(rows: list[dict[str, object]]) -> None:
-    with closing(in_memory()) as db:
+    with closing(memory_database()) as db:
         db.execute("CREATE TABLE old (start, end, type, fetched_at, gcal_event_id, gcal_sequence)")
         for row in rows:
             db.execute(
                 "INSERT INTO old VALUES (:start, :end, :type, :fetched_at, :gcal_event_id, :gcal_sequence)",
                 row,
             )
-        legacy.take_over(db, ["old"])
+        import_legacy_dispatches(db, ["old"])
         found = {(row["start"], row["end"], row["kind"]): row for row in db.execute("SELECT * FROM dispatches")}
 
-    known = [known for row in rows if (known := legacy.understand(row))]
-    assert {(to_text(row.start), to_text(row.end), row.kind) for row in known} == set(found)
+    known = [known for row in rows if (known := parse_legacy_row(row))]
+    assert {(format_instant(row.start), format_instant(row.end), row.kind) for row in known} == set(found)
     for was in known:
-        new = found[to_text(was.start), to_text(was.end), was.kind]
+        new = found[format_instant(was.start), format_instant(was.end), was.kind]
         assert new["gcal_sequence"] >= was.gcal_sequence
         assert new["gcal_event_id"] or was.gcal_event_id is None

@@ -4,22 +4,26 @@ import sqlite3
 from collections.abc import Callable
 
 import pytest
-from store_case import POLICY, at, texts
+from store_helpers import POLICY, at, query_tuples
 
-from smartcharge.store import dispatches, holds, journal, outbox, readings, situation
+from smartcharge.store.control import hold_duration, load_open_hold, load_state
+from smartcharge.store.dispatches import load_planned_dispatches, load_recent_dispatches, load_windows
+from smartcharge.store.journal import load_journal, load_last_decision, load_last_journal_row
+from smartcharge.store.outbox import count_outbox
+from smartcharge.store.readings import load_last_charger_reading
 
 GROWING = {"dispatches", "d", "holds", "journal", "outbox", "readings"}
 QUERIES: dict[str, Callable[[sqlite3.Connection], object]] = {
-    "the situation": lambda db: situation.load(db, at("13:05"), POLICY),
-    "the windows": lambda db: dispatches.windows(db, at("13:05")),
-    "what is remembered of a device": lambda db: dispatches.remembered(db, "car", at("13:05")),
-    "what the status lists": lambda db: dispatches.listed(db, at("13:05")),
-    "the open hold": holds.current,
-    "the hours held": lambda db: holds.held_since(db, at("12:00"), at("13:05")),
-    "a day of the journal": lambda db: journal.rows(db, since=at("00:00"), until=at("13:05")),
-    "a command's last entry": lambda db: journal.last(db, "reconcile"),
-    "the newest decision": lambda db: journal.last_decided(db, at("13:05")),
-    "the outbox": outbox.counts,
+    "the situation": lambda db: load_state(db, at("13:05"), POLICY),
+    "the windows": lambda db: load_windows(db, at("13:05")),
+    "what is remembered of a device": lambda db: load_planned_dispatches(db, "car", at("13:05")),
+    "what the status lists": lambda db: load_recent_dispatches(db, at("13:05")),
+    "the open hold": load_open_hold,
+    "the hours held": lambda db: hold_duration(db, at("12:00"), at("13:05")),
+    "a day of the journal": lambda db: load_journal(db, since=at("00:00"), until=at("13:05")),
+    "a command's last entry": lambda db: load_last_journal_row(db, "reconcile"),
+    "the newest decision": lambda db: load_last_decision(db, at("13:05")),
+    "the outbox": count_outbox,
 }
 
 
@@ -29,7 +33,7 @@ def plans(db: sqlite3.Connection, query: Callable[[sqlite3.Connection], object])
     db.set_trace_callback(statements.append)
     query(db)
     db.set_trace_callback(None)
-    return [str(step[3]) for sql in statements for step in texts(db, f"EXPLAIN QUERY PLAN {sql}")]
+    return [str(step[3]) for sql in statements for step in query_tuples(db, f"EXPLAIN QUERY PLAN {sql}")]
 
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
@@ -50,4 +54,4 @@ def test_unsent_mail_is_found_by_its_own_index(db: sqlite3.Connection) -> None:
 
 
 def test_the_last_reading_is_looked_for_from_the_end(db: sqlite3.Connection) -> None:
-    assert not any("B-TREE" in step for step in plans(db, readings.last_charger))
+    assert not any("B-TREE" in step for step in plans(db, load_last_charger_reading))

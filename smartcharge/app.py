@@ -1,0 +1,426 @@
+"""The composition root: what one run may reach for, each tool made when it is first named."""
+
+import os
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import datetime, timedelta
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smartcharge.config.load import Config
+from smartcharge.config.schema import MailConfig, Secret, TeslaConfig
+from smartcharge.console import is_interactive, print_line, print_warning, should_report, silence_loggers
+from smartcharge.deadline import limit_process
+from smartcharge.errors import ConfigurationError, LockBusyError, StoreError, UnreachableError
+from smartcharge.files import file_lock
+from smartcharge.installations import SHARED_DATABASE_FIX, database_owner
+from smartcharge.policy.battery import BatterySettings
+from smartcharge.policy.model import Policy
+from smartcharge.policy.slots import CheapPeriod
+from smartcharge.providers.protocols import Battery, Charger, InviteWriter, Mailer, ReportPageWriter, Tariff
+from smartcharge.store.database import is_on_disk, open_store
+from smartcharge.store.devices import load_idle_forecast
+from smartcharge.store.services import add_request_counts, load_service
+
+if TYPE_CHECKING:
+    from smartcharge.providers.kraken.account import KrakenAccount
+
+
+KRAKEN_TOKEN_FILE = ".kraken.json"  # noqa: S105
+
+
+RequestCounter = Callable[[], None]
+"""Called for every request that is made."""
+
+
+def connect_tariff(config: Config, count: RequestCounter) -> Tariff:
+    """The supplier: Kraken for all of them so far."""
+    from smartcharge.providers.kraken import KrakenTariff
+
+    return KrakenTariff(make_kraken_account(config), count)
+
+
+def connect_charger(config: Config, count: RequestCounter, *, host: str | None) -> Charger:
+    """The Zappi behind a myenergi hub, at the server it was last found at."""
+    from smartcharge.providers.myenergi import ZappiCharger
+
+    hub = config.myenergi
+    return ZappiCharger(
+        hub_serial=hub.hub_serial,
+        api_key=hub.api_key.reveal(),
+        zappi_serial=hub.zappi_serial,
+        threshold_w=hub.charging_watts,
+        host=host,
+        count=count,
+    )
+
+
+def connect_battery(config: Config, now: datetime, folder: Path | None = None) -> Battery:
+    """The Powerwall, on the configured way; with the tokens of another folder where a new sign-in is to be proven."""
+    tesla, folder = config.tesla, folder or config.auth_folder
+    if tesla and tesla.backend == "fleetapi":
+        from smartcharge.providers.tesla.fleet import FleetBattery
+
+        return FleetBattery(site_id=tesla.energy_site_id, folder=folder, now=now, place=str(config.path))
+    if tesla and tesla.backend == "v1r":
+        return _connect_gateway(config, tesla, now)
+    from smartcharge.providers.tesla.cloud import CloudBattery
+
+    if tesla is None or tesla.account_email is None:
+        raise _missing_key_error(config, "tesla.account_email", "Give your Tesla address.")
+    return CloudBattery(
+        email=tesla.account_email,
+        site_id=tesla.energy_site_id,
+        auth_folder=folder,
+        now=now,
+        place=str(config.path),
+    )
+
+
+def _connect_gateway(config: Config, tesla: TeslaConfig, now: datetime) -> Battery:
+    from smartcharge.providers.tesla.gateway import GatewayBattery
+
+    return GatewayBattery(
+        host=tesla.gateway_host or "",
+        password=_reveal_or_none(tesla.gateway_password) or "",
+        key=config.tesla_credentials_file,
+        now=now,
+    )
+
+
+def count_tesla_requests(count: RequestCounter) -> AbstractContextManager[None]:
+    """Hears what the battery's library asks, whichever adapter has it ask."""
+    from smartcharge.providers.tesla.pypowerwall import count_requests
+
+    return count_requests(count)
+
+
+def connect_mailer(config: Config) -> Mailer:
+    """The mail account that invites go out from."""
+    from smartcharge.providers.smtp import SmtpMailer
+
+    account = config.invites
+    if account is None:
+        raise _missing_key_error(config, "gcal.smtp_user", "Give smtp_user and smtp_pass.")
+    return SmtpMailer(
+        host=account.smtp_host,
+        port=account.smtp_port,
+        user=account.smtp_user,
+        password=account.smtp_pass.reveal(),
+    )
+
+
+def make_invite_writer(config: Config) -> InviteWriter:
+    """iCalendar, for mails where there is a mail account, and for the file to subscribe to."""
+    from smartcharge.providers.ical import IcalInviteWriter
+
+    account, prices = config.invites, config.gcal or MailConfig()
+    return IcalInviteWriter(
+        sender=account.smtp_user if account else None,
+        recipient=account.invite_to if account else None,
+        cheap_pence=prices.cheap_rate_pence,
+        standard_pence=prices.standard_rate_pence,
+        zone=config.control.timezone.key,
+    )
+
+
+def make_page_writer() -> ReportPageWriter:
+    """Reports as pages for a browser."""
+    from smartcharge.report.html import HtmlPageWriter
+
+    return HtmlPageWriter()
+
+
+def build_report_message(
+    *, sender: str, recipient: str, subject: str, text: str, page: str, at: datetime, key: str
+) -> bytes:
+    """A mail that brings a report."""
+    from smartcharge.providers.smtp import build_report_email
+
+    return build_report_email(sender=sender, recipient=recipient, subject=subject, text=text, page=page, at=at, key=key)
+
+
+def build_alert_message(*, sender: str, recipient: str, line: str, at: datetime, key: str) -> bytes:
+    """A mail that tells of trouble."""
+    from smartcharge.providers.smtp import build_alert_email
+
+    return build_alert_email(sender=sender, recipient=recipient, line=line, at=at, key=key)
+
+
+def ping_watchdog(url: str, stage: str) -> bool:
+    """A sign of life for a watchdog; whether it was heard."""
+    from smartcharge.providers.healthchecks import ping_healthcheck
+
+    return ping_healthcheck(url, stage)
+
+
+def make_kraken_account(config: Config) -> "KrakenAccount":
+    """The account at the supplier, and where its sign-in is kept."""
+    from smartcharge.providers.kraken.account import KrakenAccount
+
+    eon = config.eon_next
+    return KrakenAccount(
+        supplier=eon.supplier,
+        number=eon.import_account.reveal(),
+        token_file=config.folder / KRAKEN_TOKEN_FILE,
+        email=eon.email,
+        password=_reveal_or_none(eon.password),
+        api_key=_reveal_or_none(eon.api_key),
+        pinned_device=eon.device_id,
+        auth_url=eon.auth_url,
+        auth_client_id=eon.auth_client_id,
+        place=str(config.path),
+    )
+
+
+def kraken_sign_in_fingerprint(config: Config) -> str:
+    """Changes with the credentials and with the token file: then a refused sign-in is tried again."""
+    from smartcharge.providers.kraken.account import kraken_credentials_fingerprint
+
+    return kraken_credentials_fingerprint(make_kraken_account(config))
+
+
+def tesla_sign_in_fingerprint(config: Config) -> str:
+    """Changes with what opens the way to the battery: a refusal is forgiven when the owner has changed that."""
+    try:
+        found = config.tesla_credentials_file.stat()
+    except FileNotFoundError:
+        return "absent"
+    tesla, file = config.tesla, f"{found.st_mtime_ns}-{found.st_size}"
+    if tesla is None or tesla.gateway_password is None:
+        return file
+    return f"{file}-{_credentials_digest(tesla.gateway_host or '', tesla.gateway_password.reveal())}"
+
+
+def myenergi_sign_in_fingerprint(config: Config) -> str:
+    """Changes with the hub's credentials."""
+    return _credentials_digest(config.myenergi.hub_serial, config.myenergi.api_key.reveal())
+
+
+def mail_sign_in_fingerprint(config: Config) -> str:
+    """Changes with the mail account."""
+    account = config.invites
+    if account is None:
+        return "absent"
+    return _credentials_digest(account.smtp_host, str(account.smtp_port), account.smtp_user, account.smtp_pass.reveal())
+
+
+def _credentials_digest(*credentials: str) -> str:
+    """Four bytes: enough to notice a change, too few to learn a secret from."""
+    import hashlib
+
+    return hashlib.blake2b("\0".join(credentials).encode(), digest_size=4).hexdigest()
+
+
+def _reveal_or_none(secret: Secret | None) -> str | None:
+    return None if secret is None else secret.reveal()
+
+
+def _missing_key_error(config: Config, key: str, right: str) -> ConfigurationError:
+    return ConfigurationError("is missing", place=str(config.path), key=key, right=right)
+
+
+LOCK_FILE_NAME = "smartcharge.lock"
+LOCK_WAIT_SECONDS = 20.0
+PRESENT_TOLERANCE = timedelta(minutes=5)
+"""What is asked outside tells of so long a present."""
+
+
+class App:
+    """One run's tools. Naming an adapter imports its library, so an idle run imports none.
+
+    now: the run's one instant (UTC); is_imagined: it is not the present. command: what runs. dry_run: nothing is
+    changed, inside or outside. exit_codes: what went wrong so far; the most serious becomes the exit code. sent:
+    requests by service that no transaction has taken along yet. tesla_done: a conversation that failed, or found the
+    battery in other hands, is enough for one run.
+    """
+
+    def __init__(
+        self, config: Config, now: datetime, *, dry_run: bool = False, read_only: bool = False, verbose: bool = False
+    ) -> None:
+        self.config = config
+        self.now = now
+        self.dry_run = dry_run
+        self.read_only = read_only or dry_run
+        self.verbose = verbose
+        self.is_now_overridden = False
+        self.command = ""
+        self.exit_codes: list[int] = []
+        self.sent: Counter[str] = Counter()
+        self.skip_tesla = False
+        self._began = time.monotonic()
+        self._was_busy = False
+        self._warned: set[str] = set()
+
+    @cached_property
+    def read_only_db(self) -> sqlite3.Connection:
+        """The memory, for looking only: opening it writes nothing.
+
+        The first run of all finds no file to look at, and the first after an upgrade an older one; where
+        the run may write, it then looks at the file that it makes or mends.
+        """
+        db = open_store(self.config.database_path, read_only=True)
+        if self.read_only or is_on_disk(db):
+            return db
+        db.close()
+        return self.db
+
+    @cached_property
+    def db(self) -> sqlite3.Connection:
+        """The memory, for changing; a dry run is never given one that lasts."""
+        if self.read_only:
+            raise AssertionError("who only looks may not write")
+        db = open_store(self.config.database_path)
+        if owner := database_owner(self.config, load_idle_forecast(db), os.environ):
+            db.close()
+            message = f"{self.config.database_path} is the memory of another house, that of {owner}"
+            raise StoreError(message, fix=SHARED_DATABASE_FIX)
+        db.before_commit = partial(add_request_counts, db, self.sent)
+        return db
+
+    def forecast(self, moment: datetime) -> "App":
+        """The tools of a later moment, for looking only, with what this run has written so far."""
+        later = App(self.config, moment, read_only=True)
+        later.read_only_db = self.db
+        return later
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The configured numbers of the policy."""
+        control = self.config.control
+        return Policy(
+            cheap_period=CheapPeriod(*control.cheap_period, zone=control.timezone.key),
+            release_lead=timedelta(seconds=control.release_lead_seconds),
+            min_hold=timedelta(seconds=control.min_hold_seconds),
+            grace=timedelta(seconds=control.grace_seconds),
+            extension=control.extension,
+            max_hours_per_day=control.max_hours_per_day,
+        )
+
+    @property
+    def resting(self) -> BatterySettings:
+        """The stance that is ours to return to, as configured."""
+        return BatterySettings(self.config.control.resting_mode, self.config.control.default_reserve_pct)
+
+    def controls_battery(self, *, owned: bool = False) -> bool:
+        """Whether the Powerwall is set from here: not where there is none, nor beside another controller.
+
+        owned: it is about bringing back what was set from here before.
+        """
+        return self.config.tesla is not None and (owned or not self.config.control.shadow)
+
+    @cached_property
+    def tariff(self) -> Tariff:
+        """The supplier."""
+        self.prepare_network()
+        return connect_tariff(self.config, partial(self.count, "kraken"))
+
+    @cached_property
+    def charger(self) -> Charger:
+        """The car's charger, at the server it was last found at."""
+        self.prepare_network()
+        host = load_service(self.read_only_db, "zappi").host
+        return connect_charger(self.config, partial(self.count, "zappi"), host=host)
+
+    @cached_property
+    def battery(self) -> Battery:
+        """The house battery; enter it to talk. The caller holds the lock."""
+        self.prepare_network()
+        return connect_battery(self.config, self.now)
+
+    def battery_with_tokens_from(self, folder: Path) -> Battery:
+        """The same battery with the tokens of another folder, where a new sign-in is to be proven."""
+        self.prepare_network()
+        return connect_battery(self.config, self.now, folder)
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        """The account that invites go out from."""
+        self.prepare_network()
+        return connect_mailer(self.config)
+
+    @cached_property
+    def invite_writer(self) -> InviteWriter:
+        """Who puts invites into the words of calendars and people."""
+        return make_invite_writer(self.config)
+
+    @cached_property
+    def page_writer(self) -> ReportPageWriter:
+        """Who puts reports on pages."""
+        return make_page_writer()
+
+    @contextmanager
+    def exclusive_lock(self, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[None]:
+        """Hold the one lock around everything that could touch the battery; raises `Busy` after 20 s.
+
+        Where Tesla's token files lie elsewhere, as those of several houses may, that place is locked, too.
+        """
+        folders = {self.config.folder.resolve(), *(each.resolve() for each in self._token_folders())}
+        with ExitStack() as held:
+            for folder in sorted(folders):  # in the same order everywhere
+                wait = 0.0 if self._was_busy else wait_seconds
+                if not held.enter_context(file_lock(folder / LOCK_FILE_NAME, wait_seconds=wait)):
+                    self._was_busy = True
+                    raise LockBusyError("another run holds the lock")
+            yield
+
+    def _token_folders(self) -> Iterator[Path]:
+        is_renewed = self.config.tesla is not None and self.config.tesla.backend != "v1r"
+        if is_renewed and self.config.auth_folder.is_dir():
+            yield self.config.auth_folder
+
+    def count(self, service: str) -> None:
+        """Note a request, or an attempt to post; the next transaction that changes anything takes it along."""
+        self.sent[service] += 1
+
+    def counting_tesla_requests(self) -> AbstractContextManager[None]:
+        """Note the requests of a conversation with the battery, which begins and ends inside the block."""
+        return count_tesla_requests(partial(self.count, "tesla"))
+
+    def say(self, line: str) -> None:
+        """A change, or what a dry run would change."""
+        print_line(line)
+
+    def warn(self, line: str) -> None:
+        """Trouble that begins or ends; the same line once a run."""
+        if line not in self._warned:
+            self._warned.add(line)
+            print_warning(line)
+
+    def warn_hourly(self, line: str) -> None:
+        """A refusal that cannot be remembered: at once, then once an hour; each time where somebody is watching."""
+        if self.verbose or self.dry_run or is_interactive() or self._should_report(line):
+            self.warn(line)
+
+    def _should_report(self, line: str) -> bool:
+        return should_report(self.config.path, self.command, line, self.now)
+
+    def detail(self, line: str) -> None:
+        """What only -v shows; the same line once a run."""
+        if self.verbose:
+            self.warn(line)
+
+    def set_now(self, moment: datetime) -> None:
+        """Go by another moment than the present, where nothing is changed."""
+        self.is_now_overridden = abs(moment - self.now) > PRESENT_TOLERANCE
+        self.now = moment
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for name in {"read_only_db", "db"} & self.__dict__.keys():
+            self.__dict__.pop(name).close()
+        if "_bounds" in self.__dict__:
+            self.__dict__.pop("_bounds").close()
+
+    def prepare_network(self) -> None:
+        """Once before anyone outside is asked anything: bounds and silence for the libraries."""
+        silence_loggers()
+        self._bounds  # noqa: B018  # naming it sets them
+
+    @cached_property
+    def _bounds(self) -> ExitStack:
+        return limit_process(UnreachableError.exit_code, self._began)

@@ -1,0 +1,223 @@
+"""What the global options say, and the instant of the run; the tools are laid out only for who asks for them."""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from contextlib import closing, suppress
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+import click
+
+from smartcharge.console import is_interactive, run_guarded, should_report
+from smartcharge.deadline import COMMAND_LIMIT_SECONDS, DeadlineExceeded, time_limit
+from smartcharge.errors import ConfigurationError, LockBusyError, UnreachableError, most_serious_exit_code
+from smartcharge.files import write_private_file
+from smartcharge.policy.slots import DAY, local_day
+
+if TYPE_CHECKING:
+    from smartcharge.app import App
+
+
+class CliContext(NamedTuple):
+    """One invocation. config: the path given, if any; now: the run's one instant (UTC)."""
+
+    config: str | None
+    verbose: bool
+    now: datetime
+
+    def open_app(self, *, dry_run: bool = False, read_only: bool = False) -> "App":
+        """Load the configuration and lay out the tools; `looking` never writes, `dry_run` only rehearses."""
+        from smartcharge.app import App
+        from smartcharge.config.load import load_config  # --help needs neither
+
+        config = load_config(self._path(), os.environ)
+        return App(config, self.now, dry_run=dry_run, read_only=read_only, verbose=self.verbose)
+
+    def should_report(self, refused: "ConfigurationError", command: str) -> bool:
+        """Whether a command is to tell now that the configuration is refused: at once, and then once an hour."""
+        try:
+            path = self._path()
+        except ConfigurationError:
+            return True
+        return self.verbose or is_interactive() or should_report(path, command, str(refused), self.now)
+
+    def _path(self) -> Path:
+        from smartcharge.config.load import find_config
+
+        return find_config(self.config, os.environ, Path.cwd(), Path.home())
+
+
+VALID_YEARS = range(2000, 2200)
+"""In which there are smart tariffs."""
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, change nothing.")
+at_option = click.option("--at", metavar="TIME", help="Look at another moment (with --dry-run, or when only looking).")
+
+
+def run_job(
+    session: CliContext,
+    run: Callable[["App"], None],
+    *,
+    dry_run: bool = False,
+    at: str | None = None,
+    interactive: bool = False,
+) -> int:
+    """Run one act within a command's time; the exit code is the most serious of all that went wrong.
+
+    typed: a person waits for it, and hears of a lock that cron's minutes pass over in silence.
+    """
+    if at is not None and not dry_run:
+        raise click.UsageError("--at goes with --dry-run: an acting command goes by the clock")
+    command = str(click.get_current_context().info_name)
+
+    def run_or_dry_run(app: "App") -> None:
+        app.command = command
+        if at:
+            app.set_now(parse_time(at, app))
+        run(app)
+
+    try:
+        return _run_within_limit(session, run_or_dry_run, dry_run=dry_run, interactive=interactive)
+    except ConfigurationError as refused:
+        if interactive or dry_run or session.should_report(refused, command):
+            raise
+        return refused.exit_code
+
+
+def _run_within_limit(session: CliContext, run: Callable[["App"], None], *, dry_run: bool, interactive: bool) -> int:
+    codes: list[int] = []
+    try:
+        with time_limit(COMMAND_LIMIT_SECONDS), closing(session.open_app(dry_run=dry_run)) as app:
+            codes = app.exit_codes
+            codes.append(run_guarded(lambda: run(app), app.warn if interactive else app.warn_hourly))
+            if interactive and codes[-1] == LockBusyError.exit_code:
+                app.warn("nothing was changed: another run is at work; try again in a minute")
+    except DeadlineExceeded:
+        codes.append(UnreachableError.exit_code)
+    return most_serious_exit_code(codes)
+
+
+def parse_time(text: str, app: "App", *, ahead: bool = False, past: bool = False) -> datetime:
+    """A moment as the owner writes it: 13:30 of today, or a date and time.
+
+    ahead: 13:30 is the next such moment; past: the last one, today's or yesterday's. Local wall-clock time unless it
+    carries an offset. Raises a usage error that shows the right form.
+    """
+    zone = ZoneInfo(app.policy.cheap_period.zone)
+    try:
+        if text[4:5] == "-":
+            there = datetime.fromisoformat(text)
+            return (there if there.tzinfo else there.replace(tzinfo=zone)).astimezone(UTC)
+        wanted = time.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f"{text!r} is no time: write 13:30, 2026-11-22T13:30 or 2026-11-22T13:30:00Z") from None
+    moments = _time_occurrences(wanted, app.now, zone, range(-past, 1 + ahead))
+    if past:
+        return max(moment for moment in moments if moment <= app.now)
+    return min((moment for moment in moments if not ahead or moment > app.now), default=moments[0])
+
+
+def _time_occurrences(wanted: time, now: datetime, zone: ZoneInfo, days: range) -> list[datetime]:
+    """When a wall-clock time comes, on days counted from today; twice where the clocks go back over it."""
+    there = wanted.tzinfo or zone
+    today = now.astimezone(there).date()
+    return [
+        datetime.combine(today + timedelta(days=n), wanted, there).replace(fold=fold).astimezone(UTC)
+        for n in days
+        for fold in (0, 1)
+    ]
+
+
+def parse_day(text: str, app: "App") -> date:
+    """A local day as the owner writes it; raises a usage error that shows the right form."""
+    today = _local_today(app)
+    named = {"today": today, "yesterday": today - DAY}
+    return named.get(text) or _parse_date(text, f"{text!r} is no day: write 2026-11-22, today or yesterday")
+
+
+def parse_month(text: str, app: "App") -> date:
+    """A day of the calendar month that the owner writes; raises a usage error that shows the right form."""
+    today = _local_today(app)
+    named = {"this": today, "last": today.replace(day=1) - DAY}
+    return named.get(text) or _parse_date(f"{text}-01", f"{text!r} is no month: write 2026-11, this or last")
+
+
+def _local_today(app: "App") -> date:
+    return local_day(app.now, app.policy.cheap_period.zone)
+
+
+def _parse_date(text: str, problem: str) -> date:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(problem) from None
+    if found.year not in VALID_YEARS:
+        raise click.UsageError(problem)
+    return found
+
+
+MAX_INPUT_CHARACTERS = 16_384
+
+
+def has_terminal() -> bool:
+    """Whether somebody sits there."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def prompt_hidden(question: str) -> str:
+    """Ask for a secret, which a terminal does not show; without one the next line is it, "" where there is none."""
+    if not has_terminal():
+        return read_input_line()
+    answer: str = click.prompt(f"{question} (not shown)", hide_input=True, default="", show_default=False)
+    return answer
+
+
+def prompt_text(question: str) -> str:
+    """Ask for what is no secret; without a terminal the next line is it, "" where there is none."""
+    if not has_terminal():
+        return read_input_line()
+    answer: str = click.prompt(question, default="", show_default=False)
+    return answer
+
+
+def read_input_line() -> str:
+    """Read a line of standard input with its end, "" where there is none; what is no text is replaced by signs."""
+    if sys.stdin is None:  # closed by the caller
+        return ""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        with suppress(io.UnsupportedOperation):  # after the first line, when it has been said
+            sys.stdin.reconfigure(errors="replace")
+    return sys.stdin.readline(MAX_INPUT_CHARACTERS)
+
+
+OWNER_ONLY_MODE, WORLD_READABLE_MODE = 0o600, 0o644
+EXPORT_PATH_FIX = "Give a file in a folder that exists and that this user may write to"
+
+
+def export_file(path: Path, text: str, *, required_prefix: str, mode: int) -> None:
+    """Write a text to a file: whoever reads it sees the old one or the new one, whole.
+
+    first_words: how such a file begins; one that begins otherwise is not replaced. Raises `ConfigurationRefused`.
+    """
+    try:
+        if not _can_replace_file(path, required_prefix):
+            right = "Give another name: this one holds something else, which was left as it is"
+            raise ConfigurationError("is there already", place=str(path), right=right)
+        temporary_file = path.with_name(f".{path.name}.{os.getpid()}")
+        write_private_file(temporary_file, text.encode())
+        temporary_file.chmod(mode)
+        temporary_file.replace(path)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise ConfigurationError(f"cannot be written: {why}", place=str(path), right=EXPORT_PATH_FIX) from error
+
+
+def _can_replace_file(path: Path, required_prefix: str) -> bool:
+    if not path.exists():
+        return True
+    with path.open("rb") as file:
+        return file.read(len(required_prefix.encode())) in {b"", required_prefix.encode()}

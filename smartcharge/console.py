@@ -1,0 +1,217 @@
+"""What the program says, and to whom: changes to standard output, trouble to standard error, details with -v."""
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
+from pathlib import Path
+from textwrap import wrap
+from typing import TextIO
+
+import click
+from msgspec import Struct
+
+from smartcharge.errors import AppError, LockBusyError, to_one_line
+from smartcharge.files import write_private_file
+
+EXIT_OUTPUT_LOST = 1
+"""The exit code of a run that could not write what it said."""
+
+_stdout_errors: list[OSError] = []
+"""Why something that was said on standard output could not be written."""
+
+
+def print_line(line: str) -> None:
+    """One line for a change that was made."""
+    try:
+        _print_to(line, sys.stdout)
+    except OSError as odd:
+        on_stdout_error(odd)
+
+
+def print_warning(line: str) -> None:
+    """One line for trouble that begins or ends."""
+    with suppress(OSError):
+        _print_to(line, sys.stderr)
+
+
+def is_interactive() -> bool:
+    """Whether trouble is read as it is told, by somebody at a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def on_stdout_error(odd: OSError) -> int:
+    """Go on though standard output takes nothing more: what is done matters more than who hears of it.
+
+    Gives the exit code of a command that had nothing else to do. A reader who has left, as `head` does, wanted no more.
+    """
+    _stdout_errors.append(odd)
+    return 0 if isinstance(odd, BrokenPipeError) else EXIT_OUTPUT_LOST
+
+
+def flush_output(code: int) -> int:
+    """Write what is still to be written, and give the exit code of the process, in which nothing is said any more.
+
+    code: as it is so far.
+    """
+    _flush_stream(sys.__stdout__, on_stdout_error)
+    lost = next((odd for odd in _stdout_errors if not isinstance(odd, BrokenPipeError)), None)
+    if lost:
+        print_warning(f"smartcharge: what was said could not be written ({lost.strerror}).")
+    _flush_stream(sys.__stderr__, str)
+    return code or (EXIT_OUTPUT_LOST if lost else 0)
+
+
+def silence_loggers() -> None:
+    """Keep every library's own log off the terminal, at any verbosity.
+
+    They log addresses, serials and pieces of answers; what matters of it reaches the owner in our words.
+    """
+    import logging  # an idle tick needs no log at all
+
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.NullHandler())
+
+
+def _print_to(line: str, stream: TextIO | None) -> None:
+    if stream is not None:  # as it is where the caller has closed it
+        print(to_one_line(line), file=stream, flush=True)
+
+
+def _flush_stream(stream: TextIO | None, on_error: Callable[[OSError], object]) -> None:
+    """Write out what waits; a stream that takes nothing is led nowhere, or the interpreter would stumble at its end."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError as odd:
+        on_error(odd)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+LABEL_WIDTH = 11
+"""The column in which the words of a labelled line begin."""
+MIN_TEXT_WIDTH = 24
+
+
+class TextTone(Enum):
+    """How a line is meant: the colour of it is the terminal's business."""
+
+    PLAIN = auto()
+    HOLDING = auto()
+    RESTING = auto()
+    WARNING = auto()
+    ERROR = auto()
+    DIM = auto()
+
+
+class TextRow(Struct, frozen=True):
+    """One line, before it is folded: a label, "" for none, and what is told under it.
+
+    most_lines: what is longer when it is folded may be cut; None: nothing is cut.
+    """
+
+    label: str
+    text: str
+    tone: TextTone = TextTone.PLAIN
+    max_lines: int | None = None
+
+
+EMPTY_ROW = TextRow("", "")
+
+
+def printable_text(text: str) -> str:
+    """Text from outside cannot begin a second line, nor colour the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+
+
+def wrap_row(head: str, text: str, width: int | None, *, max_lines: int | None = None) -> Iterator[str]:
+    """A head and its text, folded below the text's beginning; width: in letters, None where nothing is folded.
+
+    most_lines: what is longer is cut, and ends in "...".
+    """
+    line = f"{head}{printable_text(text)}"
+    if width is None or len(line) <= width:
+        yield line.rstrip()
+        return
+    indent = " " * min(len(head), max(width - MIN_TEXT_WIDTH, 0))
+    yield from wrap(
+        line,
+        width,
+        subsequent_indent=indent,
+        max_lines=max_lines,
+        placeholder=" ...",
+        drop_whitespace=True,
+        break_on_hyphens=False,
+    )
+
+
+REPEAT_INTERVAL = timedelta(hours=1)
+REPEAT_TOLERANCE = timedelta(seconds=15)
+"""Cron's minutes are not exact."""
+
+
+def should_report(config: Path, command: str, line: str, now: datetime) -> bool:
+    """Whether a command is to tell a line: it has not within the hour, or the configuration was changed since."""
+    note = config.with_name(f".{config.name}.told")
+    mark, told = _line_digest(config, f"{command}: {line}"), _load_reported(note)
+    recent = {each: at for each, at in told.items() if timedelta(0) <= now - at < REPEAT_INTERVAL - REPEAT_TOLERANCE}
+    if mark in recent:
+        return False
+    text = "".join(f"{each} {at.isoformat()}\n" for each, at in {**recent, mark: now.astimezone(UTC)}.items())
+    with suppress(OSError):
+        write_private_file(note, text.encode())
+    return True
+
+
+def _load_reported(note: Path) -> dict[str, datetime]:
+    """What was told, and when; nothing where that cannot be read."""
+    with suppress(OSError, ValueError):
+        pairs = (line.split() for line in note.read_text(encoding="ascii").splitlines())
+        told = {mark: datetime.fromisoformat(at) for mark, at in pairs}
+        return told if all(at.tzinfo for at in told.values()) else {}
+    return {}
+
+
+def _line_digest(config: Path, line: str) -> str:
+    import hashlib  # only who is in trouble needs it
+
+    changed = 0
+    with suppress(OSError):
+        changed = config.stat().st_mtime_ns
+    return hashlib.blake2b(f"{line} {changed}".encode(errors="replace"), digest_size=8).hexdigest()
+
+
+EXIT_UNEXPECTED_ERROR = 1
+STDOUT_ERRNOS = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+"""What standard output can suffer from; every other file has a name, and adapters keep their connections' errors."""
+
+
+def run_guarded(run: Callable[[], None], print_error: Callable[[str], None] = print_warning) -> int:
+    """Run one part to its end or to its trouble; what is foreseen is told in a line, the rest with a traceback.
+
+    `budget.OutOfTime` passes: when the whole run's time is up there is no next part.
+    """
+    try:
+        run()
+    except LockBusyError as busy:
+        return busy.exit_code
+    except AppError as error:
+        print_error(f"smartcharge: {error}")
+        return error.exit_code
+    except click.ClickException:
+        raise
+    except Exception as odd:  # noqa: BLE001  # a bug in one part must not stop the others
+        if isinstance(odd, OSError) and odd.errno in STDOUT_ERRNOS and odd.filename is None:
+            return on_stdout_error(odd)
+        for line in traceback.format_exc().splitlines():
+            print_warning(line)
+        return EXIT_UNEXPECTED_ERROR
+    return 0

@@ -1,0 +1,105 @@
+"""The support bundle: one readable text with all that helps to find a fault, and nothing that opens a door."""
+
+import platform
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from smartcharge import __version__
+from smartcharge.app import App
+from smartcharge.doctor import run_checks
+from smartcharge.doctor.check import Check
+from smartcharge.doctor.redact import Redactor, is_private_value, iter_config_values, make_redactor, private_values
+from smartcharge.errors import ConfigurationError
+from smartcharge.store.journal import (
+    NEWEST_ROWS_QUERIES,
+    TableRow,
+    count_table_rows,
+    load_newest_rows,
+    read_schema_version,
+)
+
+BUNDLE_FILE_PREFIX = "smartcharge support bundle"
+BUNDLE_ADVICE = "Secrets are struck out by value and by look. Read it all the same before you give it to anybody."
+MAX_BUNDLE_ROWS = 200
+REPORTED_LIBRARIES = (
+    *("click", "icalendar", "jinja2", "msgspec", "pymyenergi", "pypowerwall", "pyyaml", "requests", "sqlite-utils"),
+    *("tzdata", "httpx", "urllib3"),
+)
+DEVICE_MODEL_FILE = Path("/proc/device-tree/model")
+"""Where Linux names a small computer's model."""
+
+
+def build_support_bundle(app: App, checks: list[Check]) -> str:
+    """Examine the house offline and put everything into one text; `found` takes the findings. Nothing is written."""
+    run_checks(app, checks.append, offline=True)  # replaces a memory that cannot be read by an empty one
+    parts = {
+        "configuration": _configuration_lines(app),
+        "the doctor": [check.line for check in checks],
+        "database": _database_lines(app.read_only_db),
+        **{name: _row_lines(load_newest_rows(app.read_only_db, name, MAX_BUNDLE_ROWS)) for name in NEWEST_ROWS_QUERIES},
+    }
+    return _bundle_text(app.now, parts, make_redactor(private_values(app)))
+
+
+def build_minimal_bundle(now: datetime, refused: ConfigurationError) -> str:
+    """What can be told where the configuration does not load; what stands in it is not known, so nothing is quoted."""
+    place = Path(refused.place).name
+    return _bundle_text(
+        now, {"configuration": [f"{refused.key or 'something'} in {place} is refused"]}, make_redactor(())
+    )
+
+
+def _bundle_text(now: datetime, parts: Mapping[str, Sequence[str]], redact: Redactor) -> str:
+    lines = [f"{BUNDLE_FILE_PREFIX}, {now:%F %H:%MZ}", BUNDLE_ADVICE]
+    for title, content in {"versions": list(_version_lines()), **parts}.items():
+        lines += ["", f"== {title}", *content]
+    home = str(Path.home())
+    text = "\n".join(map(redact, lines)) + "\n"
+    return text.replace(f"{home}/", "~/") if len(home) > 1 else text
+
+
+def _version_lines() -> Iterator[str]:
+    yield f"smartcharge {__version__}"
+    yield f"Python {platform.python_version()} ({platform.python_implementation()}), {sys.maxsize.bit_length() + 1} bit"
+    yield f"SQLite {sqlite3.sqlite_version}"
+    yield f"{platform.system()} {platform.release()} {platform.machine()}"
+    if DEVICE_MODEL_FILE.exists():
+        yield DEVICE_MODEL_FILE.read_text(encoding="utf-8", errors="replace").rstrip("\0")
+    for name in REPORTED_LIBRARIES:
+        try:
+            yield f"{name} {version(name)}"
+        except PackageNotFoundError:
+            yield f"{name} is not installed"
+
+
+def _configuration_lines(app: App) -> list[str]:
+    return [f"{key:<28} {_shown_value(app, key, value)}" for key, value in iter_config_values(app)]
+
+
+def _shown_value(app: App, key: str, value: object) -> str:
+    if value is None:
+        return "is not set"
+    if is_private_value(app, key, value):
+        return "is set"
+    return " to ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _database_lines(db: sqlite3.Connection) -> list[str]:
+    counts = (f"{name:<28} {rows:,} rows" for name, rows in count_table_rows(db).items())
+    return [f"{'schema':<28} version {read_schema_version(db)}", *counts]
+
+
+def _row_lines(rows: Sequence[TableRow]) -> list[str]:
+    return [
+        " | ".join(f"{key} {_printable_value(value)}" for key, value in row.items() if value is not None)
+        for row in rows
+    ]
+
+
+def _printable_value(value: object) -> str:
+    """Text from outside cannot begin a second line."""
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(value).split()))

@@ -1,0 +1,305 @@
+"""The process's environment: proxies, certificates and name look-ups, which every connection goes through."""
+
+import os
+import shutil
+import ssl
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from stat import S_IWOTH
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Struct
+
+from smartcharge.app import KRAKEN_TOKEN_FILE, App
+from smartcharge.doctor.check import Check, CheckArea
+from smartcharge.errors import AppError
+from smartcharge.formatting import age_text
+from smartcharge.policy.decide import (
+    MAX_TRUSTED_CLOCK_LEAD,
+    PROGRAM_RELEASED_AT,
+    is_before_program_release,
+    is_clock_behind,
+)
+from smartcharge.report.snapshot import load_last_activity_at
+from smartcharge.store.database import DATABASE_DAMAGED, is_on_disk, open_store
+from smartcharge.store.schema import SCHEMA_VERSION
+
+ENVIRONMENT_AREA = CheckArea("environment")
+PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+CA_FILE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+PROXY_SCHEMES = {"http", "https", "socks5", "socks5h"}
+
+
+def check_environment(_tools: App) -> Iterator[Check]:
+    """Values are not shown: a proxy's address may hold a password."""
+    checks = [*_check_proxies(), *_check_certificates(), *_check_other_variables()]
+    yield from checks or [ENVIRONMENT_AREA.ok("variables", "connections go straight out, with the usual certificates")]
+
+
+def _check_proxies() -> Iterator[Check]:
+    named = {name: os.environ[name] for name in PROXY_VARIABLES if os.environ.get(name)}
+    for name, value in named.items():
+        host = _parse_proxy_host(value)
+        if host is None:
+            yield ENVIRONMENT_AREA.error(
+                "proxy", f"${name} is no proxy's address", "Write it as http://host:port, or unset it"
+            )
+        else:
+            yield ENVIRONMENT_AREA.ok("proxy", f"connections go through {host} (${name})")
+    only_plain = {"HTTP_PROXY", "http_proxy"} & os.environ.keys()
+    if only_plain and not named:
+        message = f"${min(only_plain)} is set, but only HTTPS is spoken here, which does not go by it"
+        yield ENVIRONMENT_AREA.warning("proxy", message, "Set HTTPS_PROXY if a proxy is needed")
+
+
+def _parse_proxy_host(value: str) -> str | None:
+    try:
+        address = urlsplit(value)
+        port = address.port
+    except ValueError:
+        return None
+    if address.scheme not in PROXY_SCHEMES or not address.hostname:
+        return None
+    return f"{address.hostname}:{port}" if port else address.hostname
+
+
+def _check_certificates() -> Iterator[Check]:
+    for name in CA_FILE_VARIABLES:
+        if path := os.environ.get(name):
+            yield from _check_ca_file(name, Path(path))
+    folder = os.environ.get("SSL_CERT_DIR")
+    if folder and not Path(folder).is_dir():
+        yield ENVIRONMENT_AREA.error("certificates", "$SSL_CERT_DIR names no folder", "Mend it, or unset it")
+    by_requests, by_httpx = (any(map(os.environ.get, names)) for names in (CA_FILE_VARIABLES[1:], ("SSL_CERT_FILE",)))
+    if by_requests and not by_httpx:
+        message = f"${CA_FILE_VARIABLES[1]} is set without $SSL_CERT_FILE, so Tesla and myenergi do not trust the same certificates"  # noqa: E501
+        yield ENVIRONMENT_AREA.warning("certificates", message, "Set SSL_CERT_FILE to the same file")
+
+
+def _check_ca_file(name: str, path: Path) -> Iterator[Check]:
+    if path.is_dir():
+        return
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except OSError as error:  # ssl's own errors are of this kind
+        why = "there is no such file" if isinstance(error, FileNotFoundError) else "it holds no certificate"
+        yield ENVIRONMENT_AREA.error("certificates", f"${name} cannot be used: {why}", "Mend it, or unset it")
+    else:
+        yield ENVIRONMENT_AREA.ok("certificates", f"those of {path} are trusted (${name})")
+
+
+def _check_other_variables() -> Iterator[Check]:
+    look_ups = os.environ.get("RES_OPTIONS")
+    if look_ups and "timeout:" not in look_ups:
+        message = "$RES_OPTIONS sets no time-out, so a name look-up may take longer than a run may last"
+        yield ENVIRONMENT_AREA.warning("name look-ups", message, "Add timeout:2 attempts:1, or unset it")
+    if os.environ.get("SSLKEYLOGFILE"):
+        message = "$SSLKEYLOGFILE is set: the keys of every connection are written down"
+        yield ENVIRONMENT_AREA.warning("certificates", message, "Unset it")
+
+
+FILES_AREA = CheckArea("files")
+OTHER_USERS_MODE_BITS = 0o077
+DISK_FULL_BYTES, DISK_LOW_BYTES = 1_000_000, 50_000_000
+
+
+def check_files(app: App) -> Iterator[Check]:
+    """The folder first: what is missing in it is made there."""
+    folder = next(place for place in (app.config.folder, *app.config.folder.parents) if place.is_dir())
+    yield from _check_folder(folder, is_made=folder == app.config.folder)
+    yield _check_disk(folder)
+    present = [path for path in _list_private_files(app) if path.exists()]
+    checks = [check for path in present for check in _check_file(path)]
+    yield from checks or [FILES_AREA.ok("private", f"nobody else may read {_file_names(present)}")]
+
+
+def _list_private_files(app: App) -> Iterator[Path]:
+    yield app.config.database_path
+    yield app.config.folder / KRAKEN_TOKEN_FILE
+    token_file = app.config.tesla_credentials_file
+    yield token_file
+    yield token_file.with_name(f"{token_file.name}.good")
+
+
+def _file_names(paths: list[Path]) -> str:
+    return ", ".join(path.name for path in paths) or "the files, of which there are none yet"
+
+
+def _check_folder(folder: Path, *, is_made: bool) -> Iterator[Check]:
+    status = folder.stat()
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        fix = "Mount it for writing; a memory card that turns read-only by itself is usually worn out: replace it"
+        yield FILES_AREA.error("folder", f"the disk that holds {folder} can only be read", fix)
+    elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+        yield FILES_AREA.error("folder", f"{folder} may not be written by this user", _ownership_fix(folder))
+    elif status.st_uid != os.geteuid():
+        message = f"{folder} belongs to another user than the one who asks, so cron may fare otherwise"
+        yield FILES_AREA.warning("folder", message, "Run the doctor as the user whose crontab runs smartcharge")
+    elif status.st_mode & S_IWOTH:
+        yield FILES_AREA.warning("folder", f"{folder} may be written by everybody", f"Run `chmod o-w {folder}`")
+    else:
+        yield FILES_AREA.ok("folder", f"{folder} can be written" if is_made else f"will be made in {folder}")
+
+
+def _check_file(path: Path) -> Iterator[Check]:
+    if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+        yield FILES_AREA.error("private", f"{path} may not be written by this user", _ownership_fix(path))
+    elif path.stat().st_mode & OTHER_USERS_MODE_BITS:
+        yield FILES_AREA.warning("private", f"{path} can be read by other users", f"Run `chmod 600 {path}`")
+
+
+def _ownership_fix(path: Path) -> str:
+    return f"Give it to the user whose crontab runs smartcharge: `sudo chown -R THAT_USER {path}`"
+
+
+def _check_disk(folder: Path) -> Check:
+    free = shutil.disk_usage(folder).free
+    message = f"{free / 1e6:,.0f} MB are free on the disk that holds {folder}"
+    if free < DISK_FULL_BYTES:
+        return FILES_AREA.error("disk", message, "Free some space: a sign-in that cannot be stored is lost")
+    if free < DISK_LOW_BYTES:
+        return FILES_AREA.warning("disk", message, "Free some space")
+    return FILES_AREA.ok("disk", message)
+
+
+CLOCK_AREA = CheckArea("clock")
+BRITISH_ZONE = "Europe/London"
+HALF_YEAR = timedelta(days=182)
+CLOCK_FIX = "Let the network set it: `sudo timedatectl set-ntp true`"
+
+
+def check_clock(app: App) -> Iterator[Check]:
+    """Wrong clocks hold and release at wrong times."""
+    yield _check_time(app.now, load_last_activity_at(app))
+    yield _check_time_zone(app)
+
+
+def _check_time(now: datetime, written_at: datetime | None) -> Check:
+    shown = f"it shows {now:%F %H:%MZ}"
+    if is_before_program_release(now):
+        return CLOCK_AREA.error("time", f"{shown}, and this program is of {PROGRAM_RELEASED_AT:%F}", CLOCK_FIX)
+    if written_at is None or not is_clock_behind(now, written_at):
+        return CLOCK_AREA.ok("time", f"{shown}, no earlier than all that was written down")
+    ahead = f"something was written down at {written_at:%F %H:%MZ}"
+    if written_at - now > MAX_TRUSTED_CLOCK_LEAD:
+        return CLOCK_AREA.warning(
+            "time", f"{shown}, but {ahead}, which is not believed", "See that the clock is right now"
+        )
+    return CLOCK_AREA.error("time", f"{shown}, but {ahead}: nothing new begins before that", CLOCK_FIX)
+
+
+def _check_time_zone(app: App) -> Check:
+    name = app.policy.cheap_period.zone
+    local = app.now.astimezone(ZoneInfo(name))
+    try:
+        british = ZoneInfo(BRITISH_ZONE)
+    except ZoneInfoNotFoundError:
+        return CLOCK_AREA.error("zone", f"there are no data of {BRITISH_ZONE}", "Install them: `pip install tzdata`")
+    moments = (app.now, app.now + HALF_YEAR)
+    if any(each.astimezone(british).utcoffset() != each.astimezone(ZoneInfo(name)).utcoffset() for each in moments):
+        message = f"the nights are reckoned in {name}, and British tariffs go by {BRITISH_ZONE}"
+        return CLOCK_AREA.warning("zone", message, f"Set control.timezone to {BRITISH_ZONE}")
+    if len({each.astimezone(british).utcoffset() for each in moments}) == 1:
+        return CLOCK_AREA.warning(
+            "zone", f"the data of {BRITISH_ZONE} know no summer time", "Renew them: `pip install -U tzdata`"
+        )
+    return CLOCK_AREA.ok("zone", f"local time is {local:%H:%M %Z} ({name})")
+
+
+LOCKS_AREA = CheckArea("locks")
+PROC_FOLDER = Path("/proc")
+LONG_LOCK_AGE = timedelta(seconds=60)
+"""No run lasts so long."""
+LOCK_FILES = ("smartcharge.lock", "fetch.lock", "mail.lock", ".kraken.json.lock")
+DATABASE_SUFFIXES = ("", "-shm")
+"""Beside its name: itself, and what programs share in write-ahead mode."""
+LOCK_PID_COLUMN, LOCK_INODE_COLUMN = 4, 5
+PROCESS_START_COLUMN = 19
+"""The columns of a lock, and of a process's state behind its name."""
+
+
+class LockHolder(Struct, frozen=True):
+    """A process that has a file locked. lives: for how long it has been running, and at most has had the lock."""
+
+    pid: int
+    name: str
+    running_for: timedelta
+
+
+def check_locks(app: App) -> Iterator[Check]:
+    """The locks of runs, and those that SQLite takes on the database for whoever has it open."""
+    checks = [*_check_run_locks(app), *_check_database_locks(app)]
+    yield from checks or [LOCKS_AREA.ok("held", "no lock is held for long")]
+
+
+def _check_run_locks(app: App) -> Iterator[Check]:
+    for name in LOCK_FILES:
+        for holder in find_lock_holders(app.config.folder / name):
+            message = f"process {holder.pid} ({holder.name}) has held {name} for up to {age_text(holder.running_for)}"
+            fix = f"No run lasts so long: if it hangs, end it with `kill {holder.pid}`"
+            yield LOCKS_AREA.warning("held", f"{message}, and every run waits for it in vain", fix)
+
+
+def _check_database_locks(app: App) -> Iterator[Check]:
+    path = app.config.database_path
+    found = {holder for part in DATABASE_SUFFIXES for holder in find_lock_holders(path.with_name(f"{path.name}{part}"))}
+    for holder in sorted(found, key=lambda each: each.pid):
+        message = f"process {holder.pid} ({holder.name}), which has run for {age_text(holder.running_for)}, has {path.name} open"  # noqa: E501
+        yield LOCKS_AREA.warning("database", f"{message} and locked", "Close it there: a run may not be able to write")
+
+
+def find_lock_holders(path: Path) -> tuple[LockHolder, ...]:
+    """The processes, other than this one, that have locked a file and have lived for long."""
+    with suppress(OSError, ValueError, IndexError):
+        file = path.stat()
+        place = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+        rows = [line.split() for line in (PROC_FOLDER / "locks").read_text(encoding="ascii").splitlines()]
+        pids = {int(row[LOCK_PID_COLUMN]) for row in rows if row[1] != "->" and row[LOCK_INODE_COLUMN] == place}
+        found = map(_read_lock_holder, sorted(pids - {os.getpid()}))
+        return tuple(holder for holder in found if holder.running_for > LONG_LOCK_AGE)
+    return ()
+
+
+def _read_lock_holder(pid: int) -> LockHolder:
+    name, _, rest = (PROC_FOLDER / str(pid) / "stat").read_text(encoding="utf-8").partition("(")[2].rpartition(")")
+    boot_seconds = float((PROC_FOLDER / "uptime").read_text(encoding="ascii").split()[0])
+    started_seconds = int(rest.split()[PROCESS_START_COLUMN]) / os.sysconf("SC_CLK_TCK")
+    return LockHolder(pid, name, timedelta(seconds=boot_seconds - started_seconds))
+
+
+DATABASE_AREA = CheckArea("database")
+NONEXISTENT_DATABASE = Path("/dev/null/no-database")
+"""No file can be here, so that the memory of this place is empty."""
+
+
+def replace_unreadable_database(app: App) -> AppError | None:
+    """Why the memory cannot be looked at, if so; the tools then go on with an empty one."""
+    try:
+        is_on_disk(app.read_only_db)
+    except AppError as app_error:
+        app.read_only_db = open_store(NONEXISTENT_DATABASE, read_only=True)
+        return app_error
+    return None
+
+
+def check_database(app: App) -> Iterator[Check]:
+    """It has opened; nothing is written to it."""
+    path = app.config.database_path
+    if not path.exists():
+        yield DATABASE_AREA.warning("file", f"{path} does not exist yet", "The first `smartcharge tick` makes it")
+        return
+    (row,) = app.read_only_db.execute("PRAGMA quick_check(1)").fetchall()
+    if row[0] == "ok":
+        yield DATABASE_AREA.ok("whole", f"{path} is whole ({path.stat().st_size / 1e6:,.1f} MB)")
+    else:
+        yield DATABASE_AREA.error("whole", f"{path} {DATABASE_DAMAGED[0]}", DATABASE_DAMAGED[1])
+    if app.read_only_db.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        message = "another program keeps it in write-ahead mode, in which every run costs more"
+        yield DATABASE_AREA.warning("mode", message, "Close that program; the next run that writes sets the mode right")
+    if is_on_disk(app.read_only_db):
+        yield DATABASE_AREA.ok("schema", f"version {SCHEMA_VERSION}, as this program keeps it")
+    else:
+        yield DATABASE_AREA.ok("schema", "an older version, which the next run that writes brings up to date")

@@ -1,0 +1,170 @@
+"""The last guard against telling a secret: whatever a finding quotes, secrets and serials are struck out of it."""
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from msgspec.structs import replace
+
+from smartcharge.app import KRAKEN_TOKEN_FILE, App
+from smartcharge.doctor.check import Check, CheckReporter
+from smartcharge.store.readings import load_last_charger_reading
+
+SERIAL_SHOWN_DIGITS = 4
+MIN_MASKED_LENGTH = 6
+"""A shorter word is struck out of innocent sentences, too."""
+
+
+def redact_checks(app: App, report_check: CheckReporter) -> CheckReporter:
+    """Tell findings with every secret of the configuration struck out."""
+    masks = {found: mask for found, mask in _secret_masks(app) if len(found) >= MIN_MASKED_LENGTH}
+
+    def report_redacted(check: Check) -> None:
+        message, fix = check.message, check.fix
+        for secret, mask in masks.items():
+            message, fix = message.replace(secret, mask), fix.replace(secret, mask)
+        report_check(replace(check, message=message, fix=fix))
+
+    return report_redacted
+
+
+def shorten_serial(serial: str) -> str:
+    """Enough of a serial number to tell two devices apart."""
+    return f"...{serial[-SERIAL_SHOWN_DIGITS:]}" if len(serial) > SERIAL_SHOWN_DIGITS else serial
+
+
+def _secret_masks(app: App) -> Iterator[tuple[str, str]]:
+    for secret in app.config.secrets:
+        yield secret.reveal(), "***"
+    hub = app.config.myenergi
+    for serial in (hub.hub_serial, hub.zappi_serial):
+        if serial:
+            yield serial, shorten_serial(serial)
+
+
+PUBLIC_CONFIG_KEYS = {"supplier", "backend", "smtp_host", "invite_when", "resting_mode", "restore", "hold"}
+"""Keys whose words tell nothing of the house; every other word of a configuration is kept back."""
+TESLA_SITE_FILE = ".pypowerwall.site"
+MIN_TOKEN_LENGTH = 12
+"""Of a token; what is shorter in a file of tokens is the name of something."""
+DATE_PATTERN = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def iter_config_values(app: App) -> Iterator[tuple[str, object]]:
+    """Every key of the configuration, "section.key", with its value; a section that is missing has none."""
+    for section in app.config.__struct_fields__:
+        found = getattr(app.config, section)
+        for key in getattr(found, "__struct_fields__", ()):
+            yield f"{section}.{key}", getattr(found, key)
+
+
+def is_private_value(app: App, key: str, value: object) -> bool:
+    """Whether a configured value is kept back."""
+    is_word = isinstance(value, str) and key.partition(".")[2] not in PUBLIC_CONFIG_KEYS
+    return is_word or value in app.config.secrets
+
+
+def private_values(app: App) -> Iterator[str]:
+    """The values, each as it is written where it is kept."""
+    yield from (secret.reveal() for secret in app.config.secrets)
+    yield from (
+        value for key, value in iter_config_values(app) if isinstance(value, str) and is_private_value(app, key, value)
+    )
+    folder, tesla = app.config.folder, app.config.tesla_credentials_file
+    for path in (
+        folder / KRAKEN_TOKEN_FILE,
+        tesla,
+        tesla.with_name(f"{tesla.name}.good"),
+        tesla.with_name(TESLA_SITE_FILE),
+    ):
+        with suppress(OSError):
+            yield from _private_values_in_file(path)
+    last = load_last_charger_reading(app.read_only_db)
+    yield from last.reading.serials if last else ()
+
+
+def _private_values_in_file(path: Path) -> Iterator[str]:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        yield from _private_values_in_json(json.loads(text))
+    except (ValueError, RecursionError):
+        yield from (line.strip() for line in text.splitlines() if len(line.strip()) >= MIN_TOKEN_LENGTH)
+    if path.name == TESLA_SITE_FILE:
+        yield text.strip()
+
+
+def _private_values_in_json(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (key for key in value if "@" in key)
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _private_values_in_json(each)
+    elif isinstance(value, str) and len(value) >= MIN_TOKEN_LENGTH and not DATE_PATTERN.match(value):
+        yield value
+
+
+REDACTED = "***"
+SHORT_VALUE_LENGTH = 6
+"""A shorter word is struck out only where it stands alone: it is part of many others."""
+
+MAX_GROUPED_LENGTH = 64
+"""Nobody shows a longer one in groups."""
+GROUP_SEPARATORS = r"(?:\s|%20|[+-])*"
+"""What may stand between two letters of a word that is shown in groups."""
+
+Redactor = Callable[[str], str]
+
+REDACTION_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(look), instead)
+    for look, instead in (
+        (r"(?<=://)[^/\s@]+@", f"{REDACTED}@"),
+        (r"[\w.+%'-]+@[\w-]+(?:\.[\w-]+)*", "<address>"),
+        (r"\beyJ[\w-]+(?:\.[\w-]*)*", "<token>"),
+        (r"(?i)\b(bearer|basic|digest|jwt)\s+[\w.+/=~-]{8,}", rf"\1 {REDACTED}"),
+        (r"(?i)\b(\w*(?:pass|passwd|password|secret|token|api_?key|authorization)\w*['\"]?\s*[:=]\s*['\"]?)[^\s,;&'\"]+",
+         rf"\1{REDACTED}"),
+        (r"\b[A-Z]-[0-9A-Z]{6,10}\b", f"A-{REDACTED}"),
+        (r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{8}([0-9a-fA-F]{4})\b", r"...\1"),
+        (r"\b\d{7}-\d{2}-[A-Z]-+\w*(\w{4})\b", r"...\1"),
+        (r"(?<![\w-])(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{24,}", "<token>"),
+        (r"\b(?=[0-9A-Z]*\d{4})(?=[0-9A-Z]*[A-Z])[0-9A-Z]{6,}([0-9A-Z]{4})\b", r"...\1"),
+        (r"(?<![\d.])\d{3,}(\d{4})(?![\d.]*\d)", r"...\1"),
+    )
+)  # fmt: skip
+"""Addresses with a password, e-mail addresses, tokens, named secrets, account numbers, ids, gateways, serials."""
+
+
+def make_redactor(known: Iterable[str]) -> Redactor:
+    """Give the function that strikes out. known: every value that must not be told, of any length."""
+    words = {spelling for word in known if word for spelling in _value_encodings(word)}
+    patterns = [_value_pattern(word) for word in sorted(words, key=len, reverse=True)]
+    by_value = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+
+    def redact(text: str) -> str:
+        redacted = by_value.sub(REDACTED, text) if by_value else text
+        for look, instead in REDACTION_PATTERNS:
+            redacted = look.sub(instead, redacted)
+        return redacted
+
+    return redact
+
+
+def _value_encodings(word: str) -> Iterator[str]:
+    yield word
+    yield quote(word, safe="")
+    yield json.dumps(word)[1:-1]
+    yield repr(word)[1:-1]
+    yield b64encode(word.encode()).decode().rstrip("=")
+
+
+def _value_pattern(word: str) -> str:
+    """Its blanks may be more, fewer or none: a password is often shown in groups."""
+    compact = "".join(word.split())
+    if len(compact) < SHORT_VALUE_LENGTH:
+        return rf"(?<!\w){re.escape(word)}(?!\w)"
+    return GROUP_SEPARATORS.join(map(re.escape, compact)) if len(compact) <= MAX_GROUPED_LENGTH else re.escape(word)

@@ -1,0 +1,43 @@
+"""Moments and stances in the owner's words: local wall-clock time, with the zone's name where an hour comes twice."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from smartcharge.policy.battery import MODE_AUTONOMOUS, MODE_BACKUP, MODE_SELF_CONSUMPTION, BatterySettings
+
+MODE_NAMES = {MODE_BACKUP: "backup", MODE_AUTONOMOUS: "time-based control", MODE_SELF_CONSUMPTION: "self-powered"}
+
+
+def local_time(moment: datetime, zone: str) -> str:
+    """Local time such as 13:30; on the hour that comes twice in autumn 01:30 BST or 01:30 GMT."""
+    local = moment.astimezone(ZoneInfo(zone))
+    twice = local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
+    return f"{local:%H:%M %Z}" if twice else f"{local:%H:%M}"
+
+
+def local_date_time(moment: datetime, now: datetime, zone: str) -> str:
+    """Local time, with the day where it is not today's: 13:30, or Mon 23 Nov 13:30; the year where it is another."""
+    there, today = moment.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone))
+    if there.date() == today.date():
+        return local_time(moment, zone)
+    year = f" {there.year}" if there.year != today.year else ""
+    return f"{there:%a %d %b}{year} {local_time(moment, zone)}"
+
+
+def local_span(starts_at: datetime, ends_at: datetime, zone: str) -> str:
+    """A stretch of local time such as "Sun 13:00-14:30"."""
+    return f"{starts_at.astimezone(ZoneInfo(zone)):%a} {local_time(starts_at, zone)}-{local_time(ends_at, zone)}"
+
+
+def settings_text(wanted: BatterySettings) -> str:
+    """A stance such as "time-based control, reserve 20 %"."""
+    return f"{MODE_NAMES.get(wanted.mode, wanted.mode)}, reserve {wanted.reserve_pct} %"
+
+
+def age_text(elapsed: timedelta) -> str:
+    """How long, roughly: 40 s, 7 min, 3 h, 2 days."""
+    seconds = abs(elapsed.total_seconds())
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size or (unit == "min" and seconds >= size):
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

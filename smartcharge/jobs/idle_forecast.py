@@ -1,0 +1,98 @@
+"""Until when there will be nothing to do: worked out ahead with the rules themselves, and kept for `smartcharge.quiet`.
+
+It is kept with a supplier's answer, in the same transaction; any other change of the database, the configuration or
+the program makes it void. While there is trouble nothing is foreseen: then every minute counts.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from smartcharge.app import App
+from smartcharge.config.find import file_signature
+from smartcharge.files import write_private_file
+from smartcharge.idle import (
+    BUSY_NOW,
+    CRON_COMMANDS,
+    database_change_count,
+    fingerprint_path,
+    format_forecast,
+    make_fingerprint,
+)
+from smartcharge.jobs.invites import has_invite_work
+from smartcharge.jobs.midnight_reset import has_midnight_reset_work
+from smartcharge.jobs.polling import should_fetch_plan
+from smartcharge.jobs.reconcile import has_reconcile_work
+from smartcharge.jobs.shadow import has_shadow_work
+from smartcharge.store.control import is_clock_doubtful
+from smartcharge.store.devices import save_idle_forecast
+from smartcharge.store.services import has_failing_service, load_open_alerts
+from smartcharge.store.times import format_instant
+
+FORECAST_STEP = timedelta(minutes=1)
+"""Cron's. No rule depends on a run that comes between two others which both find nothing to do."""
+FORECAST_STEPS = 15
+"""The supplier is never asked less often than so many minutes, and then it is looked ahead again."""
+WORK_CHECKS: dict[str, Callable[[App], bool]] = {
+    "fetch-dispatches": should_fetch_plan,
+    "reconcile": lambda app: (
+        has_reconcile_work(app) or has_shadow_work(app) or is_clock_doubtful(app.read_only_db, app.now)
+    ),
+    "midnight-reset": has_midnight_reset_work,
+    "send-invites": lambda app: has_invite_work(app, app.read_only_db),
+}
+
+
+def forecast_basis(app: App) -> str | None:
+    """What the next transaction may foresee things from, to be asked before it begins; None: from nothing.
+
+    Its commit counts the database's changes on by one. Should another run's come first, what is foreseen is void.
+    """
+    try:
+        return f"{database_change_count(str(app.config.database_path)) + 1} {_write_fingerprint(app)}"
+    except (OSError, ValueError):
+        return None  # a folder that may not be written, or a name that is no text, costs the short way, no more
+
+
+def update_forecast(app: App, based_on: str | None) -> None:
+    """Look ahead, inside the transaction that keeps an answer. based_on: as `basis` gave it before."""
+    if based_on is None or _has_failures(app):
+        return
+    until = idle_until(app)
+    moments = (format_instant(moment) if (moment := until[command]) else BUSY_NOW for command in CRON_COMMANDS)
+    save_idle_forecast(app.db, format_forecast(format_instant(app.now), moments, based_on))
+
+
+def idle_until(app: App) -> dict[str, datetime | None]:
+    """The last minute, of those ahead without a gap, in which a command has nothing to do; None: it has at once."""
+    until: dict[str, datetime | None] = dict.fromkeys(CRON_COMMANDS)
+    idle = set(CRON_COMMANDS)
+    for step in range(FORECAST_STEPS + 1):
+        later = app.forecast(app.now + step * FORECAST_STEP)
+        idle -= _busy_commands(later)
+        until |= dict.fromkeys(idle, later.now)
+    return until
+
+
+def _busy_commands(app: App) -> set[str]:
+    busy = {command for command, has_work in WORK_CHECKS.items() if has_work(app)}
+    if app.exit_codes:
+        return set(CRON_COMMANDS)
+    return {*busy, "tick"} if busy or app.config.alerts.healthchecks_url else busy
+
+
+def _has_failures(app: App) -> bool:
+    return bool(load_open_alerts(app.db)) or has_failing_service(app.db)
+
+
+def _write_fingerprint(app: App) -> str:
+    """What the runs of this installation depend on, written beside its configuration when it changes."""
+    config = app.config
+    feed = config.gcal.feed_path if config.gcal else None
+    marks = (*config.marks, file_signature(str(feed))) if feed else config.marks
+    note = make_fingerprint(str(config.database_path), marks, os.environ)
+    path, content = Path(fingerprint_path(str(config.path))), note.encode()
+    if not path.exists() or path.read_bytes() != content:
+        write_private_file(path, content)
+    return note

@@ -1,0 +1,113 @@
+"""The midnight reset: the resting stance is asserted once per cheap period, by whichever tick finds it due."""
+
+from smartcharge.alerts import lock_with_alert, record_failure, resolve_alert, resolve_lockout
+from smartcharge.app import App
+from smartcharge.errors import AppError
+from smartcharge.formatting import local_time, settings_text
+from smartcharge.jobs.polling import (
+    LOCKOUT_ALERT,
+    LOCKOUT_POLL_INTERVAL,
+    TESLA_SERVICE_KEY,
+    can_contact_tesla,
+    is_blocking_release,
+)
+from smartcharge.jobs.powerwall import reset_battery
+from smartcharge.policy.battery import BatteryOutcome, BatterySettings
+from smartcharge.policy.polling import has_elapsed
+from smartcharge.policy.slots import Span
+from smartcharge.store.control import is_clock_doubtful, load_battery_memory, load_pause
+from smartcharge.store.database import transaction
+from smartcharge.store.journal import append_journal, load_last_journal_row
+from smartcharge.store.services import load_service, record_service_attempt
+
+MIDNIGHT_RESET_COMMAND = "midnight-reset"
+POSTPONED_OUTCOME = "postponed"
+
+
+def run_midnight_reset(app: App) -> None:
+    """May run every minute; it finds out by the cheap period whether it is due, never by cron's time zone."""
+    night = due_cheap_period(app)
+    if night is None:
+        return
+    if app.dry_run:
+        app.say(f"would bring the Powerwall to {settings_text(app.resting)}: midnight reset")
+        return
+    with lock_with_alert(app, MIDNIGHT_RESET_COMMAND):
+        if due_cheap_period(app) is not None:
+            perform_midnight_reset(app, night)
+
+
+def has_midnight_reset_work(app: App) -> bool:
+    """Whether this night's reset is still to be done, or to be postponed."""
+    night = app.policy.cheap_period.containing(app.now)
+    is_ours_to_set = app.controls_battery(owned=load_battery_memory(app.read_only_db).owned)
+    return night is not None and is_ours_to_set and not _is_reset_done(app, night)
+
+
+def due_cheap_period(app: App) -> Span | None:
+    """The cheap period whose reset is still to be done, and may be tried now."""
+    night = app.policy.cheap_period.containing(app.now)
+    owned = load_battery_memory(app.read_only_db).owned
+    if night is None or not app.controls_battery(owned=owned) or is_clock_doubtful(app.read_only_db, app.now):
+        return None
+    if _is_reset_done(app, night) or _is_reset_paused(app, night) or not can_contact_tesla(app, releasing=owned):
+        return None
+    return night if owned or _can_retry_reset(app, night) else None
+
+
+def _is_reset_done(app: App, night: Span) -> bool:
+    """Whether the battery was seen at rest this night, or nothing is ours and only what is ours is to be ended."""
+    memory = load_battery_memory(app.read_only_db)
+    rested = memory.midnight_reset_at is not None and night.starts_at <= memory.midnight_reset_at <= app.now
+    return rested or (app.config.control.restore == "previous" and not memory.owned)
+
+
+def _is_reset_paused(app: App, night: Span) -> bool:
+    """A pause postpones the reset inside the same cheap period, with one row in the journal."""
+    pause = load_pause(app.read_only_db)
+    paused = pause is not None and (pause.until is None or app.now < pause.until)
+    if paused and not app.dry_run:
+        record_postponed_reset(app, night, "paused by the owner")
+    return paused
+
+
+def _can_retry_reset(app: App, night: Span) -> bool:
+    """A battery in other hands is looked at every few minutes, not every minute."""
+    last = load_last_journal_row(app.read_only_db, MIDNIGHT_RESET_COMMAND)
+    postponed = last is not None and last.outcome == POSTPONED_OUTCOME and last.at >= night.starts_at
+    return not postponed or has_elapsed(
+        app.now, load_service(app.read_only_db, TESLA_SERVICE_KEY).asked_at, LOCKOUT_POLL_INTERVAL
+    )
+
+
+def record_postponed_reset(app: App, night: Span, why: str) -> None:
+    """Write down once a night, and for each reason, why the reset has to wait."""
+    last = load_last_journal_row(app.read_only_db, MIDNIGHT_RESET_COMMAND)
+    if last is None or last.at < night.starts_at or (last.outcome, last.detail) != (POSTPONED_OUTCOME, why):
+        with transaction(app.db):
+            append_journal(app.db, at=app.now, command=MIDNIGHT_RESET_COMMAND, outcome=POSTPONED_OUTCOME, detail=why)
+
+
+def perform_midnight_reset(app: App, night: Span) -> None:
+    """One conversation; the caller holds the lock."""
+    try:
+        result = reset_battery(app)
+    except AppError as error:
+        urgent = load_battery_memory(app.db).owned and is_blocking_release(app, error)
+        record_failure(app, MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY, error, urgent=urgent)
+        return
+    resolve_alert(app, MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY)
+    if result.ending is BatteryOutcome.WAITING:
+        record_postponed_reset(app, night, f"{result.lockout} has the battery")
+        with transaction(app.db):
+            record_service_attempt(app.db, TESLA_SERVICE_KEY, app.now)
+        return
+    resolve_lockout(app, LOCKOUT_ALERT[0])
+    if result.ending is BatteryOutcome.SETTLING:
+        return
+    reads = settings_text(BatterySettings(result.reading.mode or "", round(result.reading.reserve_pct or 0)))
+    with transaction(app.db):
+        outcome = "written" if result.written else "already at rest"
+        append_journal(app.db, at=app.now, command=MIDNIGHT_RESET_COMMAND, outcome=outcome, detail=reads)
+    if result.written:
+        app.say(f"{local_time(app.now, app.policy.cheap_period.zone)} midnight reset: Powerwall in {reads}")

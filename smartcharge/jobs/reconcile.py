@@ -1,0 +1,249 @@
+"""Bring the Powerwall to the stance the policy wants: what is due is released before anything else is asked."""
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from smartcharge.alerts import lock_with_alert, record_failure, report_lockout, resolve_alert, resolve_lockout
+from smartcharge.app import App
+from smartcharge.errors import AppError, StoreError, UnreachableError
+from smartcharge.formatting import local_time, settings_text
+from smartcharge.jobs.charger import should_poll_charger, with_charger_state
+from smartcharge.jobs.invites import queue_due_invites
+from smartcharge.jobs.polling import TESLA_SERVICE_KEY, can_contact_tesla, is_blocking_release, print_wait_reason
+from smartcharge.jobs.powerwall import (
+    BatteryResult,
+    hold_battery,
+    hold_settings_text,
+    is_hold_confirmed,
+    release_battery,
+    resting_settings,
+)
+from smartcharge.jobs.shadow import run_shadow
+from smartcharge.policy.battery import BatteryOutcome, BatterySettings
+from smartcharge.policy.decide import decide, is_release_certain
+from smartcharge.policy.model import ChargerState, Decision, Reason, State, merge_windows
+from smartcharge.policy.slots import SLOT, last_slot_end
+from smartcharge.store.control import is_clock_doubtful, load_battery_memory, load_state, save_manual_override, set_hold
+from smartcharge.store.database import transaction
+from smartcharge.store.journal import append_journal, load_last_journal_row
+
+RECONCILE_COMMAND = "reconcile"
+CLOCK_ALERT = "clock"
+
+
+def run_reconcile(app: App) -> None:
+    """Look first, without the lock: a run with nothing to do takes none and writes nothing."""
+    if app.dry_run:
+        dry_run_reconcile(app)
+        return
+    if has_reconcile_work(app):
+        with lock_with_alert(app, RECONCILE_COMMAND):
+            decide_and_apply(app)
+    elif (
+        not load_battery_memory(app.read_only_db).owned
+        and load_state(app.read_only_db, app.now, app.policy).hold is None
+    ):
+        resolve_lockout(app, RECONCILE_COMMAND, "the battery is no longer waited for")
+    run_shadow(app)
+    _alert_on_doubtful_clock(app)
+
+
+def release_if_due(app: App) -> None:
+    """The part of a tick that comes before Kraken and the Zappi are asked anything."""
+    state = load_state(app.read_only_db, app.now, app.policy)
+    if not app.dry_run and (
+        is_release_certain(state) or (state.hold is None and load_battery_memory(app.read_only_db).owned)
+    ):
+        run_reconcile(app)
+
+
+def has_reconcile_work(app: App) -> bool:
+    """Whether there is anything to ask, to record or to bring about."""
+    state = load_state(app.read_only_db, app.now, app.policy)
+    if should_poll_charger(app, state):
+        return True
+    state = with_charger_state(app, state)
+    decision = decide(state)
+    return decision.hold != state.hold or should_contact_battery(app, state, decision)
+
+
+def decide_and_apply(app: App) -> None:
+    """Load, decide, ask only what could matter, decide, bring about what is to change. The caller holds the lock."""
+    state = with_charger_state(app, load_state(app.db, app.now, app.policy))
+    decision = decide(state)
+    if decision.hold != state.hold or should_contact_battery(app, state, decision):
+        apply_decision(app, state, decision)
+
+
+def _alert_on_doubtful_clock(app: App) -> None:
+    """Told once when the clock goes wrong, and once when it is right again."""
+    if not is_clock_doubtful(app.read_only_db, app.now):
+        resolve_alert(app, RECONCILE_COMMAND, CLOCK_ALERT)
+    else:
+        reads = f"this machine's clock reads {app.now:%Y-%m-%d %H:%M} UTC, which lies before what it wrote down"
+        fix = "Let the network set it: `sudo timedatectl set-ntp true`"
+        error = UnreachableError(f"{reads}: nothing new is begun until it is right", fix=fix)
+        record_failure(app, RECONCILE_COMMAND, CLOCK_ALERT, error, urgent=True)
+
+
+def dry_run_reconcile(app: App) -> None:
+    """Say what would be done; the charger is asked where its answer matters, nothing is changed."""
+    state = with_charger_state(app, load_state(app.read_only_db, app.now, app.policy))
+    decision = decide(state)
+    memory = load_battery_memory(app.read_only_db)
+    if decision.hold:
+        if decision.hold != state.hold or not is_hold_confirmed(app, memory, decision.hold.until):
+            print_intended_hold(app, decision.hold.until, decision.reason)
+    elif state.hold or memory.owned:
+        wanted = resting_settings(app, memory)
+        app.say(f"would bring the Powerwall back to {settings_text(wanted)}: {decision.reason.sentence}")
+
+
+def should_contact_battery(app: App, state: State, decision: Decision) -> bool:
+    """Whether the battery is to be talked to: a confirmed hold is read back only when it is renewed."""
+    memory, hold = load_battery_memory(app.read_only_db), decision.hold
+    pending = memory.owned
+    if hold is not None:
+        pending = hold != state.hold or not is_hold_confirmed(app, memory, hold.until)
+    is_ours_to_set = app.controls_battery(owned=memory.owned and hold is None)
+    if not (pending and is_ours_to_set):
+        return False
+    is_allowed = can_contact_tesla(app, releasing=hold is None)
+    if not (is_allowed or app.skip_tesla):
+        print_wait_reason(app, TESLA_SERVICE_KEY)
+    return is_allowed
+
+
+def print_intended_hold(app: App, until: datetime, reason: Reason) -> None:
+    """What would be held, where nothing may be."""
+    zone = app.policy.cheap_period.zone
+    app.say(f"would put the Powerwall in {hold_settings_text(app)} until {local_time(until, zone)}: {reason.sentence}")
+
+
+MIDNIGHT_RESET_ALERT = "midnight-reset"
+"""Its trouble with Tesla is over, too, when Tesla serves again."""
+
+
+def apply_decision(app: App, state: State, decision: Decision) -> None:
+    """Record, act, verify. The caller holds the lock."""
+    decision = _record_with_fallback(app, state, decision)
+    if not should_contact_battery(app, state, decision):
+        return
+    try:
+        result = hold_battery(app, decision.hold.until) if decision.hold else release_battery(app)
+    except AppError as error:
+        _journal_result(app, decision.reason, outcome="failed", error=str(error))
+        urgent = decision.hold is None and is_blocking_release(app, error)
+        record_failure(app, RECONCILE_COMMAND, TESLA_SERVICE_KEY, error, urgent=urgent)
+    else:
+        resolve_alert(app, RECONCILE_COMMAND, TESLA_SERVICE_KEY)
+        resolve_alert(app, MIDNIGHT_RESET_ALERT, TESLA_SERVICE_KEY)
+        _report_result(app, state, decision, result)
+
+
+def _record_with_fallback(app: App, state: State, decision: Decision) -> Decision:
+    """What could be written down: a hold that cannot be prolonged on a full disk ends when it is due."""
+    try:
+        record_decision(app, state, decision)
+    except StoreError:
+        if not state.is_release_due or decision.hold is None:
+            raise
+        state = replace(state, charger=ChargerState.UNKNOWN)
+        decision = decide(state)
+        record_decision(app, state, decision)
+    return decision
+
+
+def record_decision(app: App, state: State, decision: Decision) -> None:
+    """Commit the hold when it is decided: a crash afterwards leaves a promise that a later tick ends.
+
+    A database that cannot be written stops every beginning, but no release.
+    """
+    if decision.hold == state.hold:
+        return
+    around = next((span for span in merge_windows(state.windows) if span.covers(app.now)), None)
+    try:
+        with transaction(app.db):
+            set_hold(app.db, decision.hold, decision.reason, app.now, around.starts_at if around else None)
+            append_journal(
+                app.db, at=app.now, command=RECONCILE_COMMAND, reason=decision.reason, state=state, outcome="decided"
+            )
+            queue_due_invites(app)
+    except StoreError as refused:
+        if decision.hold is not None:
+            raise
+        app.exit_codes.append(refused.exit_code)
+        app.warn_hourly(f"smartcharge: {refused}")
+    if decision.hold is not None and not app.controls_battery():
+        print_intended_hold(app, decision.hold.until, decision.reason)
+
+
+def _report_result(app: App, state: State, decision: Decision, result: BatteryResult) -> None:
+    """Write down and say what came of it, and stand back where the battery is somebody else's."""
+    if result.ending is BatteryOutcome.WAITING:
+        report_lockout(app, RECONCILE_COMMAND, f"{result.lockout} has the battery: nothing is written until it is over")
+        return
+    resolve_lockout(app, RECONCILE_COMMAND)
+    if result.ending is BatteryOutcome.SETTLING:
+        app.detail("the battery rests, but an unanswered command may still take effect: it is read again")
+        return
+    if result.ending in {BatteryOutcome.HELD_BY_OTHERS, BatteryOutcome.BY_HAND}:
+        _start_manual_override(app, state, result)
+        return
+    mode, reserve_pct = result.reading.mode or "", round(result.reading.reserve_pct or 0)
+    settings_read = settings_text(BatterySettings(mode, reserve_pct))
+    until = f" until {local_time(decision.hold.until, app.policy.cheap_period.zone)}" if decision.hold else ""
+    _journal_result(app, decision.reason, outcome=str(result.ending), detail=f"{settings_read}{until}")
+    app.say(f"{local_time(app.now, app.policy.cheap_period.zone)} Powerwall in {settings_read}{until}: "
+              f"{decision.reason.sentence}")  # fmt: skip
+
+
+def _start_manual_override(app: App, state: State, result: BatteryResult) -> None:
+    """Leave this window to whoever set the battery, say so, and end what is still ours."""
+    around = next((span for span in merge_windows(state.windows) if span.covers(app.now)), None)
+    until = (last_slot_end(around.ends_at) if around else _hold_end(state)) + SLOT
+    zone = app.policy.cheap_period.zone
+    was = "was held by somebody before" if result.ending is BatteryOutcome.HELD_BY_OTHERS else "was changed by hand"
+    with transaction(app.db):
+        save_manual_override(app.db, app.now, until)
+        set_hold(app.db, None, Reason.STOOD_DOWN, app.now)
+        append_journal(
+            app.db, at=app.now, command=RECONCILE_COMMAND, reason=Reason.STOOD_DOWN, outcome=str(result.ending),
+            detail=f"the battery {was}",
+        )  # fmt: skip
+        queue_due_invites(app)
+    app.say(f"{local_time(app.now, zone)} the Powerwall {was} (it reads {_reading_text(result)}): smartcharge stands down "  # noqa: E501
+              f"until {local_time(until, zone)}; `smartcharge resume` ends that")  # fmt: skip
+    if load_battery_memory(app.db).owned:
+        decide_and_apply(app)
+
+
+def _hold_end(state: State) -> datetime:
+    return state.hold.until if state.hold else state.now
+
+
+def _reading_text(result: BatteryResult) -> str:
+    return settings_text(BatterySettings(result.reading.mode or "", round(result.reading.reserve_pct or 0)))
+
+
+def _journal_result(
+    app: App, reason: Reason, *, outcome: str, error: str | None = None, detail: str | None = None
+) -> None:
+    """One journal row for what happened; a failure that repeats itself is written once."""
+    last = load_last_journal_row(app.read_only_db, RECONCILE_COMMAND)
+    if error and last and (last.outcome, last.error) == (outcome, error):
+        return
+    try:
+        with transaction(app.db):
+            append_journal(
+                app.db,
+                at=app.now,
+                command=RECONCILE_COMMAND,
+                reason=reason,
+                outcome=outcome,
+                error=error,
+                detail=detail,
+            )
+    except StoreError as refused:
+        app.exit_codes.append(refused.exit_code)

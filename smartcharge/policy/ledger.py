@@ -1,0 +1,431 @@
+"""The ledger's values: what each half hour was, what flowed in it and where that is known from, and what it cost.
+
+The saving, defined once: for each half hour that was paid at the cheap rate outside the cheap period, the energy
+into the car and the house battery times the difference of the two rates. What was lost is shown apart.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from itertools import chain
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from smartcharge.policy.energy import (
+    Basis,
+    CompletedDispatch,
+    Energy,
+    EnergyFlow,
+    LedgerInputs,
+    battery_flows,
+    charged_half_hours,
+    energy_by_half_hour,
+    half_hour_starts,
+    metered_flows,
+    overlap_with_half_hour,
+    presumed_flows,
+    usable_readings,
+    weakest_basis,
+)
+from smartcharge.policy.polling import MINUTE
+from smartcharge.policy.replay import ReplayedMinute
+from smartcharge.policy.slots import DAY, SLOT, Span, slot_start
+
+SAVING_DEFINITION = (
+    "The saving: for each half hour paid at the cheap rate outside the nightly cheap period, the kWh into the car "
+    "and the house battery, times the difference between the standard and the cheap rate."
+)
+"""The definition as it is printed wherever a saving is shown."""
+
+
+class Loss(StrEnum):
+    """What was lost in a half hour: the battery was filled at the standard rate, or not at the cheap one."""
+
+    HELD_AT_STANDARD_RATE = "held without a cheap slot"
+    CHEAP_SLOT_MISSED = "cheap slot missed"
+
+
+class TariffRates(Struct, frozen=True):
+    """Prices of the tariff, pence per kWh."""
+
+    cheap_pence: float
+    standard_pence: float
+
+    @property
+    def difference_pence(self) -> float:
+        """What a kWh is cheaper by."""
+        return self.standard_pence - self.cheap_pence
+
+
+class LedgerEntry(Struct, frozen=True):
+    """One settlement half hour, UTC.
+
+    planned: a planned window covered part of it, and was not withdrawn before that part began. started: the car
+    charged in it, by what its charger told. held: how long a hold stood in it. extension: held without a plan, on the
+    car's word alone. completed: whether the supplier says that it dispatched; None: it has not said (yet).
+    night: inside the cheap period. cheap: paid at the cheap rate, as far as is known. car: into the car; battery:
+    into the house battery while held; None: nobody looked. is_over: it lies behind us, so that it can be judged.
+    in_shadow: nothing was set from here, beside another controller: held is what would have been.
+    """
+
+    starts_at: datetime
+    planned: bool = False
+    started: bool = False
+    held: timedelta = timedelta(0)
+    extension: bool = False
+    completed: bool | None = None
+    night: bool = False
+    cheap: bool = False
+    car: Energy | None = None
+    battery: Energy | None = None
+    is_over: bool = True
+    in_shadow: bool = False
+
+    @property
+    def ends_at(self) -> datetime:
+        """When the next one begins."""
+        return self.starts_at + SLOT
+
+    @property
+    def kwh(self) -> float:
+        """Into the car and the house battery together, as far as is known."""
+        return sum(energy.kwh for energy in (self.car, self.battery) if energy is not None)
+
+    @property
+    def basis(self) -> Basis | None:
+        """Where the money of this half hour is known from; None where no energy is known.
+
+        Outside the night, which rate applies is known only once the supplier has said whether it dispatched.
+        """
+        known = [energy.basis for energy in (self.car, self.battery) if energy is not None]
+        if known and self.completed is None and not self.night:
+            return Basis.ESTIMATED
+        return weakest_basis(known)
+
+    @property
+    def saves(self) -> bool:
+        """Whether it was cheap where it would not have been cheap anyway."""
+        return self.cheap and not self.night
+
+    @property
+    def loss(self) -> Loss | None:
+        """What was lost in it, if anything; what was not set from here is nothing that we lost."""
+        if self.in_shadow:
+            return None
+        if self.battery is not None and self.battery.kwh > 0 and not self.cheap:
+            return Loss.HELD_AT_STANDARD_RATE
+        if self.saves and self.is_over and self.held < SLOT / 2:
+            return Loss.CHEAP_SLOT_MISSED
+        return None
+
+    def cost_pence(self, rates: TariffRates) -> float:
+        """What its energy cost at the rate that applied."""
+        return self.kwh * (rates.cheap_pence if self.cheap else rates.standard_pence)
+
+    def cost_at_standard_rate_pence(self, rates: TariffRates) -> float:
+        """What the same energy would have cost at the standard rate."""
+        return self.kwh * rates.standard_pence
+
+    def saving_pence(self, rates: TariffRates) -> float:
+        """What it saved, by the one definition."""
+        return self.kwh * rates.difference_pence if self.saves else 0.0
+
+    @property
+    def loss_kwh(self) -> float:
+        """What the battery took at the standard rate; of a missed half hour nobody knows what it would have taken."""
+        return self.battery.kwh if self.battery is not None and self.loss is Loss.HELD_AT_STANDARD_RATE else 0.0
+
+    def loss_pence(self, rates: TariffRates) -> float:
+        """What filling the battery at the standard rate cost too much."""
+        return self.loss_kwh * rates.difference_pence
+
+
+class LedgerTotals(Struct, frozen=True):
+    """Sums over half hours; energies by where they are known from, firmest first, those that occur.
+
+    held: for how long. cheap: half hours paid at the cheap rate outside the night. basis: where the money is
+    known from, None where no energy is. held_without_cheap, cheap_missed: half hours with that leak. Pence are
+    None where no prices are configured. in_shadow: whether some were lived in another controller's shadow; what would
+    have been held in those, and what was saved in them, is in no other sum of holds, savings and leaks.
+    """
+
+    held: timedelta = timedelta(0)
+    cheap: int = 0
+    extensions: int = 0
+    car: tuple[Energy, ...] = ()
+    battery: tuple[Energy, ...] = ()
+    basis: Basis | None = None
+    held_at_standard_rate: int = 0
+    held_at_standard_rate_kwh: float = 0.0
+    cheap_slots_missed: int = 0
+    cost_pence: float | None = None
+    cost_at_standard_rate_pence: float | None = None
+    saving_pence: float | None = None
+    loss_pence: float | None = None
+    in_shadow: bool = False
+    would_have_held: timedelta = timedelta(0)
+    shadow_saving_pence: float | None = None
+
+    @property
+    def kwh(self) -> float:
+        """Into the car and the house battery together, whatever it is known from."""
+        return sum(energy.kwh for energy in (*self.car, *self.battery))
+
+
+def sum_entries(entries: Iterable[LedgerEntry], rates: TariffRates | None) -> LedgerTotals:
+    """Add up half hours; rates None: without money."""
+    found = tuple(entries)
+    ours, others = _split_by_shadow(found)
+    leaks = [each.loss for each in found]
+    sums = LedgerTotals(
+        held=sum((each.held for each in ours), timedelta(0)),
+        cheap=sum(each.saves for each in found),
+        extensions=sum(each.extension for each in ours),
+        car=_sum_by_basis(each.car for each in found),
+        battery=_sum_by_basis(each.battery for each in found),
+        basis=weakest_basis(each.basis for each in found if each.kwh > 0),
+        held_at_standard_rate=leaks.count(Loss.HELD_AT_STANDARD_RATE),
+        held_at_standard_rate_kwh=sum(each.loss_kwh for each in found),
+        cheap_slots_missed=leaks.count(Loss.CHEAP_SLOT_MISSED),
+        in_shadow=bool(others),
+        would_have_held=sum((each.held for each in others), timedelta(0)),
+    )
+    return sums if rates is None else _with_prices(sums, found, rates)
+
+
+def _with_prices(sums: LedgerTotals, entries: Iterable[LedgerEntry], rates: TariffRates) -> LedgerTotals:
+    found = tuple(entries)
+    ours, others = _split_by_shadow(found)
+    return replace(
+        sums,
+        cost_pence=sum(each.cost_pence(rates) for each in found),
+        cost_at_standard_rate_pence=sum(each.cost_at_standard_rate_pence(rates) for each in found),
+        saving_pence=sum(each.saving_pence(rates) for each in ours),
+        shadow_saving_pence=sum(each.saving_pence(rates) for each in others) if others else None,
+        loss_pence=sum(each.loss_pence(rates) for each in found),
+    )
+
+
+def _split_by_shadow(entries: Iterable[LedgerEntry]) -> tuple[list[LedgerEntry], list[LedgerEntry]]:
+    """Those in which it was for us to set the battery, and those in another controller's shadow."""
+    parts: tuple[list[LedgerEntry], list[LedgerEntry]] = [], []
+    for each in entries:
+        parts[each.in_shadow].append(each)
+    return parts
+
+
+def local_days_span(first: date, last: date, zone: str) -> Span:
+    """The local days from one to another, both included; each has 46, 48 or 50 half hours."""
+    begins, ends = (datetime.combine(day, time(), ZoneInfo(zone)) for day in (first, last + DAY))
+    return Span(begins.astimezone(UTC), ends.astimezone(UTC))
+
+
+def _sum_by_basis(energies: Iterable[Energy | None]) -> tuple[Energy, ...]:
+    known = [energy for energy in energies if energy is not None]
+    found = {basis: [each.kwh for each in known if each.basis is basis] for basis in Basis}
+    return tuple(Energy(sum(amounts), basis) for basis, amounts in found.items() if amounts)
+
+
+def billed_flows(dispatches: Iterable[CompletedDispatch]) -> Iterator[EnergyFlow]:
+    """The energy of dispatches at home, where the supplier names one."""
+    for each in dispatches:
+        if each.at_home and each.energy_kwh is not None:
+            yield EnergyFlow(each.span, each.energy_kwh, Basis.BILLED)
+
+
+def resolve_overlaps(completed: Iterable[CompletedDispatch]) -> tuple[CompletedDispatch, ...]:
+    """Where dispatches overlap, the one that was told last replaces the others whole.
+
+    A supplier cuts its spans anew while it adds to them. Of one answer, the longer stands.
+    """
+    return tuple(each for overlapping in _group_overlapping(completed) for each in _pick_latest(overlapping))
+
+
+def _group_overlapping(completed: Iterable[CompletedDispatch]) -> Iterator[list[CompletedDispatch]]:
+    """Dispatches that overlap, together."""
+    group: list[CompletedDispatch] = []
+    for each in sorted(completed, key=lambda each: (each.starts_at, each.ends_at)):
+        if group and each.starts_at >= max(other.ends_at for other in group):
+            yield group
+            group = []
+        group.append(each)
+    if group:
+        yield group
+
+
+def _pick_latest(overlapping: Iterable[CompletedDispatch]) -> list[CompletedDispatch]:
+    kept: list[CompletedDispatch] = []
+    for each in sorted(overlapping, key=_precedence, reverse=True):
+        if not any(each.starts_at < other.ends_at and other.starts_at < each.ends_at for other in kept):
+            kept.append(each)
+    return kept
+
+
+def _precedence(each: CompletedDispatch) -> tuple[datetime, timedelta, datetime]:
+    return each.last_reported_at, each.ends_at - each.starts_at, each.starts_at
+
+
+COMPLETED_LISTED_FOR = timedelta(hours=12)
+"""So far back reaches the supplier's list of what it has dispatched."""
+ZERO_DURATION = timedelta(0)
+
+
+def build_ledger(facts: LedgerInputs, span: Span) -> tuple[LedgerEntry, ...]:
+    """One entry for every half hour that the span touches, in the order of time."""
+    within = Span(slot_start(span.starts_at), span.ends_at)
+    readings, promised = usable_readings(facts.chargers), _intended_half_hours(facts, within)
+    planned, charged, held = (
+        _planned_half_hours(facts, within),
+        charged_half_hours(readings, promised),
+        _held_by_half_hour(facts, within),
+    )
+    completed_in = _completed_half_hours(facts.completed, within)
+    car = energy_by_half_hour(chain(metered_flows(readings), presumed_flows(readings, promised, facts.now)), within)
+    car |= energy_by_half_hour(billed_flows(resolve_overlaps(facts.completed)), within)
+    battery = energy_by_half_hour(battery_flows(facts.holds, facts.batteries, facts.now), within)
+
+    def entry(start: datetime) -> LedgerEntry:
+        night, completed = facts.cheap_period.containing(start) is not None, completed_in.get(start)
+        assumed = completed is None and start in planned and start in charged
+        return LedgerEntry(
+            starts_at=start,
+            planned=start in planned,
+            started=start in charged,
+            held=held.get(start, ZERO_DURATION),
+            extension=start in promised and start not in planned and not night,
+            completed=completed,
+            night=night,
+            cheap=night or completed is True or assumed,
+            car=car.get(start),
+            battery=battery.get(start),
+            is_over=start + SLOT <= facts.now,
+        )
+
+    return tuple(entry(start) for start in half_hour_starts(within, within))
+
+
+def _planned_half_hours(facts: LedgerInputs, within: Span) -> set[datetime]:
+    """Half hours for which a window stood when its part of them began."""
+    return {
+        start
+        for each in facts.planned
+        for start in half_hour_starts(Span(each.starts_at, each.ends_at), within)
+        if each.withdrawn_at is None or each.withdrawn_at > max(each.starts_at, start)
+    }
+
+
+def _held_by_half_hour(facts: LedgerInputs, within: Span) -> dict[datetime, timedelta]:
+    """How long a hold stood in each half hour, one that was released late to its very end."""
+    held: dict[datetime, timedelta] = {}
+    for each in facts.holds:
+        stood = Span(each.opened_at, each.closed_at or facts.now)
+        for start in half_hour_starts(stood, within):
+            held[start] = held.get(start, ZERO_DURATION) + overlap_with_half_hour(stood, start)
+    return held
+
+
+def _intended_half_hours(facts: LedgerInputs, within: Span) -> set[datetime]:
+    """Half hours that holds were meant for; what a late release adds is not."""
+    ends = ((each.opened_at, min(each.until, each.closed_at or facts.now)) for each in facts.holds)
+    return {start for opened_at, end in ends for start in half_hour_starts(Span(opened_at, end), within)}
+
+
+def _completed_half_hours(told: Sequence[CompletedDispatch], within: Span) -> dict[datetime, bool]:
+    """Whether the supplier says that it dispatched here, for the half hours of which it has said anything.
+
+    It says so an hour or more after, and lists what it has dispatched for twelve hours.
+    """
+    denied = {start: False for each in told for start in _skipped_half_hours(each, within)}
+    elsewhere = {start: False for each in told if not each.at_home for start in half_hour_starts(each.span, within)}
+    here = {
+        start: True for each in resolve_overlaps(told) if each.at_home for start in half_hour_starts(each.span, within)
+    }
+    return denied | elsewhere | here
+
+
+def _skipped_half_hours(later: CompletedDispatch, within: Span) -> Iterator[datetime]:
+    """Half hours that the supplier's list reached back over when it first told of a later dispatch."""
+    reach = Span(later.first_reported_at - COMPLETED_LISTED_FOR, later.starts_at)
+    return (start for start in half_hour_starts(reach, within) if reach.starts_at <= start <= later.starts_at - SLOT)
+
+
+SHADOW_CHECK_VALID_FOR = DAY
+"""So long does a look speak for the half hours after it in which Tesla gave no answer."""
+
+
+def mark_shadow_entries(
+    entries: Iterable[LedgerEntry], checked_at: Iterable[datetime], set_at: Iterable[datetime]
+) -> Iterator[LedgerEntry]:
+    """The entries, in the order of time, with those marked that were lived in the shadow.
+
+    looks: when the Powerwall was looked at from there, or should have been. deeds: when it was set from here, or
+    should have been. What comes first in a half hour speaks for all of it, and where nothing does, what came last.
+    """
+    pending = sorted([*((at, True) for at in checked_at), *((at, False) for at in set_at)], reverse=True)
+    latest: tuple[datetime, bool] | None = None
+    for each in entries:
+        while pending and pending[-1][0] < each.starts_at:
+            latest = pending.pop()
+        if pending and pending[-1][0] < each.ends_at:
+            latest = pending.pop()
+        at, is_check = latest or (each.starts_at, False)
+        yield replace(each, in_shadow=is_check and each.ends_at - at <= SHADOW_CHECK_VALID_FOR)
+
+
+class SavingsDifference(Struct, frozen=True):
+    """What one course of a day is worth against another; an estimate.
+
+    kwh: what the house battery would have taken in more. pence: what would have been saved more. Negative: less.
+    usual: whether a half hour's own energy was not known everywhere, and the usual one of the day had to do.
+    """
+
+    kwh: float
+    pence: float
+    usual: bool
+
+
+def savings_difference(
+    entries: Sequence[LedgerEntry], was: Iterable[ReplayedMinute], now: Iterable[ReplayedMinute], rates: TariffRates
+) -> SavingsDifference | None:
+    """Price the minutes that are held more or less; None where nobody knows what a held minute takes.
+
+    A kWh into the house battery saves the difference of the rates in a half hour that is cheap outside the night,
+    loses as much in any other by day, and changes nothing by night. The car's own energy is the same either way.
+    """
+    more = _held_minutes_by_slot(now)
+    more.subtract(_held_minutes_by_slot(was))
+    usual_kwh = _kwh_per_held_minute(entries)
+    kwh = pence = 0.0
+    guessed = False
+    for entry in entries:
+        if not (count := more[entry.starts_at]):
+            continue
+        own_kwh = _kwh_per_held_minute([entry])
+        guessed = guessed or own_kwh is None
+        each_kwh = usual_kwh if own_kwh is None else own_kwh
+        if each_kwh is None:
+            return None
+        kwh += count * each_kwh
+        pence += count * each_kwh * rates.difference_pence * _savings_sign(entry)
+    return SavingsDifference(kwh, pence, guessed)
+
+
+def _held_minutes_by_slot(ticks: Iterable[ReplayedMinute]) -> Counter[datetime]:
+    """Minutes held, by half hour."""
+    return Counter(slot_start(tick.at) for tick in ticks if tick.hold is not None)
+
+
+def _kwh_per_held_minute(entries: Iterable[LedgerEntry]) -> float | None:
+    """What the house battery took in a held minute (kWh), as far as it was measured."""
+    known = [(each.battery.kwh, each.held) for each in entries if each.battery is not None and each.held]
+    held = sum((held for _, held in known), timedelta(0))
+    return sum(kwh for kwh, _ in known) / (held / MINUTE) if known else None
+
+
+def _savings_sign(entry: LedgerEntry) -> int:
+    if entry.night:
+        return 0
+    return 1 if entry.cheap else -1

@@ -1,0 +1,214 @@
+"""A Tesla Powerwall through Tesla's cloud, over the unmodified pypowerwall.
+
+What the library returns proves nothing, and its conveniences fill gaps with zeros; so the raw answers are
+read here, and a missing field stays missing. Its own way of closing a session is never used: it logs out.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from smartcharge.errors import ConfigurationError, NotConfirmedError, RatePlanMissingError
+from smartcharge.policy.battery import (
+    FULL_RESERVE_PCT,
+    MODE_AUTONOMOUS,
+    MODE_BACKUP,
+    MODE_SELF_CONSUMPTION,
+    BatteryFacts,
+    BatteryReading,
+)
+from smartcharge.providers.tesla.parse import parse_battery_facts, parse_battery_reading, unwrap_response
+from smartcharge.providers.tesla.pypowerwall import (
+    NO_SITE_TEXT,
+    WRONG_SITE_TEXT,
+    LogCapture,
+    get_connected_site,
+    list_battery_sites,
+    open_cloud_session,
+    translate_library_errors,
+)
+from smartcharge.providers.tesla.tokens import TESLA_SERVICE
+
+CLOUD_SITE_FILE = ".pypowerwall.site"
+CLOUD_MODES = (MODE_BACKUP, MODE_AUTONOMOUS, MODE_SELF_CONSUMPTION)
+HTTP_GONE = 410
+CLOUD_TIMEOUT_SECONDS = 5
+
+
+class CloudBattery:
+    """One site's battery; a context that holds one conversation, under the caller's lock.
+
+    site_id: Tesla's number of the energy site; None where the library's own site file, or there being only
+    one, decides. auth_folder: where the library keeps its files. timeout_seconds: for each step of a
+    connection; only `budget.share` bounds the whole. place: the file that the site was configured in.
+    now (UTC): an access token that lasts beyond it is used even on a full disk; None: a full disk refuses.
+    """
+
+    def __init__(
+        self,
+        *,
+        email: str,
+        site_id: str | None,
+        auth_folder: Path,
+        timeout_seconds: int = CLOUD_TIMEOUT_SECONDS,
+        place: str = "configuration",
+        now: datetime | None = None,
+    ) -> None:
+        self._now = now
+        self._email = email
+        self._site_id = int(site_id) if site_id else None
+        self._folder = auth_folder
+        self._timeout_seconds = timeout_seconds
+        self._place = place
+        self._session = ExitStack()
+        self._powerwall: Any = None
+        self._gateway: object = None
+        self._site_file_content: bytes | None = None
+
+    def __enter__(self) -> Self:
+        """Connect: 2 requests, or 3 where no site is named anywhere."""
+        file = self._folder / CLOUD_SITE_FILE
+        self._site_file_content = file.read_bytes() if file.exists() else None
+        with ExitStack() as opened:
+            talk = open_cloud_session(self._email, self._site_id, self._folder, self._timeout_seconds, self._now)
+            self._powerwall, heard = opened.enter_context(talk)
+            with translate_library_errors():
+                self._require_battery(heard)
+            self._session = opened.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the conversation, and make sure of the sign-in that the library leaves behind."""
+        self._session.__exit__(kind, failure, trace)
+
+    def read(self) -> BatteryReading:
+        """2 requests: the settings, and the live state with the outside powers.
+
+        Raises `Unreachable`, `Throttled` or `SignInRefused` where the settings cannot be had. Without the
+        live state, powers, state of energy and capacity are None.
+        """
+        with translate_library_errors() as heard:
+            site = self._settings(heard)
+            live = unwrap_response(self._powerwall.client.get_site_power(force=True))
+            self._require_same_site()
+        return parse_battery_reading(site, live)
+
+    def read_settings(self) -> BatteryReading:
+        """1 request: the settings alone; raises as `read` does. What was not asked for is None."""
+        with translate_library_errors() as heard:
+            return parse_battery_reading(self._settings(heard), None)
+
+    def facts(self) -> BatteryFacts:
+        """2 requests: the settings, and the account's sites; raises as `read` does."""
+        with translate_library_errors() as heard:
+            return parse_battery_facts(self._settings(heard), sites=len(list_battery_sites(self._powerwall)))
+
+    def set_mode(self, mode: str) -> None:
+        """2 requests. Raises `RatePlanMissing` where Tesla answers 410, `NotConfirmed` for any mode but the three."""
+        if mode not in CLOUD_MODES:
+            raise NotConfirmedError(
+                "the Powerwall cannot be asked for an operation mode of that name", service=TESLA_SERVICE
+            )
+        self._command(lambda powerwall: powerwall.set_mode(mode), needs_rate_plan=mode == MODE_AUTONOMOUS)
+
+    def set_reserve_pct(self, reserve_pct: int) -> None:
+        """2 requests; app scale, 0-100 %, of which Tesla takes 0-80 and 100."""
+        if not 0 <= reserve_pct <= FULL_RESERVE_PCT:
+            raise NotConfirmedError(
+                f"the Powerwall cannot be asked for a reserve of {reserve_pct} %", service=TESLA_SERVICE
+            )
+        self._command(lambda powerwall: powerwall.set_reserve(reserve_pct))
+
+    def _settings(self, heard: LogCapture) -> Mapping[str, object]:
+        site = unwrap_response(self._powerwall.client.get_site_config(force=True))
+        self._require_same_site()
+        if site is None:
+            raise heard.trouble()
+        return site
+
+    def _command(self, command: Callable[[Any], object], *, needs_rate_plan: bool = False) -> None:
+        with translate_library_errors() as heard:
+            # Without the gateway's number the library would write to the first battery of the account.
+            if not self._powerwall.din():
+                raise heard.trouble(otherwise="Tesla does not say which gateway this is, so nothing was written")
+            self._require_same_site()
+            result = command(self._powerwall)
+            if "BatteryNotFound" in str(result):
+                raise self._misfit("has no battery with this gateway")
+            _require_accepted(result, heard, needs_rate_plan=needs_rate_plan)
+
+    def _require_battery(self, heard: LogCapture) -> None:
+        site = get_connected_site(self._powerwall)
+        if site is None and NO_SITE_TEXT in heard.said:
+            raise self._misfit("has no energy site")
+        if site is None and WRONG_SITE_TEXT in heard.said:
+            raise self._misfit("has no site of this number")
+        if site is None:
+            raise heard.trouble()
+        if site.get("resource_type") != "battery":
+            raise self._misfit("has no Powerwall at this site")
+        is_named = self._site_id is not None or (self._folder / CLOUD_SITE_FILE).exists()
+        if not is_named and len(list_battery_sites(self._powerwall)) > 1:
+            raise self._misfit("has more than one site")
+        self._gateway = site.get("gateway_id")
+
+    def _require_same_site(self) -> None:
+        """Refuse another house's site than the one connected to, and undo that the library wrote it down for good.
+
+        Where a site's address answers 404, the library goes over to its successor, which is right where it has the
+        same gateway, and else to the one other site of the account.
+        """
+        site = get_connected_site(self._powerwall)
+        if site is None or site.get("gateway_id") == self._gateway:
+            return
+        file = self._folder / CLOUD_SITE_FILE
+        if self._site_file_content is None:
+            file.unlink(missing_ok=True)
+        else:
+            file.write_bytes(self._site_file_content)
+        raise self._misfit("no longer shows the site that it had a moment ago")
+
+    def _misfit(self, problem: str) -> ConfigurationError:
+        """Tell the owner which sites there are; 1 request."""
+        known = ", ".join(f"{number} ({name})" for number, name in list_battery_sites(self._powerwall))
+        right = f"It should be one of {known}." if known else "Sign in with the account that owns the Powerwall."
+        file = self._folder / CLOUD_SITE_FILE
+        if self._site_id is None and file.exists():
+            return ConfigurationError(
+                f"the Tesla account {problem}", place=str(file), right=f"Delete the file. {right}"
+            )
+        told = f"does not name one Powerwall: the Tesla account {problem}"
+        key = "tesla.energy_site_id" if known else "tesla.account_email"
+        return ConfigurationError(told, place=self._place, key=key, right=right)
+
+
+def list_cloud_sites(
+    *, email: str, auth_folder: Path, timeout_seconds: int = CLOUD_TIMEOUT_SECONDS
+) -> tuple[tuple[int, str], ...]:
+    """The sites with a Powerwall that this sign-in may see, number and name; 3 requests. Raises as entering does."""
+    with open_cloud_session(email, None, auth_folder, timeout_seconds) as (powerwall, heard):
+        if (
+            get_connected_site(powerwall) is None
+            and NO_SITE_TEXT not in heard.said
+            and WRONG_SITE_TEXT not in heard.said
+        ):
+            raise heard.trouble()
+        with translate_library_errors():
+            return list_battery_sites(powerwall)
+
+
+def _require_accepted(result: object, heard: LogCapture, *, needs_rate_plan: bool) -> None:
+    """Raise unless the library's answer is free of errors, which is the most that it can prove."""
+    if isinstance(result, Mapping) and "error" not in result:
+        return
+    told = f"HTTP {result['error']}" if isinstance(result, Mapping) else ""
+    if needs_rate_plan and heard.status(told) == HTTP_GONE:
+        raise RatePlanMissingError(
+            "Tesla refuses time-based control: the Tesla app holds no rate plan", service=TESLA_SERVICE
+        )
+    raise heard.trouble(told, otherwise="Tesla did not take the command")

@@ -1,0 +1,1 @@
+"""The report of a day or a month: loading, lanes, chart, page and text."""

@@ -1,0 +1,321 @@
+"""A day's picture, gathered from the memory: nothing is asked, nothing is written."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from msgspec.structs import replace
+
+from smartcharge.app import App
+from smartcharge.formatting import MODE_NAMES
+from smartcharge.jobs.shadow import SHADOW_COMMAND
+from smartcharge.policy.battery import MODE_BACKUP, BatteryOutcome
+from smartcharge.policy.ledger import LedgerEntry, Loss, mark_shadow_entries
+from smartcharge.policy.model import BatteryLevel, ChargerReading, ChargerState
+from smartcharge.policy.slots import Span
+from smartcharge.report.model import ChartLane, ChartMark, ChartPoint, DayChart, MarkStyle
+from smartcharge.report.words import DayView, count_text, hours_text, kwh_text, times_text
+from smartcharge.store.control import HoldRow, load_hold_history
+from smartcharge.store.dispatches import DispatchRow, load_dispatch_history
+from smartcharge.store.journal import JournalRow, load_journal
+from smartcharge.store.readings import load_battery_levels, load_charger_readings
+from smartcharge.store.services import Alert, load_open_alerts
+
+WATTS_PER_KW = 1000
+LEVEL_LANE_TOP_PCT = 100.0
+MIN_CAR_LANE_TOP_KW = 7.4
+"""A single-phase charger's most: days with less are drawn to the same scale."""
+READING_VALID_FOR = timedelta(minutes=35)
+"""A reading stands for the time up to the next, unless that took longer than a half hour's questions lie apart."""
+LAST_READING_LENGTH = timedelta(minutes=1)
+STYLE_BY_CHARGER_STATE = {
+    ChargerState.CHARGING: MarkStyle.CHARGING,
+    ChargerState.IDLE: MarkStyle.IDLE,
+    ChargerState.UNKNOWN: MarkStyle.UNKNOWN,
+}
+RESTING_OUTCOMES = {"written", "already at rest"}
+OTHER_CONTROL_OUTCOMES = {
+    str(BatteryOutcome.BY_HAND),
+    str(BatteryOutcome.HELD_BY_OTHERS),
+    str(BatteryOutcome.WAITING),
+    "waiting",
+}
+
+
+def car_lane(view: DayView, rows: Sequence[ChargerReading]) -> ChartLane:
+    """The car's power; readings that say the same one after the other are one stretch."""
+    marks = tuple(_car_mark(view, run, until) for run, until in _group_readings(rows))
+    top = max((row.watts or 0 for row in rows), default=0) / WATTS_PER_KW
+    return ChartLane("Car", marks, top=max(top, MIN_CAR_LANE_TOP_KW), unit="kW")
+
+
+def battery_level_lane(view: DayView, rows: Sequence[BatteryLevel]) -> ChartLane:
+    """The battery's state of energy, where it was read anyway."""
+    marks, run = [], list[ChartPoint]()
+    points = [ChartPoint(row.at, row.soe_pct) for row in rows if row.soe_pct is not None]
+    for point, following in zip(points, [*points[1:], None], strict=False):
+        run.append(point)
+        if following is None or following.at - point.at > READING_VALID_FOR:
+            marks.append(_battery_level_mark(view, tuple(run)))
+            run = []
+    return ChartLane("Battery level", tuple(marks), top=LEVEL_LANE_TOP_PCT, unit="%")
+
+
+def battery_requested_lane(view: DayView, rows: Iterable[HoldRow]) -> ChartLane:
+    """When the holding stance was wanted of the battery; at other times it is left at rest."""
+    ends = ((row, row.closed_at or view.past_part.ends_at) for row in rows)
+    marks = (
+        view.span_mark(MarkStyle.ASKED, row.opened_at, end, "backup, reserve 100 %")
+        for row, end in ends
+        if row.opened_at < end
+    )
+    return ChartLane("Battery asked", tuple(marks))
+
+
+def battery_confirmed_lane(view: DayView, rows: Iterable[JournalRow]) -> ChartLane:
+    """How the battery stood, as it was read back; each reading stands until the next."""
+    told = [(row.at, *told) for row in rows if (told := parse_settings_entry(row)) is not None]
+    changes = [
+        each for before, each in zip([None, *told], told, strict=False) if before is None or before[1:] != each[1:]
+    ]
+    marks = []
+    for (at, look, what), until in zip(
+        changes, [*(each[0] for each in changes[1:]), view.past_part.ends_at], strict=False
+    ):
+        if look is not None and view.span.starts_at < until and at < view.span.ends_at:
+            marks.append(view.span_mark(look, at, until, what))
+    return ChartLane("Battery confirmed", tuple(marks))
+
+
+def parse_settings_entry(row: JournalRow) -> tuple[MarkStyle | None, str] | None:
+    """What a row of the journal says of how the battery was set from here; None where it says nothing of it.
+
+    The look is None where nobody knows any more.
+    """
+    detail = row.detail or ""
+    if row.command == "midnight-reset":
+        return (MarkStyle.REST, detail) if row.outcome in RESTING_OUTCOMES else None
+    if row.command != "reconcile":
+        return None
+    if row.outcome == BatteryOutcome.CONFIRMED:
+        words = detail.partition(" until ")[0]
+        return (MarkStyle.BACKUP if words.startswith(MODE_NAMES[MODE_BACKUP]) else MarkStyle.REST), words
+    if row.outcome == "failed":
+        return MarkStyle.DOUBT, f"not confirmed: {row.error or ''}"
+    if row.outcome in OTHER_CONTROL_OUTCOMES:
+        return MarkStyle.HAND, detail
+    return (None, "") if row.outcome == "waited" else None
+
+
+def _group_readings(rows: Sequence[ChargerReading]) -> Iterator[tuple[list[ChargerReading], datetime]]:
+    """Readings of one state without a gap between them, each with the moment up to which it stands."""
+    run: list[ChargerReading] = []
+    for row, following in zip(rows, [*rows[1:], None], strict=False):
+        run.append(row)
+        if following is None or following.at - row.at > READING_VALID_FOR:
+            yield run, row.at + LAST_READING_LENGTH
+            run = []
+        elif following.state is not row.state:
+            yield run, following.at
+            run = []
+
+
+def _car_mark(view: DayView, run: Sequence[ChargerReading], until: datetime) -> ChartMark:
+    first, last = run[0], run[-1]
+    known = [row.watts for row in run if row.watts is not None]
+    points = tuple(ChartPoint(row.at, row.watts / WATTS_PER_KW) for row in run if row.watts is not None)
+    if first.state is ChargerState.UNKNOWN:
+        what = f"the charger was not known: {last.why or 'no answer'}"
+        points = ()
+    elif first.state is ChargerState.IDLE:
+        what = "the car drew no power"
+    else:
+        low, high = (f"{watts / WATTS_PER_KW:.1f}" for watts in (min(known, default=0), max(known, default=0)))
+        what = f"the car drew {low if low == high else f'{low} to {high}'} kW"
+    if points:
+        points = (*points, ChartPoint(until, points[-1].value))
+    return view.span_mark(
+        STYLE_BY_CHARGER_STATE[first.state],
+        first.at,
+        until,
+        f"{what} ({count_text(len(run), 'reading')})",
+        points=points,
+    )
+
+
+def _battery_level_mark(view: DayView, run: Sequence[ChartPoint]) -> ChartMark:
+    first, last = run[0], run[-1]
+    what = f"level {first.value:.0f} %" if len(run) == 1 else f"level from {first.value:.0f} to {last.value:.0f} %"
+    return view.span_mark(MarkStyle.LEVEL, first.at, last.at, what, points=tuple(run))
+
+
+PLANNED_KIND = "planned"
+
+
+def rate_lane(view: DayView, entries: Iterable[LedgerEntry]) -> ChartLane:
+    """When the cheap rate applied, and why; half hours that are alike are one stretch."""
+    marks = []
+    for (look, what), alike in groupby(entries, _rate_style):
+        if look is not None:
+            found = list(alike)
+            marks.append(view.span_mark(look, found[0].starts_at, found[-1].ends_at, what))
+    return ChartLane("Rate", tuple(marks))
+
+
+def plan_lane(view: DayView, rows: Iterable[DispatchRow]) -> ChartLane:
+    """Every window and every revision of it that was ever planned for this day, in the order they were seen."""
+    planned = sorted((row for row in rows if row.kind == PLANNED_KIND), key=lambda row: (row.first_seen_at, row.id))
+    return ChartLane("Plan", tuple(_plan_mark(view, row) for row in planned), note="every revision, as it came")
+
+
+def hold_lane(view: DayView, rows: Iterable[HoldRow], entries: Sequence[LedgerEntry]) -> ChartLane:
+    """What was held, which part of it on the car's word alone, and when it was let go."""
+    return ChartLane("Hold", tuple(mark for row in rows for mark in _hold_marks(view, row, entries)))
+
+
+def _rate_style(entry: LedgerEntry) -> tuple[MarkStyle | None, str]:
+    if entry.night:
+        return MarkStyle.NIGHT, "night rate"
+    if entry.loss is Loss.HELD_AT_STANDARD_RATE:
+        return MarkStyle.DEAR, "held at the standard rate"
+    missed = ", and not held" if entry.loss is Loss.CHEAP_SLOT_MISSED else ""
+    if entry.cheap and entry.completed:
+        return MarkStyle.CHEAP, f"cheap, the supplier says{missed}"
+    return (MarkStyle.CHEAP_UNCONFIRMED, f"cheap as planned, not yet confirmed{missed}") if entry.cheap else (None, "")
+
+
+def _plan_mark(view: DayView, row: DispatchRow) -> ChartMark:
+    look, status = MarkStyle.LIVE, ""
+    if row.withdrawn_at is not None:
+        look = MarkStyle.REPLACED if row.superseded_by else MarkStyle.WITHDRAWN
+        status = (
+            f", {'replaced by a revision' if row.superseded_by else 'withdrawn'} at {view.clock_text(row.withdrawn_at)}"
+        )
+    about = f", about {kwh_text(row.energy_kwh)}" if row.energy_kwh else ""
+    what = f"window seen at {view.clock_text(row.first_seen_at)}{about}{status}"
+    return view.span_mark(look, row.starts_at, row.ends_at, what, label=view.span_text(row.starts_at, row.ends_at))
+
+
+def _hold_marks(view: DayView, row: HoldRow, entries: Iterable[LedgerEntry]) -> Iterator[ChartMark]:
+    """A hold in its parts; one that was ended as soon as it began is a release alone."""
+    stands = "" if row.closed_at else f", stands until {view.clock_text(row.hold.until)}"
+    would = ""
+    for (in_shadow, extra), part in _split_hold(Span(row.opened_at, row.closed_at or row.hold.until), entries):
+        would = "would have been " if in_shadow else ""
+        look = MarkStyle.WOULD_HOLD if in_shadow else MarkStyle.EXTENSION if extra else MarkStyle.HOLD
+        more = " more, as the car went on" if extra else ""
+        what = f"{would}held for {hours_text(part.ends_at - part.starts_at)}{more}{stands}"
+        yield view.span_mark(look, part.starts_at, part.ends_at, what)
+    if row.closed_at and row.closed_reason and view.span.covers(row.closed_at):
+        yield view.moment_mark(MarkStyle.RELEASE, row.closed_at, f"{would}released: {row.closed_reason.sentence}")
+
+
+def _split_hold(held: Span, entries: Iterable[LedgerEntry]) -> Iterator[tuple[tuple[bool, bool], Span]]:
+    """The stretches of a hold, told apart by whether they lie in the shadow, and rest on the car's word alone."""
+    touched = [each for each in entries if each.starts_at < held.ends_at and held.starts_at < each.ends_at]
+    for kind, alike in groupby(touched, lambda each: (each.in_shadow, each.extension)):
+        found = list(alike)
+        yield kind, Span(max(found[0].starts_at, held.starts_at), min(found[-1].ends_at, held.ends_at))
+
+
+MAIL_COMMAND = "send-invites"
+SENT_OUTCOME, FAILED_OUTCOME = "sent", "failed"
+PROBLEM_OUTCOMES = {"trouble", FAILED_OUTCOME}
+RESOLVED_TEXTS = {"well again": "well again", "waited": "the battery is free again"}
+
+
+def mail_lane(view: DayView, rows: Iterable[JournalRow]) -> ChartLane:
+    """Invites, and what else went out."""
+    sent = (row for row in rows if row.command == MAIL_COMMAND and row.outcome == SENT_OUTCOME)
+    return ChartLane("Mail", tuple(view.moment_mark(MarkStyle.MAIL, row.at, row.detail or "sent") for row in sent))
+
+
+def problem_lane(view: DayView, rows: Iterable[JournalRow], open_alerts: Iterable[Alert]) -> ChartLane:
+    """What was told as trouble or noted as failed, what became well again, and what goes on."""
+    return ChartLane("Trouble", (*_problem_marks(view, rows), *_open_alert_marks(view, open_alerts)))
+
+
+def is_problem_entry(row: JournalRow) -> bool:
+    """Whether a row tells that something went wrong, or that an outside power had the battery."""
+    return row.outcome in PROBLEM_OUTCOMES or row.outcome == "waiting"
+
+
+def _problem_marks(view: DayView, rows: Iterable[JournalRow]) -> Iterator[ChartMark]:
+    seen_texts: set[tuple[object, ...]] = set()
+    for row in rows:
+        words = row.error or row.detail or row.outcome
+        if (
+            is_problem_entry(row) and (row.at, words) not in seen_texts
+        ):  # what failed and was told of at once is one trouble
+            seen_texts.add((row.at, words))
+            yield view.moment_mark(MarkStyle.TROUBLE, row.at, f"{row.command}: {words}")
+        elif row.outcome in RESOLVED_TEXTS:
+            detail = f" ({row.detail})" if row.detail else ""
+            yield view.moment_mark(MarkStyle.WELL, row.at, f"{row.command}: {RESOLVED_TEXTS[row.outcome]}{detail}")
+
+
+def _open_alert_marks(view: DayView, alerts: Iterable[Alert]) -> Iterator[ChartMark]:
+    for alert in alerts:
+        if alert.since < view.past_part.ends_at:
+            what = f"{alert.command}: {alert.kind}, {times_text(alert.count)} so far"
+            yield view.span_mark(MarkStyle.TROUBLE, alert.since, view.past_part.ends_at, what)
+
+
+SHADOW_DEFINITION = (
+    "In another controller's shadow (control.shadow) nothing is set from here. What would have been held then is no "
+    "hold, and what was saved is no saving of this program: both are shown apart, and are in no other figure of "
+    "holds, savings and leaks. Which half hours these were is known from the looks at the Powerwall in the journal."
+)
+"""Printed wherever such half hours are among those that are told of."""
+
+
+def mark_entries_from_journal(entries: Iterable[LedgerEntry], noted: Sequence[JournalRow]) -> tuple[LedgerEntry, ...]:
+    """The entries, with those marked that were lived in the shadow. noted: the journal, from a day before them on."""
+    checked_at = [row.at for row in noted if row.command == SHADOW_COMMAND]
+    set_at = [
+        row.at for row in noted if (described := parse_settings_entry(row)) is not None and described[0] is not None
+    ]
+    return tuple(mark_shadow_entries(entries, checked_at, set_at))
+
+
+def is_hold_in_shadow(row: HoldRow, entries: Iterable[LedgerEntry]) -> bool:
+    """Whether what is told of a hold begins in the shadow."""
+    return next((each.in_shadow for each in entries if row.opened_at < each.ends_at), False)
+
+
+SETTINGS_LOOK_BACK = timedelta(days=3)
+"""How far back a stance that still stood at midnight is looked for."""
+MAX_LANE_MARKS = 50
+"""So many of a lane are drawn and listed; a page stays a page, and `smartcharge history` tells the rest."""
+
+
+def load_day_chart(app: App, view: DayView, entries: Sequence[LedgerEntry]) -> DayChart:
+    """Everything that the memory tells of a day, as lanes."""
+    db, since, until = app.read_only_db, view.span.starts_at, view.span.ends_at
+    held, noted = load_hold_history(db, since, until), load_journal(db, since=since, until=until)
+    lanes = (
+        rate_lane(view, entries),
+        plan_lane(view, load_dispatch_history(db, since, until, app.now)),
+        car_lane(view, load_charger_readings(db, since, until)),
+        hold_lane(view, held, entries),
+        battery_requested_lane(view, [row for row in held if not is_hold_in_shadow(row, entries)]),
+        battery_confirmed_lane(view, load_journal(db, since=since - SETTINGS_LOOK_BACK, until=until)),
+        battery_level_lane(view, load_battery_levels(db, since, until)),
+        mail_lane(view, noted),
+        problem_lane(view, noted, load_open_alerts(db)),
+    )
+    now = app.now if view.span.covers(app.now) else None
+    return DayChart(view.span, view.zone, tuple(limit_lane_marks(view, lane) for lane in lanes), now)
+
+
+def limit_lane_marks(view: DayView, lane: ChartLane) -> ChartLane:
+    """A lane with no more marks than a page bears; the last one stands for the rest."""
+    if len(lane.marks) <= MAX_LANE_MARKS:
+        return lane
+    shown, rest = lane.marks[: MAX_LANE_MARKS - 1], lane.marks[MAX_LANE_MARKS - 1 :]
+    return replace(lane, marks=(*shown, _remaining_marks(view, rest)))
+
+
+def _remaining_marks(view: DayView, marks: Sequence[ChartMark]) -> ChartMark:
+    first, last = min(mark.span.starts_at for mark in marks), max(mark.span.ends_at for mark in marks)
+    return view.span_mark(MarkStyle.MORE, first, last, f"{len(marks)} more; `smartcharge history` tells them all")

@@ -1,0 +1,219 @@
+"""The holds: at most one is open, and a closed one stays."""
+
+import sqlite3
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from smartcharge.policy.battery import BatteryMemory, BatterySettings
+from smartcharge.policy.decide import MAX_TRUSTED_CLOCK_LEAD, is_clock_implausible
+from smartcharge.policy.model import Hold, HoldKind, ManualOverride, Pause, Policy, Reason, State
+from smartcharge.policy.slots import last_noon
+from smartcharge.store.dispatches import load_windows
+from smartcharge.store.journal import load_newest_journal_at
+from smartcharge.store.times import format_instant, format_optional_instant, parse_instant, parse_optional_instant
+
+
+class HoldRow(Struct, frozen=True):
+    """A hold as stored, open or closed.
+
+    because: the rule that opened it or last changed it. window_start: start of the contiguous window it
+    belongs to, where known. closed_at: None while it is open.
+    """
+
+    id: int
+    hold: Hold
+    opened_at: datetime
+    reason: Reason
+    window_start: datetime | None = None
+    closed_at: datetime | None = None
+    closed_reason: Reason | None = None
+
+
+def load_open_hold(db: sqlite3.Connection) -> HoldRow | None:
+    """Give the open hold, if there is one."""
+    row = db.execute("SELECT * FROM holds WHERE closed_at IS NULL").fetchone()
+    return None if row is None else _hold_from_row(row)
+
+
+def set_hold(
+    db: sqlite3.Connection, new_hold: Hold | None, reason: Reason, now: datetime, window_start: datetime | None = None
+) -> None:
+    """Open, change in place, or close: afterwards `to` is what is held; if it already is, nothing is written."""
+    open_hold = load_open_hold(db)
+    if open_hold is None and new_hold is not None:
+        _insert_hold(db, new_hold, reason, now, window_start)
+    elif open_hold is not None and new_hold is None:
+        _close_hold(db, open_hold.id, reason, now)
+    elif open_hold is not None and new_hold is not None and open_hold.hold != new_hold:
+        _update_hold(db, open_hold.id, new_hold, reason, window_start)
+
+
+def hold_duration(db: sqlite3.Connection, since: datetime, now: datetime) -> timedelta:
+    """Add up how long was held between `since` and `now`; an open hold counts up to now."""
+    spans = ((max(h.opened_at, since), min(h.closed_at or now, now)) for h in load_hold_history(db, since, now))
+    return sum((end - start for start, end in spans if start < end), timedelta(0))
+
+
+def load_hold_history(db: sqlite3.Connection, since: datetime, until: datetime) -> tuple[HoldRow, ...]:
+    """Give the holds that stood at any time in [since, until), the open one among them, oldest first."""
+    rows = db.execute(
+        "SELECT * FROM holds WHERE COALESCE(closed_at, '~') > ? AND opened_at < ? ORDER BY opened_at, id",
+        (format_instant(since), format_instant(until)),
+    )
+    return tuple(_hold_from_row(row) for row in rows)
+
+
+def _insert_hold(
+    db: sqlite3.Connection, new_hold: Hold, reason: Reason, now: datetime, window_start: datetime | None
+) -> None:
+    db.execute(
+        "INSERT INTO holds (opened_at, until, kind, because, window_start) VALUES (?, ?, ?, ?, ?)",
+        (
+            format_instant(now),
+            format_instant(new_hold.until),
+            new_hold.kind,
+            reason,
+            format_optional_instant(window_start),
+        ),
+    )
+
+
+def _update_hold(
+    db: sqlite3.Connection, row: int, new_hold: Hold, reason: Reason, window_start: datetime | None
+) -> None:
+    db.execute(
+        "UPDATE holds SET until = ?, kind = ?, because = ?, window_start = COALESCE(?, window_start) WHERE id = ?",
+        (format_instant(new_hold.until), new_hold.kind, reason, format_optional_instant(window_start), row),
+    )
+
+
+def _close_hold(db: sqlite3.Connection, row: int, reason: Reason, now: datetime) -> None:
+    db.execute("UPDATE holds SET closed_at = ?, closed_because = ? WHERE id = ?", (format_instant(now), reason, row))
+
+
+def _hold_from_row(row: sqlite3.Row) -> HoldRow:
+    return HoldRow(
+        id=row["id"],
+        hold=Hold(parse_instant(row["until"]), HoldKind(row["kind"])),
+        opened_at=parse_instant(row["opened_at"]),
+        reason=Reason[row["because"]],
+        window_start=parse_optional_instant(row["window_start"]),
+        closed_at=parse_optional_instant(row["closed_at"]),
+        closed_reason=None if row["closed_because"] is None else Reason[row["closed_because"]],
+    )
+
+
+def load_battery_memory(db: sqlite3.Connection) -> BatteryMemory:
+    """Give what is remembered; before the first write that is nothing."""
+    row = db.execute("SELECT * FROM battery").fetchone()
+    if row is None:
+        return BatteryMemory()
+    return BatteryMemory(
+        owned_since=parse_optional_instant(row["owned_since"]),
+        owns_mode=bool(row["owns_mode"]),
+        owns_reserve=bool(row["owns_reserve"]),
+        settings_before=None
+        if row["before_mode"] is None
+        else BatterySettings(row["before_mode"], row["before_reserve_pct"]),
+        confirmed_mode=row["confirmed_mode"],
+        confirmed_reserve_pct=row["confirmed_reserve_pct"],
+        in_doubt_since=parse_optional_instant(row["in_doubt_since"]),
+        unverified_until=parse_optional_instant(row["unproven_until"]),
+        timed_hold_until=parse_optional_instant(row["leased_until"]),
+        rate_plan_missing=bool(row["rate_plan_missing"]),
+        midnight_reset_at=parse_optional_instant(row["rested_at"]),
+    )
+
+
+def save_battery_memory(db: sqlite3.Connection, memory: BatteryMemory) -> None:
+    """Remember this instead; what is remembered already is not written again."""
+    values = _battery_columns(memory)
+    row = db.execute(f"SELECT {', '.join(values)} FROM battery").fetchone()  # noqa: S608  # our own names
+    if row is None or tuple(row) != tuple(values.values()):
+        places = ", ".join(f":{column}" for column in values)
+        db.execute(
+            f"INSERT OR REPLACE INTO battery (id, {', '.join(values)}) VALUES (1, {places})",  # noqa: S608  # as above
+            values,
+        )
+
+
+def _battery_columns(memory: BatteryMemory) -> dict[str, str | int | None]:
+    return {
+        "owned_since": format_optional_instant(memory.owned_since),
+        "owns_mode": int(memory.owns_mode),
+        "owns_reserve": int(memory.owns_reserve),
+        "before_mode": memory.settings_before.mode if memory.settings_before else None,
+        "before_reserve_pct": memory.settings_before.reserve_pct if memory.settings_before else None,
+        "confirmed_mode": memory.confirmed_mode,
+        "confirmed_reserve_pct": memory.confirmed_reserve_pct,
+        "in_doubt_since": format_optional_instant(memory.in_doubt_since),
+        "unproven_until": format_optional_instant(memory.unverified_until),
+        "leased_until": format_optional_instant(memory.timed_hold_until),
+        "rate_plan_missing": int(memory.rate_plan_missing),
+        "rested_at": format_optional_instant(memory.midnight_reset_at),
+    }
+
+
+def save_pause(db: sqlite3.Connection, now: datetime, until: datetime | None) -> None:
+    """Let nothing new begin until then; None: until resumed."""
+    db.execute(
+        """
+        INSERT INTO owner (id, paused_since, paused_until) VALUES (1, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET paused_since = excluded.paused_since, paused_until = excluded.paused_until
+        """,
+        (format_instant(now), format_optional_instant(until)),
+    )
+
+
+def clear_pause_and_override(db: sqlite3.Connection) -> None:
+    """End the pause and the stand-down."""
+    db.execute("DELETE FROM owner")
+
+
+def save_manual_override(db: sqlite3.Connection, at: datetime, until: datetime) -> None:
+    """Leave the window that `at` lies in to whoever set the battery, at least until then."""
+    db.execute(
+        """
+        INSERT INTO owner (id, stood_down_at, stood_down_until) VALUES (1, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET
+            stood_down_at = excluded.stood_down_at, stood_down_until = excluded.stood_down_until
+        """,
+        (format_instant(at), format_instant(until)),
+    )
+
+
+def load_pause(db: sqlite3.Connection) -> Pause | None:
+    """Give the pause, over or not."""
+    row = db.execute("SELECT paused_until FROM owner WHERE paused_since IS NOT NULL").fetchone()
+    return None if row is None else Pause(parse_optional_instant(row["paused_until"]))
+
+
+def load_manual_override(db: sqlite3.Connection) -> ManualOverride | None:
+    """Give the stand-down, over or not."""
+    row = db.execute("SELECT stood_down_at, stood_down_until FROM owner WHERE stood_down_at IS NOT NULL").fetchone()
+    return (
+        None
+        if row is None
+        else ManualOverride(parse_instant(row["stood_down_at"]), parse_instant(row["stood_down_until"]))
+    )
+
+
+def load_state(db: sqlite3.Connection, now: datetime, policy: Policy) -> State:
+    """Put together what is stored; the charger is UNKNOWN. Writes nothing."""
+    held = load_open_hold(db)
+    return State(
+        now=now,
+        policy=policy,
+        windows=load_windows(db, now),
+        hold=None if held is None else held.hold,
+        pause=load_pause(db),
+        stand_down=load_manual_override(db),
+        held_since_noon=hold_duration(db, last_noon(now, policy.cheap_period.zone), now),
+        clock_is_doubtful=is_clock_doubtful(db, now),
+    )
+
+
+def is_clock_doubtful(db: sqlite3.Connection, now: datetime) -> bool:
+    """Whether the run's instant lies before what was written down already."""
+    return is_clock_implausible(now, load_newest_journal_at(db, now + MAX_TRUSTED_CLOCK_LEAD))

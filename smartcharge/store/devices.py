@@ -1,0 +1,124 @@
+"""How fresh the plan is, one row a device, and what the supplier says of the device."""
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec import Struct
+
+from smartcharge.policy.model import RegisteredDevice
+from smartcharge.store.database import transaction
+from smartcharge.store.times import format_instant, format_optional_instant, parse_optional_instant
+
+
+class DeviceRow(Struct, frozen=True):
+    """A device and its freshness. watched, boosting, state: as in `Device`. failures: running. requests: ever sent."""
+
+    device: str
+    watched: bool
+    boosting: bool = False
+    state: str | None = None
+    asked_at: datetime | None = None
+    last_ok_at: datetime | None = None
+    failures: int = 0
+    last_error: str | None = None
+    requests: int = 0
+
+
+def load_devices(db: sqlite3.Connection) -> tuple[DeviceRow, ...]:
+    """Give every device ever seen, watched or not."""
+    return tuple(
+        DeviceRow(
+            device=row["device"],
+            watched=bool(row["watched"]),
+            boosting=bool(row["boosting"]),
+            state=row["state"],
+            asked_at=parse_optional_instant(row["asked_at"]),
+            last_ok_at=parse_optional_instant(row["last_ok_at"]),
+            failures=row["failures"],
+            last_error=row["last_error"],
+            requests=row["requests"],
+        )
+        for row in db.execute("SELECT * FROM fetches ORDER BY device")
+    )
+
+
+def load_supplier_asked_at(db: sqlite3.Connection, until: datetime | None = None) -> datetime | None:
+    """Give the moment the supplier was last asked for anything, whatever came of it.
+
+    until: stamps beyond it are passed over: a clock that ran ahead leaves some that stay for long.
+    """
+    row = db.execute(
+        """
+        SELECT MAX(asked_at) AS at
+        FROM (SELECT asked_at FROM fetches UNION ALL SELECT asked_at FROM services WHERE service = 'kraken')
+        WHERE :until IS NULL OR asked_at <= :until
+        """,
+        {"until": format_optional_instant(until)},
+    ).fetchone()
+    return parse_optional_instant(row["at"])
+
+
+def record_devices(db: sqlite3.Connection, devices: Iterable[RegisteredDevice]) -> None:
+    """Keep what the supplier says of every registered device; one it no longer names is no longer watched."""
+    named = {device.id: (int(device.watched), int(device.boosting), device.state) for device in devices}
+    known = {
+        row["device"]: (row["watched"], row["boosting"], row["state"])
+        for row in db.execute("SELECT device, watched, boosting, state FROM fetches")
+    }
+    removed = {device: (0, 0, state) for device, (_, _, state) in known.items() if device not in named}
+    changed = {device: facts for device, facts in {**named, **removed}.items() if known.get(device) != facts}
+    if changed:
+        with transaction(db):
+            for device, (watched, boosting, state) in changed.items():
+                db.execute(
+                    """
+                    INSERT INTO fetches (device, watched, boosting, state) VALUES (?, ?, ?, ?)
+                    ON CONFLICT (device) DO UPDATE SET
+                        watched = excluded.watched, boosting = excluded.boosting, state = excluded.state
+                    """,
+                    (device, watched, boosting, state),
+                )
+
+
+def record_plan_fetch(
+    db: sqlite3.Connection, device: str, now: datetime, *, ok: bool, error: str | None = None, requests: int = 0
+) -> None:
+    """Note that a device's plan was asked for at `now`; a failure leaves the freshness as it was.
+
+    error: one line, without secrets. requests: that the answer took, counted here to save a row elsewhere.
+    A device unknown so far is a watched one, or it would not have been asked for.
+    """
+    at = format_instant(now)
+    db.execute(
+        """
+        INSERT INTO fetches (device, watched, asked_at, last_ok_at, failures, last_error, requests)
+        VALUES (:device, 1, :at, CASE WHEN :ok THEN :at END, NOT :ok, :error, :requests)
+        ON CONFLICT (device) DO UPDATE SET
+            asked_at = :at,
+            last_ok_at = CASE WHEN :ok THEN :at ELSE last_ok_at END,
+            failures = CASE WHEN :ok THEN 0 ELSE failures + 1 END,
+            last_error = :error,
+            requests = requests + :requests
+        """,
+        {"device": device, "at": at, "ok": ok, "error": None if ok else error, "requests": requests},
+    )
+
+
+def load_idle_forecast(db: sqlite3.Connection) -> str:
+    """What was foreseen with the latest answer, as `foresee` was given it; "" where nothing was."""
+    row = db.execute("SELECT foreseen FROM fetches WHERE foreseen IS NOT NULL").fetchone()
+    return row["foreseen"] if row else ""
+
+
+def save_idle_forecast(db: sqlite3.Connection, text: str) -> None:
+    """Keep until when there is nothing to do, in a row that the answer writes anyway; where there is none, nowhere."""
+    row = db.execute("SELECT device FROM fetches ORDER BY watched DESC, device LIMIT 1").fetchone()
+    if row:
+        db.execute(
+            """
+            UPDATE fetches SET foreseen = CASE WHEN device = :device THEN :text END
+            WHERE device = :device OR foreseen IS NOT NULL
+            """,
+            {"device": row["device"], "text": text},
+        )
