@@ -31,17 +31,17 @@ FUNCTIONS = {
     "a function inside has its own": ("def f():\n def g():\n  if a: pass", 0, 0),
 }
 
-FILE_LINES, FUNCTION_LINES, BRANCH_POINTS, NESTING = 250, 40, 10, 3
+FILE_LINES, FUNCTION_LINES, BRANCH_POINTS, NESTING = 600, 60, 10, 3
 CLOCKS = {
     *("datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today", "datetime.date.today"),
     *("time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.ctime", "time.strftime"),
     *("uuid.uuid1", "email.utils.localtime", "email.utils.formatdate", "email.utils.make_msgid"),
 }
 CLOCK_IN_SQL = ("current_timestamp", "current_date", "current_time", "'now'", "unixepoch()")
-BROAD = {
-    "guard": "one place maps the unforeseen to an exit code",
-    "adapters.charger_zappi": "pymyenergi raises anything, TypeError where a name look-up failed",
-    "adapters._powerwall_session": "pypowerwall raises anything",
+BROAD_HANDLERS = {
+    "console": "one place turns an unforeseen error into an exit code",
+    "providers.myenergi": "pymyenergi raises anything, TypeError where a name look-up failed",
+    "providers.tesla.pypowerwall": "pypowerwall raises anything",
 }
 
 
@@ -54,29 +54,28 @@ def test_the_clock_is_read_in_one_place() -> None:
 
 @pytest.mark.parametrize("text", CLOCK_READINGS.values(), ids=CLOCK_READINGS)
 def test_a_reading_of_the_clock_is_noticed(text: str) -> None:
-    assert len(list(clock_reads(module_from_text("core.decide", text)))) == 1
+    assert len(list(clock_reads(module_from_text("policy.decide", text)))) == 1
 
 
 @pytest.mark.parametrize(("text", "branch_points", "levels"), FUNCTIONS.values(), ids=FUNCTIONS)
 def test_functions_are_measured_as_meant(text: str, branch_points: int, levels: int) -> None:
-    function = next(find_functions(module_from_text("core.decide", text)))
+    function = next(find_functions(module_from_text("policy.decide", text)))
     assert (count_branches(function), nesting_depth(function)) == (branch_points, levels)
 
 
 def test_broad_handlers_stand_only_at_the_borders() -> None:
     found = [module.name for module in load_modules().values() for _ in broad_handlers(module)]
-    assert sorted(set(found)) == sorted(BROAD)
-    assert found.count("guard") == 1
+    assert sorted(set(found)) == sorted(BROAD_HANDLERS)
+    assert found.count("console") == 1
 
 
-def test_only_the_log_prints() -> None:
-    assert [name for name, m in load_modules().items() for node in ast.walk(m.tree) if _is_call(node, "print")] == [
-        "log"
-    ]
+def test_only_the_console_prints() -> None:
+    printing = {name for name, m in load_modules().items() for node in ast.walk(m.tree) if _is_call(node, "print")}
+    assert printing == {"console"}
 
 
 @pytest.mark.parametrize("module", load_modules().values(), ids=load_modules())
-def test_nothing_grows_beyond_its_ceiling(module: Module) -> None:
+def test_files_and_functions_stay_within_the_limits(module: Module) -> None:
     measures = [f"{module.at(1)} {module.lines} lines"] if module.lines > FILE_LINES else []
     assert measures + [offence for function in find_functions(module) for offence in too_large(module, function)] == []
 
