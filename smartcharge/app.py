@@ -22,6 +22,7 @@ from smartcharge.policy.battery import BatterySettings
 from smartcharge.policy.model import Policy
 from smartcharge.policy.slots import CheapPeriod
 from smartcharge.providers.protocols import Battery, Charger, InviteWriter, Mailer, ReportPageWriter, Tariff
+from smartcharge.providers.tesla import BatteryAddress, connect_battery
 from smartcharge.store.database import is_on_disk, open_store
 from smartcharge.store.devices import load_idle_forecast
 from smartcharge.store.services import add_request_counts, load_service
@@ -59,36 +60,24 @@ def connect_charger(config: Config, count: RequestCounter, *, host: str | None) 
     )
 
 
-def connect_battery(config: Config, now: datetime, folder: Path | None = None) -> Battery:
+def connect_configured_battery(config: Config, now: datetime, folder: Path | None = None) -> Battery:
     """The Powerwall, on the configured way; with the tokens of another folder where a new sign-in is to be proven."""
-    tesla, folder = config.tesla, folder or config.auth_folder
-    if tesla and tesla.backend == "fleetapi":
-        from smartcharge.providers.tesla.fleet import FleetBattery
-
-        return FleetBattery(site_id=tesla.energy_site_id, folder=folder, now=now, place=str(config.path))
-    if tesla and tesla.backend == "v1r":
-        return _connect_gateway(config, tesla, now)
-    from smartcharge.providers.tesla.cloud import CloudBattery
-
-    if tesla is None or tesla.account_email is None:
+    if config.tesla is None:
         raise _missing_key_error(config, "tesla.account_email", "Give your Tesla address.")
-    return CloudBattery(
-        email=tesla.account_email,
-        site_id=tesla.energy_site_id,
-        auth_folder=folder,
-        now=now,
-        place=str(config.path),
-    )
+    return connect_battery(battery_address(config, config.tesla, folder), now, place=str(config.path))
 
 
-def _connect_gateway(config: Config, tesla: TeslaConfig, now: datetime) -> Battery:
-    from smartcharge.providers.tesla.gateway import GatewayBattery
-
-    return GatewayBattery(
-        host=tesla.gateway_host or "",
-        password=_reveal_or_none(tesla.gateway_password) or "",
-        key=config.tesla_credentials_file,
-        now=now,
+def battery_address(config: Config, tesla: TeslaConfig, folder: Path | None = None) -> BatteryAddress:
+    """What the configuration says of the way to the Powerwall; folder: as in `connect_configured_battery`."""
+    is_gateway = tesla.backend == "v1r"
+    return BatteryAddress(
+        backend=tesla.backend,
+        site=None if is_gateway else tesla.energy_site_id,
+        auth_folder=folder or config.auth_folder,
+        account_email=tesla.account_email,
+        gateway_host=(tesla.gateway_host or "") if is_gateway else None,
+        gateway_password=_reveal_or_none(tesla.gateway_password),
+        key_file=config.tesla_credentials_file if is_gateway else None,
     )
 
 
@@ -330,12 +319,12 @@ class App:
     def battery(self) -> Battery:
         """The house battery; enter it to talk. The caller holds the lock."""
         self.prepare_network()
-        return connect_battery(self.config, self.now)
+        return connect_configured_battery(self.config, self.now)
 
     def battery_with_tokens_from(self, folder: Path) -> Battery:
         """The same battery with the tokens of another folder, where a new sign-in is to be proven."""
         self.prepare_network()
-        return connect_battery(self.config, self.now, folder)
+        return connect_configured_battery(self.config, self.now, folder)
 
     @cached_property
     def mailer(self) -> Mailer:

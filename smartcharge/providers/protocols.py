@@ -49,8 +49,12 @@ class Charger(Protocol):
 class Battery(Protocol):
     """A house battery whose operation mode and backup reserve can be set.
 
-    A context: entering connects, leaving ends the conversation; the caller holds the one lock throughout.
+    A context: entering connects, leaving ends the session; the caller holds the one lock throughout.
     """
+
+    @property
+    def site(self) -> str:
+        """Which battery it is: Tesla's number of the energy site, or the gateway's DIN. Empty until connected."""
 
     def __enter__(self) -> Self:
         """Connect. Raises as above, and `ConfigurationRefused` where the site or account is not there."""

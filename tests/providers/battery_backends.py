@@ -8,9 +8,7 @@ import pytest
 
 from smartcharge.errors import AppError
 from smartcharge.providers.protocols import Battery
-from smartcharge.providers.tesla.cloud import CloudBattery
-from smartcharge.providers.tesla.fleet import FleetBattery
-from smartcharge.providers.tesla.gateway import GatewayBattery
+from smartcharge.providers.tesla import BatteryAddress, connect_battery
 from smartcharge.simulator.simulator import Simulator
 
 BACKENDS = ("cloud", "fleetapi", "v1r")
@@ -39,34 +37,31 @@ class BackendCase:
     def command(self) -> str:
         return "write" if self.backend == "v1r" else "operation"
 
-    def battery(self, timeout_seconds: int = 5) -> Battery:
-        """The battery's adapter."""
+    def address(self, site: str | None = None) -> BatteryAddress:
+        """How to reach the battery; site: which one it has to be."""
         house = self.simulator.house
-        if self.backend == "v1r":
-            return GatewayBattery(
-                host=house.gateway_host,
-                password=house.gateway_password,
-                key=self.folder / "tedapi_rsa_private.pem",
-                now=self.simulator.now,
-                timeout_seconds=timeout_seconds,
-            )
-        if self.backend == "fleetapi":
-            return FleetBattery(site_id=str(house.site_id), folder=self.folder, timeout_seconds=timeout_seconds)
-        return CloudBattery(
-            email=house.tesla_email,
-            site_id=str(house.site_id),
+        return BatteryAddress(
+            backend=self.backend,
+            site=site,
             auth_folder=self.folder,
-            timeout_seconds=timeout_seconds,
+            account_email=house.tesla_email,
+            gateway_host=house.gateway_host,
+            gateway_password=house.gateway_password,
+            key_file=self.folder / "tedapi_rsa_private.pem",
         )
+
+    def battery(self) -> Battery:
+        """The battery's provider."""
+        return connect_battery(self.address(), self.simulator.now)
 
     @property
     def written(self) -> list[str | int | bool]:
         """What was written to the battery."""
         return [write.value for write in self.simulator.powerwall.writes]
 
-    def refusal(self, act: Callable[[Battery], object], *, timeout_seconds: int = 5) -> AppError:
+    def refusal(self, act: Callable[[Battery], object]) -> AppError:
         """How a conversation with one act fails."""
-        with pytest.raises(AppError) as raised, self.battery(timeout_seconds) as powerwall:
+        with pytest.raises(AppError) as raised, self.battery() as powerwall:
             act(powerwall)
         return raised.value
 

@@ -1,6 +1,7 @@
 """What every adapter of the battery must do, on each way to it: with the real library, against its pretend peer."""
 
 import gc
+from datetime import UTC, datetime
 from math import nan
 from pathlib import Path
 
@@ -9,9 +10,18 @@ from battery_backends import BACKENDS, BackendCase, read_once, write_mode
 from controlled_time_limit import Share, once_asked
 
 from smartcharge.deadline import DeadlineExceeded
-from smartcharge.errors import AppError, NotConfirmedError, SignInRefusedError, ThrottledError, UnreachableError
+from smartcharge.errors import (
+    AppError,
+    ConfigurationError,
+    NotConfirmedError,
+    SignInRefusedError,
+    ThrottledError,
+    UnreachableError,
+)
 from smartcharge.policy.battery import Lockout
+from smartcharge.providers.tesla import BatteryAddress, connect_battery
 from smartcharge.simulator.simulator import Simulator
+from smartcharge.simulator.tesla_gateway import GATEWAY_DIN
 
 
 @pytest.fixture(params=BACKENDS)
@@ -41,6 +51,32 @@ def test_a_healthy_battery_is_read_held_and_brought_back(backend_case: BackendCa
     )
     assert (held.soe_pct, held.lockouts, first.timed_hold_until) == (None, None, None)
     assert backend_case.written == ["backup", 100, "autonomous", 20]
+
+
+def test_the_battery_says_which_one_it_is(backend_case: BackendCase) -> None:
+    powerwall = backend_case.battery()
+    before = powerwall.site
+    with powerwall:
+        site = powerwall.site
+
+    assert before == ""
+    assert site == (GATEWAY_DIN if backend_case.backend == "v1r" else str(backend_case.simulator.house.site_id))
+    with connect_battery(backend_case.address(site), backend_case.simulator.now) as again:
+        assert again.site == site
+
+
+def test_another_battery_than_the_one_that_was_asked_for_is_refused(backend_case: BackendCase) -> None:
+    powerwall = connect_battery(backend_case.address("4711"), backend_case.simulator.now)
+
+    with pytest.raises(ConfigurationError):
+        powerwall.__enter__()
+    assert backend_case.written == []
+
+
+@pytest.mark.parametrize("backend", ["", "cloud", "fleetapi", "v1r", "local"])
+def test_an_address_without_what_its_backend_needs_is_refused(backend: str) -> None:
+    with pytest.raises(ConfigurationError):
+        connect_battery(BatteryAddress(backend=backend), datetime(2026, 11, 30, tzinfo=UTC))
 
 
 def test_no_reading_comes_from_a_cache(backend_case: BackendCase) -> None:

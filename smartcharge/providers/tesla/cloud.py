@@ -86,6 +86,12 @@ class CloudBattery:
         """End the conversation, and make sure of the sign-in that the library leaves behind."""
         self._session.__exit__(kind, failure, trace)
 
+    @property
+    def site(self) -> str:
+        """Tesla's number of the energy site; empty until connected."""
+        site = get_connected_site(self._powerwall) if self._powerwall is not None else None
+        return str(site["energy_site_id"]) if site and "energy_site_id" in site else ""
+
     def read(self) -> BatteryReading:
         """2 requests: the settings, and the live state with the outside powers.
 

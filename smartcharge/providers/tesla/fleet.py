@@ -162,6 +162,12 @@ class FleetBattery:
         """End the conversation, and make sure of the sign-in that the library leaves behind."""
         self._session.__exit__(kind, failure, trace)
 
+    @property
+    def site(self) -> str:
+        """Tesla's number of the energy site; empty until connected."""
+        site_id = getattr(get_fleet_client(self._powerwall), "site_id", None)
+        return "" if site_id is None else str(site_id)
+
     def read(self) -> BatteryReading:
         """2 requests: the settings, and the live state with the outside powers.
 

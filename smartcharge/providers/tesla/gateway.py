@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from smartcharge.errors import (
     AppError,
+    ConfigurationError,
     NotConfirmedError,
     SignInRefusedError,
     TimedHoldUnsupportedError,
@@ -224,13 +225,22 @@ EVENTS_UNSUPPORTED_TEXT = "unexpected response payload"
 class GatewayBattery:
     """One gateway's battery; a context that holds one conversation, under the caller's lock.
 
-    host: the gateway's address. key: the private key's file. now: the run's instant (UTC), by which a lease is
-    measured. timeout_seconds: for each step of a connection; only `budget.share` bounds the whole.
+    host: the gateway's address. key: the private key's file. now: the run's instant (UTC), by which a timed hold is
+    measured. din: the gateway that has to answer there; None for any. timeout_seconds: for each step of a connection;
+    only `deadline.time_limit` bounds the whole.
     """
 
     def __init__(
-        self, *, host: str, password: str, key: Path, now: datetime, timeout_seconds: int = GATEWAY_TIMEOUT_SECONDS
+        self,
+        *,
+        host: str,
+        password: str,
+        key: Path,
+        now: datetime,
+        din: str | None = None,
+        timeout_seconds: int = GATEWAY_TIMEOUT_SECONDS,
     ) -> None:
+        self._expected_din = din
         self._host = host
         self._password = password
         self._key = key
@@ -244,6 +254,7 @@ class GatewayBattery:
         with ExitStack() as opened:
             talk = open_gateway_session(self._host, self._password, self._key, self._timeout_seconds)
             self._powerwall = opened.enter_context(talk)
+            self._require_same_gateway()
             self._session = opened.pop_all()
         return self
 
@@ -252,6 +263,21 @@ class GatewayBattery:
     ) -> None:
         """Hang up."""
         self._session.__exit__(kind, failure, trace)
+
+    @property
+    def site(self) -> str:
+        """The gateway's DIN (its part and serial numbers), or its host where it does not say; empty until connected."""
+        if self._powerwall is None:
+            return ""
+        return str(getattr(self._powerwall.client.tedapi, "din", None) or self._host)
+
+    def _require_same_gateway(self) -> None:
+        if self._expected_din and self.site != self._expected_din:
+            raise ConfigurationError(
+                f"is the gateway {self.site}, not the gateway {self._expected_din}",
+                place=self._host,
+                right="Give the address of the right gateway.",
+            )
 
     def read(self) -> BatteryReading:
         """3 requests: the settings, the backup events, and the state of the battery and the grid.
