@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from smartcharge.errors import AppError, LockBusyError, to_one_line
 from smartcharge.files import write_private_file
+from smartcharge.regular_file import read_regular_file
 
 EXIT_OUTPUT_LOST = 1
 """The exit code of a run that could not write what it said."""
@@ -174,7 +175,7 @@ def should_report(config: Path, command: str, line: str, now: datetime) -> bool:
 def _load_reported(note: Path) -> dict[str, datetime]:
     """What was told, and when; nothing where that cannot be read."""
     with suppress(OSError, ValueError):
-        pairs = (line.split() for line in note.read_text(encoding="ascii").splitlines())
+        pairs = (line.split() for line in read_regular_file(note).decode("ascii").splitlines())
         told = {mark: datetime.fromisoformat(at) for mark, at in pairs}
         return told if all(at.tzinfo for at in told.values()) else {}
     return {}

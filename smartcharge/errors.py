@@ -73,6 +73,10 @@ class StoreError(AppError):
     exit_code = 4
 
 
+class LocksUnsupportedError(StoreError):
+    """The file system has no locks, so that two runs could not be kept apart; the owner must move the folder."""
+
+
 class SignInRefusedError(AppError):
     """A service refused the sign-in; asking again would not help, the owner must act."""
 

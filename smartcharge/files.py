@@ -1,6 +1,7 @@
 """Private files that survive a power cut: written aside, synced, renamed; locks that die with their process."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from smartcharge.errors import StoreError
+from smartcharge.errors import LocksUnsupportedError, StoreError
 
 PRIVATE_MODE = 0o600
 LOCK_POLL_SECONDS = 0.1
@@ -20,6 +21,13 @@ UNWRITABLE_FIX = (
     "a memory card that turns read-only by itself is usually worn out"
 )
 STALE_TEMP_SECONDS = 600
+UNWRITABLE_ERRNOS = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT}
+NO_LOCKS_ERRNOS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
+"""What flock(2) answers on a network file system that has no lock service."""
+NO_LOCKS_FIX = (
+    "Move it to a disk of this computer (database.path): "
+    "without locks two runs could give the Powerwall opposite commands"
+)
 
 
 def write_private_file(path: Path, content: bytes) -> None:
@@ -94,26 +102,63 @@ def make_file_private(path: Path) -> None:
 def file_lock(path: Path, *, wait_seconds: float) -> Iterator[bool]:
     """Hold a kernel lock on a file during the block; yields whether it was had within `wait_seconds`.
 
-    The kernel frees it when the process ends, however it ends. The wait is counted in naps, not by a
-    clock, so that a clock that jumps does no harm.
+    The kernel frees it when the process ends, however it ends. The wait is counted in naps, not by a clock, so that
+    a clock that jumps does no harm. Where nothing may be written, the lock file that is there is locked as it is, or
+    else its folder. Raises `LocksUnsupportedError` where the file system has no locks, `StoreError` where the folder
+    cannot be opened at all.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE)
-    except OSError as odd:
-        raise StoreError(f"{path.parent} cannot be written ({odd.strerror})", fix=UNWRITABLE_FIX) from odd
+        handle = _open_for_lock(path)
+    except OSError as error:
+        raise StoreError(f"{path.parent} cannot be written ({error.strerror})", fix=UNWRITABLE_FIX) from error
     try:
-        yield _try_lock(handle, round(wait_seconds / LOCK_POLL_SECONDS))
+        yield _try_lock(handle, path.parent, round(wait_seconds / LOCK_POLL_SECONDS))
     finally:
         os.close(handle)
 
 
-def _try_lock(handle: int, attempts: int) -> bool:
+def _open_for_lock(path: Path) -> int:
+    """Open the lock file, made where it is missing; on a read-only disk the file as it is, or its folder."""
+    common = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | common, PRIVATE_MODE)
+    except OSError as error:
+        if error.errno not in UNWRITABLE_ERRNOS:
+            raise
+    with contextlib.suppress(OSError):
+        return os.open(path, os.O_RDONLY | common)
+    return os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _try_lock(handle: int, folder: Path, attempts: int) -> bool:
     for _ in range(attempts + 1):
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             time.sleep(LOCK_POLL_SECONDS)
+        except OSError as error:
+            raise _translate_lock_error(error, folder) from error
         else:
             return True
     return False
+
+
+def require_locks(folder: Path) -> None:
+    """Raise `LocksUnsupportedError` where the file system of a folder has no locks; who holds one does not matter."""
+    with contextlib.suppress(FileNotFoundError, PermissionError, NotADirectoryError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise _translate_lock_error(error, folder) from error
+        finally:
+            os.close(handle)
+
+
+def _translate_lock_error(error: OSError, folder: Path) -> StoreError:
+    if error.errno in NO_LOCKS_ERRNOS:
+        return LocksUnsupportedError(f"the file system of {folder} has no file locks", fix=NO_LOCKS_FIX)
+    return StoreError(f"{folder} cannot be locked ({error.strerror})", fix=UNWRITABLE_FIX)

@@ -11,6 +11,8 @@ from datetime import datetime
 
 from smartcharge import __version__
 from smartcharge.config.find import config_file_candidates, file_signature
+from smartcharge.regular_file import open_regular_file, read_regular_file
+from smartcharge.store import HOLD_FILE_NAME
 
 CRON_COMMANDS = ("fetch-dispatches", "reconcile", "midnight-reset", "send-invites", "tick")
 """What cron runs, in the order in which it is kept how long each has nothing to do."""
@@ -35,13 +37,12 @@ def can_skip(arguments: Sequence[str], environment: Mapping[str, str], now: date
         return False
     try:
         config = _find_config_path(explicit, environment)
-        with open(fingerprint_path(config), encoding="utf-8") as file:
-            note = file.read()
+        note = read_regular_file(fingerprint_path(config)).decode()
         database = next(line.removeprefix(DATABASE_LINE) for line in note.split("\n") if line.startswith(DATABASE_LINE))
         files = [path for line in note.split("\n") if (path := _file_in_line(line)) is not None]
         marks = map(file_signature, files)
         is_valid = os.path.samefile(config, files[0]) and note == make_fingerprint(database, marks, environment)
-        return is_valid and _is_idle_by_forecast(database, note, command, now)
+        return is_valid and not _is_holding(database) and _is_idle_by_forecast(database, note, command, now)
     except (OSError, ValueError, IndexError, StopIteration):
         return False
 
@@ -88,8 +89,11 @@ def database_change_count(database: str) -> int:
     Never to be asked inside a transaction of this process: closing any handle of a file gives up all of the process's
     locks on it, SQLite's too, and another run could write in between. Source: sqlite.org/howtocorrupt.html, 2.2.
     """
-    with open(database, "rb") as file:
-        header = file.read(CHANGE_COUNTER_BYTES.stop)
+    handle = open_regular_file(database)
+    try:
+        header = os.read(handle, CHANGE_COUNTER_BYTES.stop)
+    finally:
+        os.close(handle)
     if header[READ_VERSION_OFFSET] == WAL_READ_VERSION:
         raise OSError("another program keeps the database in write-ahead mode")
     return int.from_bytes(header[CHANGE_COUNTER_BYTES], "big")
@@ -118,19 +122,27 @@ def _find_config_path(explicit: str | None, environment: Mapping[str, str]) -> s
     return next(place for place in places if os.path.exists(place))
 
 
+def _is_holding(database: str) -> bool:
+    """Whether there is a hold file, whatever it holds; `OSError` where that cannot be known."""
+    try:
+        os.stat(os.path.join(os.path.dirname(database), HOLD_FILE_NAME))
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _is_idle_by_forecast(database: str, note: str, command: str, now: datetime) -> bool:
     import sqlite3
 
     at = now.strftime(TIMESTAMP_FORMAT)
     place = database.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    changes = database_change_count(database)  # opened before SQLite does so: it would wait for a pipe's writer
     try:
         db = sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=0)
         try:
             (forecast,) = db.execute(FORECAST_QUERY).fetchone() or ("",)
             since, until, of = parse_forecast(forecast)
-            return (
-                of == f"{database_change_count(database)} {note}" and since <= at <= until[CRON_COMMANDS.index(command)]
-            )
+            return of == f"{changes} {note}" and since <= at <= until[CRON_COMMANDS.index(command)]
         finally:
             db.close()
     except sqlite3.Error:

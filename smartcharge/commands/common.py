@@ -17,6 +17,7 @@ from smartcharge.deadline import COMMAND_LIMIT_SECONDS, DeadlineExceeded, time_l
 from smartcharge.errors import ConfigurationError, LockBusyError, UnreachableError, most_serious_exit_code
 from smartcharge.files import write_private_file
 from smartcharge.policy.slots import DAY, local_day
+from smartcharge.regular_file import open_regular_file
 
 if TYPE_CHECKING:
     from smartcharge.app import App
@@ -219,5 +220,5 @@ def export_file(path: Path, text: str, *, required_prefix: str, mode: int) -> No
 def _can_replace_file(path: Path, required_prefix: str) -> bool:
     if not path.exists():
         return True
-    with path.open("rb") as file:
+    with os.fdopen(open_regular_file(path), "rb") as file:
         return file.read(len(required_prefix.encode())) in {b"", required_prefix.encode()}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from errno import EFBIG
 from functools import cache
 from pathlib import Path
 from stat import S_IMODE
@@ -32,6 +33,7 @@ from smartcharge.config.schema import (
     is_one_line,
 )
 from smartcharge.errors import ConfigurationError
+from smartcharge.regular_file import read_regular_file
 
 PathResolver = Callable[[str], Path]
 """Turns the text of a path into the path; ValueError where it is none."""
@@ -127,18 +129,16 @@ class RawValue(Struct, frozen=True):
 def read_config_text(path: Path, key: str | None = None) -> str:
     """Read a small UTF-8 file, named by `key` or the configuration itself; else ConfigurationRefused."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_CONFIG_BYTES + 1)
-        text = content.decode("utf-8-sig")
+        text = read_regular_file(path, MAX_CONFIG_BYTES).decode("utf-8-sig")
     except OSError as error:
+        if error.errno == EFBIG:
+            right = f"It should hold at most {MAX_CONFIG_BYTES // 1024} KiB"
+            raise ConfigurationError("is too large", place=str(path), key=key, right=right) from None
         right = "Check the path, and that the user who runs this may read the file"
         problem = f"cannot be read ({error.strerror})"
         raise ConfigurationError(problem, place=str(path), key=key, right=right) from None
     except UnicodeDecodeError:
         raise ConfigurationError("is not UTF-8 text", place=str(path), key=key, right="Save it as UTF-8") from None
-    if len(content) > MAX_CONFIG_BYTES:
-        right = f"It should hold at most {MAX_CONFIG_BYTES // 1024} KiB"
-        raise ConfigurationError("is too large", place=str(path), key=key, right=right)
     return text
 
 

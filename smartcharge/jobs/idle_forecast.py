@@ -25,6 +25,7 @@ from smartcharge.jobs.midnight_reset import has_midnight_reset_work
 from smartcharge.jobs.polling import should_fetch_plan
 from smartcharge.jobs.reconcile import has_reconcile_work
 from smartcharge.jobs.shadow import has_shadow_work
+from smartcharge.regular_file import read_regular_file
 from smartcharge.store.control import is_clock_doubtful
 from smartcharge.store.devices import save_idle_forecast
 from smartcharge.store.services import has_failing_service, load_open_alerts
@@ -93,6 +94,6 @@ def _write_fingerprint(app: App) -> str:
     marks = (*config.marks, file_signature(str(feed))) if feed else config.marks
     note = make_fingerprint(str(config.database_path), marks, os.environ)
     path, content = Path(fingerprint_path(str(config.path))), note.encode()
-    if not path.exists() or path.read_bytes() != content:
+    if not path.exists() or read_regular_file(path) != content:
         write_private_file(path, content)
     return note

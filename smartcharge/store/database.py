@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from smartcharge.errors import AppError, LockBusyError, StoreError
+from smartcharge.files import require_locks
 from smartcharge.store.schema import APPLICATION_ID, LEGACY_TABLES, SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class StoreCursor(sqlite3.Cursor):
 
 def _translate_result_code(code: int, path: Path) -> AppError | None:
     if code in BUSY_RESULT_CODES:
+        require_locks(path.parent)  # SQLite takes a file system without locks for a database in use
         return LockBusyError(f"another run is writing to {path}", fix="Nothing to do: the next run tries again")
     return database_refusal(path, REFUSALS_BY_RESULT_CODE[code]) if code in REFUSALS_BY_RESULT_CODE else None
 
@@ -111,6 +113,7 @@ PRIVATE_FOLDER_MODE = 0o700
 
 NEWER_DATABASE = ("was made by a newer smartcharge", "Upgrade smartcharge to at least the version that made it")
 FOREIGN_DATABASE = ("belongs to another program", "Set database.path to another file; this one was left as it is")
+DATABASE_IS_NOT_A_FILE = ("is not a regular file", "Set database.path to a file")
 DATABASE_IS_A_FOLDER = ("is a folder", "Set database.path to a file, for example smartcharge.db inside that folder")
 
 
@@ -124,6 +127,8 @@ def open_store(path: Path, *, read_only: bool = False) -> StoreConnection:
     with translate_sqlite_errors(absolute_path):
         if absolute_path.is_dir():
             raise database_refusal(absolute_path, DATABASE_IS_A_FOLDER)
+        if absolute_path.exists() and not absolute_path.is_file():
+            raise database_refusal(absolute_path, DATABASE_IS_NOT_A_FILE)
         return _open_for_reading(absolute_path) if read_only else _open_for_writing(absolute_path)
 
 

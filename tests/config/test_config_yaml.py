@@ -1,7 +1,5 @@
 """The file itself, and the names in it."""
 
-import errno
-import os
 import re
 from pathlib import Path
 
@@ -100,7 +98,7 @@ def test_an_editors_habits_do_not_matter(load: LoadConfig, content: bytes) -> No
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    told = f"{tmp_path}: cannot be read ({os.strerror(errno.EISDIR)}). Check"
+    told = f"{tmp_path}: cannot be read (it is not a regular file). Check"
     with pytest.raises(ConfigurationError, match=re.escape(told)):
         load_config(tmp_path, {})
 
