@@ -23,47 +23,51 @@ class Place:
     late_libraries: str = ""
 
 
-SUPPORT = "errors files deadline console formatting"
+SUPPORT = "errors files regular_file deadline console formatting"
 """Error classes, atomic files and locks, time limits, output and its words: anything above the store may use them."""
 
 PLACES = {
     # what needs nothing else
-    "__init__ errors clock deadline config.find": Place(),
+    "__init__ errors clock deadline config.find regular_file": Place(),
     "files": Place("errors"),
-    "console": Place("errors files", libraries="click msgspec"),
+    "console": Place("errors files regular_file", libraries="click msgspec"),
     "formatting": Place("policy.*"),
     "installations": Place("config.* errors idle"),
     # the fast path, before anything heavy is loaded
-    "idle": Place("__init__ config.find"),
+    "idle": Place("__init__ config.find regular_file store"),
     "__main__": Place("clock idle", late="cli console"),
     # the command line and the composition root
     "cli": Place("__init__ clock console commands.common", late="commands.*", libraries="click"),
     "app": Place(f"{SUPPORT} config.* installations policy.* providers.protocols store.*", late="providers.*"),
     "alerts": Place(f"{SUPPORT} store.*"),
-    "config config.*": Place("config.* errors", libraries="msgspec yaml"),
+    "config config.*": Place("config.* errors files regular_file", libraries="msgspec yaml"),
     # decides, on values
     "policy policy.*": Place("policy.*", libraries="msgspec"),
     # talks to the outside; each package of providers keeps its own parts
     "providers": Place(),
     "providers.protocols": Place("policy.*"),
     "providers.kraken providers.kraken.*": Place(
-        "providers.kraken.* policy.model errors files deadline",
+        "providers.kraken.* policy.model errors files regular_file deadline",
         libraries="msgspec",
         late_libraries="requests urllib3",
     ),
     "providers.myenergi": Place(
-        "policy.model errors files deadline", libraries="msgspec", late_libraries="httpx pymyenergi"
+        "policy.model errors files regular_file deadline", libraries="msgspec", late_libraries="httpx pymyenergi"
     ),
     "providers.tesla providers.tesla.*": Place(
-        "providers.tesla.* policy.model errors files deadline", libraries="msgspec", late_libraries="pypowerwall"
+        "providers.tesla.* policy.model errors files regular_file deadline",
+        libraries="msgspec",
+        late_libraries="pypowerwall",
     ),
     "providers.ical": Place("policy.model errors", late_libraries="icalendar"),
-    "providers.smtp": Place("policy.model errors files deadline"),
+    "providers.smtp": Place("policy.model errors files regular_file deadline"),
     # the others are one file each
-    "providers.*": Place("policy.model errors files deadline", libraries="msgspec", late_libraries="httpx requests"),
+    "providers.*": Place(
+        "policy.model errors files regular_file deadline", libraries="msgspec", late_libraries="httpx requests"
+    ),
     # remembers
     "store.migrations": Place("store.* errors", libraries="msgspec sqlite_utils"),
-    "store store.*": Place("store.* policy.model errors files", libraries="msgspec"),
+    "store store.*": Place("store.* policy.model errors files regular_file", libraries="msgspec"),
     # acts
     "jobs.idle_forecast": Place(f"jobs.* store.* app idle config.find {SUPPORT}"),
     "jobs jobs.*": Place(f"jobs.* policy.* store.* providers.protocols alerts app {SUPPORT}", libraries="msgspec"),
@@ -85,7 +89,7 @@ EXCEPTIONS = {
     ("alerts", "app"): "takes the whole App where the database, the clock and the output would do",
     ("app", "report.html"): "the page writer is made like a provider",
     ("store.calendar store.outbox store.readings", "policy.calendar"): "calendar values are not in policy.model yet",
-    ("store.control", "policy.battery"): "BatterySettings is not in policy.model yet",
+    ("store.control store.hold_file", "policy.battery"): "BatterySettings is not in policy.model yet",
     ("store.control", "policy.decide"): "the kind of a hold is an enum of policy.decide",
     ("store.calendar store.control store.readings", "policy.slots"): "slots are the values of policy.model's fields",
     ("store.dispatches", "policy.plan"): "the changes that an answer makes are values of policy.plan",
