@@ -9,8 +9,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from smartcharge import __version__
+from smartcharge.cli_context import CliContext
 from smartcharge.clock import utc_now
-from smartcharge.commands.common import CliContext
 from smartcharge.console import on_stdout_error, run_guarded
 
 COMMAND_SUMMARIES = {

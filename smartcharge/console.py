@@ -4,16 +4,13 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from enum import Enum, auto
 from pathlib import Path
-from textwrap import wrap
 from typing import TextIO
 
 import click
-from msgspec import Struct
 
 from smartcharge.errors import AppError, LockBusyError, to_one_line
 from smartcharge.files import write_private_file
@@ -95,63 +92,6 @@ def _flush_stream(stream: TextIO | None, on_error: Callable[[OSError], object]) 
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
-
-
-LABEL_WIDTH = 11
-"""The column in which the words of a labelled line begin."""
-MIN_TEXT_WIDTH = 24
-
-
-class TextTone(Enum):
-    """How a line is meant: the colour of it is the terminal's business."""
-
-    PLAIN = auto()
-    HOLDING = auto()
-    RESTING = auto()
-    WARNING = auto()
-    ERROR = auto()
-    DIM = auto()
-
-
-class TextRow(Struct, frozen=True):
-    """One line, before it is folded: a label, "" for none, and what is told under it.
-
-    most_lines: what is longer when it is folded may be cut; None: nothing is cut.
-    """
-
-    label: str
-    text: str
-    tone: TextTone = TextTone.PLAIN
-    max_lines: int | None = None
-
-
-EMPTY_ROW = TextRow("", "")
-
-
-def printable_text(text: str) -> str:
-    """Text from outside cannot begin a second line, nor colour the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
-
-
-def wrap_row(head: str, text: str, width: int | None, *, max_lines: int | None = None) -> Iterator[str]:
-    """A head and its text, folded below the text's beginning; width: in letters, None where nothing is folded.
-
-    most_lines: what is longer is cut, and ends in "...".
-    """
-    line = f"{head}{printable_text(text)}"
-    if width is None or len(line) <= width:
-        yield line.rstrip()
-        return
-    indent = " " * min(len(head), max(width - MIN_TEXT_WIDTH, 0))
-    yield from wrap(
-        line,
-        width,
-        subsequent_indent=indent,
-        max_lines=max_lines,
-        placeholder=" ...",
-        drop_whitespace=True,
-        break_on_hyphens=False,
-    )
 
 
 REPEAT_INTERVAL = timedelta(hours=1)

@@ -1,7 +1,12 @@
 """Moments and stances in the owner's words: local wall-clock time, with the zone's name where an hour comes twice."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from enum import Enum, auto
+from textwrap import wrap
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from smartcharge.policy.battery import MODE_AUTONOMOUS, MODE_BACKUP, MODE_SELF_CONSUMPTION, BatterySettings
 
@@ -41,3 +46,60 @@ def age_text(elapsed: timedelta) -> str:
         if seconds >= 2 * size or (unit == "min" and seconds >= size):
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+LABEL_WIDTH = 11
+"""The column in which the words of a labelled line begin."""
+MIN_TEXT_WIDTH = 24
+
+
+class TextTone(Enum):
+    """How a line is meant: the colour of it is the terminal's business."""
+
+    PLAIN = auto()
+    HOLDING = auto()
+    RESTING = auto()
+    WARNING = auto()
+    ERROR = auto()
+    DIM = auto()
+
+
+class TextRow(Struct, frozen=True):
+    """One line, before it is folded: a label, "" for none, and what is told under it.
+
+    most_lines: what is longer when it is folded may be cut; None: nothing is cut.
+    """
+
+    label: str
+    text: str
+    tone: TextTone = TextTone.PLAIN
+    max_lines: int | None = None
+
+
+EMPTY_ROW = TextRow("", "")
+
+
+def printable_text(text: str) -> str:
+    """Text from outside cannot begin a second line, nor colour the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+
+
+def wrap_row(head: str, text: str, width: int | None, *, max_lines: int | None = None) -> Iterator[str]:
+    """A head and its text, folded below the text's beginning; width: in letters, None where nothing is folded.
+
+    most_lines: what is longer is cut, and ends in "...".
+    """
+    line = f"{head}{printable_text(text)}"
+    if width is None or len(line) <= width:
+        yield line.rstrip()
+        return
+    indent = " " * min(len(head), max(width - MIN_TEXT_WIDTH, 0))
+    yield from wrap(
+        line,
+        width,
+        subsequent_indent=indent,
+        max_lines=max_lines,
+        placeholder=" ...",
+        drop_whitespace=True,
+        break_on_hyphens=False,
+    )

@@ -126,9 +126,9 @@ def test_memory_is_bounded_for_a_while() -> None:
 
 STUCK = """
 import sys, threading, time
-from smartcharge import budget
-budget.bounds(3, time.monotonic() - float(sys.argv[1]))
-threading.Event().wait(budget.LAST_RESORT_SECONDS - 10)
+from smartcharge import deadline
+deadline.limit_process(3, time.monotonic() - float(sys.argv[1]))
+threading.Event().wait(deadline.HARD_LIMIT_SECONDS - 10)
 """
 
 

@@ -36,7 +36,7 @@ CHILD = """
 import os, sys
 from datetime import datetime
 from smartcharge import __main__, clock
-__main__.read_clock = lambda: datetime.fromisoformat(os.environ["AT"])
+__main__.utc_now = lambda: datetime.fromisoformat(os.environ["AT"])
 try:
     __main__.main()
 finally:

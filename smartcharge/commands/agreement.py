@@ -5,7 +5,8 @@ from contextlib import closing
 
 import click
 
-from smartcharge.commands.common import CliContext, at_option, parse_time
+from smartcharge.cli_context import CliContext
+from smartcharge.commands.options import at_option, parse_time
 from smartcharge.jobs.shadow import load_shadow_agreement, shadow_agreement_json, shadow_agreement_lines
 
 

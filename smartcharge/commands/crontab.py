@@ -12,7 +12,7 @@ import click
 from msgspec import Struct
 
 from smartcharge.app import App
-from smartcharge.commands.common import CliContext
+from smartcharge.cli_context import CliContext
 
 SEPARATE_COMMANDS = ("fetch-dispatches", "reconcile", "midnight-reset", "send-invites")
 TICK_COMMAND = ("tick",)

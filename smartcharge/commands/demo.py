@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from smartcharge.commands.common import CliContext
+from smartcharge.cli_context import CliContext
 from smartcharge.errors import ConfigurationError
 from smartcharge.formatting import local_time
 from smartcharge.policy.slots import local_day

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from smartcharge.commands.common import OWNER_ONLY_MODE, CliContext, export_file
-from smartcharge.doctor import run_checks
+from smartcharge.cli_context import CliContext
+from smartcharge.commands.options import OWNER_ONLY_MODE, export_file
 from smartcharge.doctor.check import Check, CheckReporter, checks_exit_code, checks_json
 from smartcharge.doctor.installation import configuration_error_check
+from smartcharge.doctor.run_checks import run_checks
 from smartcharge.errors import ConfigurationError
 
 

@@ -15,9 +15,19 @@ from msgspec.structs import replace
 
 from smartcharge.alerts import SIGN_IN_SUFFIX
 from smartcharge.app import App
-from smartcharge.commands.common import CliContext, at_option, parse_time
-from smartcharge.console import EMPTY_ROW, LABEL_WIDTH, TextRow, wrap_row
-from smartcharge.formatting import age_text, local_date_time, local_span, local_time, settings_text
+from smartcharge.cli_context import CliContext
+from smartcharge.commands.options import at_option, parse_time
+from smartcharge.formatting import (
+    EMPTY_ROW,
+    LABEL_WIDTH,
+    TextRow,
+    age_text,
+    local_date_time,
+    local_span,
+    local_time,
+    settings_text,
+    wrap_row,
+)
 from smartcharge.policy.battery import BatteryMemory, BatterySettings
 from smartcharge.policy.decide import decide
 from smartcharge.policy.explain import Counterfactual, NextChange, find_counterfactuals, find_next_changes

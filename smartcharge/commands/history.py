@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 import click
 
 from smartcharge.app import App
-from smartcharge.commands.common import CliContext, at_option, parse_time
+from smartcharge.cli_context import CliContext
 from smartcharge.commands.explain import journal_entry_text
-from smartcharge.console import wrap_row
-from smartcharge.formatting import local_date_time, local_span, local_time
+from smartcharge.commands.options import at_option, parse_time
+from smartcharge.formatting import local_date_time, local_span, local_time, wrap_row
 from smartcharge.report.snapshot import SCHEDULED_COMMANDS
 from smartcharge.store.dispatches import DispatchRow, load_dispatch_history
 from smartcharge.store.journal import JournalRow, load_journal

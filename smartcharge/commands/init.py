@@ -15,8 +15,9 @@ import click
 from msgspec import Struct, structs
 
 from smartcharge.app import App
-from smartcharge.commands.common import CliContext, has_terminal, prompt_hidden, prompt_text
+from smartcharge.cli_context import CliContext
 from smartcharge.commands.crontab import SEPARATE_COMMANDS, crontab_lines, detect_installation
+from smartcharge.commands.options import has_terminal, prompt_hidden, prompt_text
 from smartcharge.config.find import config_file_candidates
 from smartcharge.config.load import convert_value, describe_valid_value, is_secret_type, load_config, strip_optional
 from smartcharge.config.schema import CONFIG_SECTIONS, DEFAULT_CHEAP_PERIODS, ControlConfig, MailConfig, TimeRange

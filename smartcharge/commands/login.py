@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from smartcharge.app import App, make_kraken_account, tesla_sign_in_fingerprint
-from smartcharge.commands.common import CliContext, has_terminal, prompt_hidden, prompt_text
+from smartcharge.cli_context import CliContext
+from smartcharge.commands.options import has_terminal, prompt_hidden, prompt_text
 from smartcharge.deadline import COMMAND_LIMIT_SECONDS, DeadlineExceeded, time_limit
 from smartcharge.errors import ConfigurationError, LockBusyError, SignInRefusedError, UnreachableError
 from smartcharge.formatting import settings_text

@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from smartcharge import __version__
 from smartcharge.app import App
-from smartcharge.commands.common import WORLD_READABLE_MODE, CliContext, export_file
+from smartcharge.cli_context import CliContext
+from smartcharge.commands.options import WORLD_READABLE_MODE, export_file
 from smartcharge.errors import AppError, StoreError
 from smartcharge.policy.battery import MODE_AUTONOMOUS, MODE_BACKUP, MODE_SELF_CONSUMPTION
 from smartcharge.policy.model import ChargerState, HoldKind, merge_windows

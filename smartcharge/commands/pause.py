@@ -3,7 +3,8 @@
 import click
 
 from smartcharge.app import App
-from smartcharge.commands.common import CliContext, parse_time, run_job
+from smartcharge.cli_context import CliContext
+from smartcharge.commands.options import parse_time, run_job
 from smartcharge.formatting import local_date_time
 from smartcharge.jobs.reconcile import decide_and_apply
 from smartcharge.store.control import clear_pause_and_override, load_battery_memory, load_state, save_pause

@@ -14,11 +14,11 @@ from msgspec import Struct, structs
 from msgspec.structs import replace
 
 from smartcharge.app import App
-from smartcharge.commands.common import CliContext, at_option, parse_day, parse_time
+from smartcharge.cli_context import CliContext
+from smartcharge.commands.options import at_option, parse_day, parse_time
 from smartcharge.config.load import convert_value, describe_valid_value, strip_optional
 from smartcharge.config.schema import ControlConfig, closest_name
-from smartcharge.console import EMPTY_ROW, LABEL_WIDTH, TextRow, wrap_row
-from smartcharge.formatting import local_time
+from smartcharge.formatting import EMPTY_ROW, LABEL_WIDTH, TextRow, local_time, wrap_row
 from smartcharge.policy.decide import decide
 from smartcharge.policy.ledger import SavingsDifference, local_days_span, savings_difference
 from smartcharge.policy.model import Decision, HoldKind, Policy

@@ -11,7 +11,8 @@ import click
 from msgspec import Struct
 
 from smartcharge.app import App, build_report_message
-from smartcharge.commands.common import CliContext, at_option, parse_day, parse_month, parse_time
+from smartcharge.cli_context import CliContext
+from smartcharge.commands.options import at_option, parse_day, parse_month, parse_time
 from smartcharge.errors import ConfigurationError
 from smartcharge.files import write_private_file
 from smartcharge.report.load import day_span, load_day_report, load_month_report, month_span

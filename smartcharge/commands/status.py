@@ -14,12 +14,23 @@ import click
 
 from smartcharge.alerts import LOCKOUT_KIND
 from smartcharge.app import App
-from smartcharge.commands.common import CliContext, at_option, parse_time
+from smartcharge.cli_context import CliContext
 from smartcharge.commands.explain import journal_entry_text
+from smartcharge.commands.options import at_option, parse_time
 from smartcharge.commands.snapshot_json import status_json
-from smartcharge.console import EMPTY_ROW, LABEL_WIDTH, TextRow, TextTone, wrap_row
 from smartcharge.errors import AppError
-from smartcharge.formatting import age_text, local_date_time, local_span, local_time, settings_text
+from smartcharge.formatting import (
+    EMPTY_ROW,
+    LABEL_WIDTH,
+    TextRow,
+    TextTone,
+    age_text,
+    local_date_time,
+    local_span,
+    local_time,
+    settings_text,
+    wrap_row,
+)
 from smartcharge.policy.battery import BatterySettings
 from smartcharge.policy.decide import decide
 from smartcharge.policy.model import ChargerState, DispatchWindow, Reason, merge_windows

@@ -4,7 +4,8 @@ from functools import partial
 
 import click
 
-from smartcharge.commands.common import CliContext, at_option, dry_run_option, run_job
+from smartcharge.cli_context import CliContext
+from smartcharge.commands.options import at_option, dry_run_option, run_job
 from smartcharge.jobs.fetch import fetch_plan_if_due
 from smartcharge.jobs.invites import run_send_invites
 from smartcharge.jobs.midnight_reset import run_midnight_reset

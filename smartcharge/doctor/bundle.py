@@ -10,9 +10,9 @@ from pathlib import Path
 
 from smartcharge import __version__
 from smartcharge.app import App
-from smartcharge.doctor import run_checks
 from smartcharge.doctor.check import Check
 from smartcharge.doctor.redact import Redactor, is_private_value, iter_config_values, make_redactor, private_values
+from smartcharge.doctor.run_checks import run_checks
 from smartcharge.errors import ConfigurationError
 from smartcharge.store.journal import (
     NEWEST_ROWS_QUERIES,

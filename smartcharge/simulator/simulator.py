@@ -102,7 +102,7 @@ UNSET_VARIABLES = (
 )
 
 
-class SimulatedService(Protocol):
+class SimulatedHost(Protocol):
     """One pretend service behind the front door."""
 
     name: str
@@ -150,14 +150,14 @@ class Simulator:
         self._loopback = ServerThread(self.proxy_server, self.post, tls)
 
     def _answers(self) -> dict[str, RequestHandler]:
-        services: dict[str, SimulatedService] = dict.fromkeys(KRAKEN_HOSTS, self.kraken)
+        services: dict[str, SimulatedHost] = dict.fromkeys(KRAKEN_HOSTS, self.kraken)
         services |= dict.fromkeys(MYENERGI_HOSTS, self.myenergi)
         services |= dict.fromkeys(FLEET_HOSTS, self.fleet)
         services[self.house.gateway_host] = self.gateway
         services |= {EON_AUTH_HOST: self.kraken_auth, OWNER_API_HOST: self.tesla, TESLA_AUTH_HOST: self.tesla_auth}
         return {host: self._make_handler(service) for host, service in services.items()}
 
-    def _make_handler(self, service: SimulatedService) -> RequestHandler:
+    def _make_handler(self, service: SimulatedHost) -> RequestHandler:
         def answer(request: HttpRequest) -> HttpReply:
             with self._lock:
                 operation = service.operation(request)
@@ -172,7 +172,7 @@ class Simulator:
 
         return answer
 
-    def _reply(self, service: SimulatedService, request: HttpRequest, description: str) -> HttpReply:
+    def _reply(self, service: SimulatedHost, request: HttpRequest, description: str) -> HttpReply:
         triggered_fault = self.active_faults.trigger(service.name, ANY_HTTP_FAULT, description)
         if triggered_fault is None:
             return service.answer(request, self.now)

@@ -27,7 +27,7 @@ LIBRARIES_BY_CASE = {
 """What the case's library alone takes to import, for comparison."""
 NAIVE_IMPORTS = (
     "import sys, requests, pypowerwall, pymyenergi.client, icalendar, sqlite_utils, jinja2, smtplib\n"
-    "from smartcharge.cli import main\n"
+    "from smartcharge.cli import run_cli as main\n"
     "sys.exit(main(sys.argv[1:]))"
 )
 IDLE_COMMANDS = ("reconcile", "midnight-reset", "send-invites", "fetch-dispatches", "tick")

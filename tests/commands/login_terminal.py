@@ -22,7 +22,7 @@ import fcntl, os, sys, termios
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from datetime import datetime
-from smartcharge.cli import main
+from smartcharge.cli import run_cli as main
 sys.exit(main(sys.argv[2:], clock=lambda: datetime.fromisoformat(sys.argv[1])))
 """
 

@@ -9,7 +9,7 @@ from doctor_installation import DoctorInstallation, healthy_installation
 from simulation import Simulation
 
 from smartcharge.deadline import COMMAND_LIMIT_SECONDS
-from smartcharge.doctor import CHECK_GROUPS
+from smartcharge.doctor.run_checks import CHECK_GROUPS
 
 FAULTS = {
     "kraken cannot be reached": ("kraken", "http-503", "Kraken", "warning", 0),

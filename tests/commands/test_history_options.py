@@ -12,7 +12,7 @@ import pytest
 from stored_house import MINUTE, NOW, StoredHouse, TerminalOutput, make_stored_house, store_journal_entry
 
 from smartcharge.cli import run_cli
-from smartcharge.commands.common import CliContext
+from smartcharge.cli_context import CliContext
 from smartcharge.commands.history import load_history
 from smartcharge.policy.model import Reason
 from smartcharge.report.snapshot import load_snapshot

@@ -28,11 +28,12 @@ PATIENCE_SECONDS = 120.0
 RUN_AT = f"""
 import sys
 from datetime import datetime
-from smartcharge import budget
-from smartcharge.adapters import mailer_smtp
-from smartcharge.cli import main
-budget.MAIL_SECONDS, budget.COMMAND_SECONDS, budget.LAST_RESORT_SECONDS = {PATIENCE_SECONDS}, {PATIENCE_SECONDS}, 180.0
-mailer_smtp.TIMEOUT_SECONDS = {PATIENCE_SECONDS}
+from smartcharge import deadline
+from smartcharge.providers import smtp
+from smartcharge.cli import run_cli as main
+deadline.MAIL_LIMIT_SECONDS = deadline.COMMAND_LIMIT_SECONDS = {PATIENCE_SECONDS}
+deadline.HARD_LIMIT_SECONDS = 180.0
+smtp.SMTP_TIMEOUT_SECONDS = {PATIENCE_SECONDS}
 sys.exit(main(sys.argv[2:], clock=lambda: datetime.fromisoformat(sys.argv[1])))
 """
 """A command line at a moment, by somebody who waits for a silent server longer than any other run takes here."""

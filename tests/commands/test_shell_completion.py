@@ -12,7 +12,7 @@ from smartcharge.cli import COMMAND_SUMMARIES, run_cli
 ROOT = Path(__file__).parents[2]
 LOADED = """
 import sys
-from smartcharge.cli import main
+from smartcharge.cli import run_cli as main
 try:
     main([])
 finally:

@@ -17,7 +17,7 @@ BROUGHT_ALONG = {"pymyenergi": {"requests"}, "pypowerwall": {"requests"}}
 CHILD = """
 import sys
 from datetime import datetime
-from smartcharge.cli import main
+from smartcharge.cli import run_cli as main
 code = main(sys.argv[2:], clock=lambda: datetime.fromisoformat(sys.argv[1]))
 print(*sys.modules)
 sys.exit(code)

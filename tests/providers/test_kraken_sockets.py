@@ -143,7 +143,7 @@ def test_a_full_disk_is_told_before_a_single_use_token_is_spent(account: KrakenA
         command = [sys.executable, "-c", full + RUN, url, str(account.token_file), NOW.isoformat()]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
 
-    assert "ConfigurationRefused" in run.stderr
+    assert "ConfigurationError" in run.stderr
     assert "cannot be written" in run.stderr
     assert seen == []
     assert json.loads(account.token_file.read_text())["refresh_token"] == "first-refresh-token"

@@ -1,4 +1,4 @@
-"""What the global options say, and the instant of the run; the tools are laid out only for who asks for them."""
+"""What several commands share: options, times as people type them, questions at a terminal, files they write."""
 
 import io
 import os
@@ -7,12 +7,13 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import click
 
-from smartcharge.console import is_interactive, run_guarded, should_report
+from smartcharge.cli_context import CliContext
+from smartcharge.console import run_guarded
 from smartcharge.deadline import COMMAND_LIMIT_SECONDS, DeadlineExceeded, time_limit
 from smartcharge.errors import ConfigurationError, LockBusyError, UnreachableError, most_serious_exit_code
 from smartcharge.files import write_private_file
@@ -21,35 +22,6 @@ from smartcharge.regular_file import open_regular_file
 
 if TYPE_CHECKING:
     from smartcharge.app import App
-
-
-class CliContext(NamedTuple):
-    """One invocation. config: the path given, if any; now: the run's one instant (UTC)."""
-
-    config: str | None
-    verbose: bool
-    now: datetime
-
-    def open_app(self, *, dry_run: bool = False, read_only: bool = False) -> "App":
-        """Load the configuration and lay out the tools; `looking` never writes, `dry_run` only rehearses."""
-        from smartcharge.app import App
-        from smartcharge.config.load import load_config  # --help needs neither
-
-        config = load_config(self._path(), os.environ)
-        return App(config, self.now, dry_run=dry_run, read_only=read_only, verbose=self.verbose)
-
-    def should_report(self, refused: "ConfigurationError", command: str) -> bool:
-        """Whether a command is to tell now that the configuration is refused: at once, and then once an hour."""
-        try:
-            path = self._path()
-        except ConfigurationError:
-            return True
-        return self.verbose or is_interactive() or should_report(path, command, str(refused), self.now)
-
-    def _path(self) -> Path:
-        from smartcharge.config.load import find_config
-
-        return find_config(self.config, os.environ, Path.cwd(), Path.home())
 
 
 VALID_YEARS = range(2000, 2200)
