@@ -22,13 +22,13 @@ from smartcharge.policy.battery import BatterySettings
 from smartcharge.policy.model import Policy
 from smartcharge.policy.slots import CheapPeriod
 from smartcharge.providers.protocols import Battery, Charger, InviteWriter, Mailer, ReportPageWriter, Tariff
-from smartcharge.providers.tesla import BatteryAddress, connect_battery
 from smartcharge.store.database import is_on_disk, open_store
 from smartcharge.store.devices import load_idle_forecast
 from smartcharge.store.services import add_request_counts, load_service
 
 if TYPE_CHECKING:
     from smartcharge.providers.kraken.account import KrakenAccount
+    from smartcharge.providers.tesla import BatteryAddress
 
 
 KRAKEN_TOKEN_FILE = ".kraken.json"  # noqa: S105
@@ -62,13 +62,17 @@ def connect_charger(config: Config, count: RequestCounter, *, host: str | None) 
 
 def connect_configured_battery(config: Config, now: datetime, folder: Path | None = None) -> Battery:
     """The Powerwall, on the configured way; with the tokens of another folder where a new sign-in is to be proven."""
+    from smartcharge.providers.tesla import connect_battery
+
     if config.tesla is None:
         raise _missing_key_error(config, "tesla.account_email", "Give your Tesla address.")
     return connect_battery(battery_address(config, config.tesla, folder), now, place=str(config.path))
 
 
-def battery_address(config: Config, tesla: TeslaConfig, folder: Path | None = None) -> BatteryAddress:
+def battery_address(config: Config, tesla: TeslaConfig, folder: Path | None = None) -> "BatteryAddress":
     """What the configuration says of the way to the Powerwall; folder: as in `connect_configured_battery`."""
+    from smartcharge.providers.tesla import BatteryAddress
+
     is_gateway = tesla.backend == "v1r"
     return BatteryAddress(
         backend=tesla.backend,

@@ -30,14 +30,15 @@ PLACES = {
     # what needs nothing else
     "__init__ errors clock deadline config.find regular_file": Place(),
     "files": Place("errors"),
-    "console": Place("errors files regular_file", libraries="click msgspec"),
-    "formatting": Place("policy.*"),
+    "console": Place("errors files regular_file", libraries="click"),
+    "formatting": Place("policy.*", libraries="msgspec"),
     "installations": Place("config.* errors idle"),
     # the fast path, before anything heavy is loaded
     "idle": Place("__init__ config.find regular_file store"),
     "__main__": Place("clock idle", late="cli console"),
     # the command line and the composition root
-    "cli": Place("__init__ clock console commands.common", late="commands.*", libraries="click"),
+    "cli_context": Place("errors console", late="app config.load"),
+    "cli": Place("__init__ clock console cli_context", late="commands.*", libraries="click"),
     "app": Place(f"{SUPPORT} config.* installations policy.* providers.protocols store.*", late="providers.*"),
     "alerts": Place(f"{SUPPORT} store.*"),
     "config config.*": Place("config.* errors files regular_file", libraries="msgspec yaml"),
@@ -78,7 +79,7 @@ PLACES = {
         f"doctor doctor.* report.* store.* policy.* app alerts config.* installations {SUPPORT}", libraries="msgspec"
     ),
     "commands commands.*": Place(
-        f"__init__ jobs.* store.* policy.* report.* doctor doctor.* config.* app alerts commands.common {SUPPORT}",
+        f"__init__ jobs.* store.* policy.* report.* doctor doctor.* config.* app alerts cli_context commands.options {SUPPORT}",
         libraries="click msgspec",
     ),
     # the devices and services of a simulated house: shares nothing with the code that talks to them
