@@ -56,7 +56,7 @@ PLACES = {
         "policy.model errors files regular_file deadline", libraries="msgspec", late_libraries="httpx pymyenergi"
     ),
     "providers.tesla providers.tesla.*": Place(
-        "providers.tesla.* policy.model errors files regular_file deadline",
+        "providers.protocols providers.tesla.* policy.model errors files regular_file deadline",
         libraries="msgspec",
         late_libraries="pypowerwall",
     ),
@@ -79,7 +79,8 @@ PLACES = {
         f"doctor doctor.* report.* store.* policy.* app alerts config.* installations {SUPPORT}", libraries="msgspec"
     ),
     "commands commands.*": Place(
-        f"__init__ jobs.* store.* policy.* report.* doctor doctor.* config.* app alerts cli_context commands.options {SUPPORT}",
+        "__init__ jobs.* store.* policy.* report.* doctor doctor.* config.* app alerts cli_context commands.options "
+        f"{SUPPORT}",
         libraries="click msgspec",
     ),
     # the devices and services of a simulated house: shares nothing with the code that talks to them
