@@ -49,13 +49,13 @@ def test_so_is_the_folder_that_a_first_run_makes(simulation: Simulation) -> None
     assert (simulation.folder / "data" / "house").stat().st_mode & 0o077 == 0
 
 
-def test_nothing_but_the_pretend_street_listens() -> None:
+def test_only_the_simulator_listens() -> None:
     opened = [
         module.at(node.lineno)
         for name, module in load_modules().items()
-        if not name.startswith("world")
+        if not name.startswith("simulator")
         for node in ast.walk(module.tree)
         if DOORS & {getattr(node, "attr", ""), getattr(node, "id", "")}
     ]
     assert opened == []
-    assert "start_server" in ast.dump(load_modules()["world.loopback"].tree)
+    assert "start_server" in ast.dump(load_modules()["simulator.servers"].tree)

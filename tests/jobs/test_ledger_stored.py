@@ -6,7 +6,6 @@ import pytest
 from fake_house import CONFIG_TEXT, FakeHouse, at
 
 from smartcharge.errors import StoreError
-from smartcharge.jobs import fetch, reconcile
 from smartcharge.jobs.fetch import fetch_plan_if_due
 from smartcharge.jobs.powerwall import record_state_of_energy
 from smartcharge.jobs.reconcile import run_reconcile
@@ -49,7 +48,7 @@ def test_a_battery_in_other_hands_is_not_kept_every_minute(house: FakeHouse) -> 
         if clock == "13:29":
             house.battery.lockouts = frozenset({Lockout.STORM_WATCH})
         with closing(house.app(clock)) as app:
-            (fetch if clock == "13:00" else reconcile).run(app)
+            (fetch_plan_if_due if clock == "13:00" else run_reconcile)(app)
 
     assert house.battery.mode == "backup"
     assert kept_at(house) == ["13:05"]
