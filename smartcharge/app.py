@@ -11,9 +11,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smartcharge.alerts import AlertMail, Alerts
 from smartcharge.config.load import Config
 from smartcharge.config.schema import MailConfig, Secret, TeslaConfig
-from smartcharge.console import is_interactive, print_line, print_warning, should_report, silence_loggers
+from smartcharge.console import Output, silence_loggers
 from smartcharge.deadline import limit_process
 from smartcharge.errors import ConfigurationError, LockBusyError, StoreError, UnreachableError
 from smartcharge.files import file_lock
@@ -224,12 +225,11 @@ PRESENT_TOLERANCE = timedelta(minutes=5)
 
 
 class App:
-    """One run's tools. Naming an adapter imports its library, so an idle run imports none.
+    """What one run works with. Naming a provider imports its library, so an idle run imports none.
 
-    now: the run's one instant (UTC); is_imagined: it is not the present. command: what runs. dry_run: nothing is
-    changed, inside or outside. exit_codes: what went wrong so far; the most serious becomes the exit code. sent:
-    requests by service that no transaction has taken along yet. tesla_done: a conversation that failed, or found the
-    battery in other hands, is enough for one run.
+    now: the run's one instant (UTC); is_now_overridden: it is not the present. dry_run: nothing is changed, inside or
+    outside. out: what the run tells, and its exit codes. sent: requests by service that no transaction has stored
+    yet. skip_tesla: a session that failed, or found the battery in other hands, is enough for one run.
     """
 
     def __init__(
@@ -239,15 +239,12 @@ class App:
         self.now = now
         self.dry_run = dry_run
         self.read_only = read_only or dry_run
-        self.verbose = verbose
+        self.out = Output(config.path, now, verbose=verbose, dry_run=dry_run)
         self.is_now_overridden = False
-        self.command = ""
-        self.exit_codes: list[int] = []
         self.sent: Counter[str] = Counter()
         self.skip_tesla = False
         self._began = time.monotonic()
         self._was_busy = False
-        self._warned: set[str] = set()
 
     @cached_property
     def read_only_db(self) -> sqlite3.Connection:
@@ -374,28 +371,43 @@ class App:
         """Note the requests of a conversation with the battery, which begins and ends inside the block."""
         return count_tesla_requests(partial(self.count, "tesla"))
 
+    @cached_property
+    def alerts(self) -> Alerts:
+        """What the owner is told of trouble, on standard error and by mail."""
+        account, recipient = self.config.invites, self.config.alerts.email
+        return Alerts(
+            self.out,
+            self.now,
+            open_read_only_db=lambda: self.read_only_db,
+            open_db=None if self.dry_run else lambda: self.db,
+            mail=AlertMail(account.smtp_user, recipient, build_alert_message) if account and recipient else None,
+        )
+
+    @property
+    def exit_codes(self) -> list[int]:
+        """The exit codes of what went wrong so far."""
+        return self.out.exit_codes
+
+    @property
+    def verbose(self) -> bool:
+        """Whether -v was given."""
+        return self.out.verbose
+
     def say(self, line: str) -> None:
-        """A change, or what a dry run would change."""
-        print_line(line)
+        """Print a change, or what a dry run would change."""
+        self.out.say(line)
 
     def warn(self, line: str) -> None:
-        """Trouble that begins or ends; the same line once a run."""
-        if line not in self._warned:
-            self._warned.add(line)
-            print_warning(line)
+        """Print trouble that begins or ends; the same line once a run."""
+        self.out.warn(line)
 
     def warn_hourly(self, line: str) -> None:
-        """A refusal that cannot be remembered: at once, then once an hour; each time where somebody is watching."""
-        if self.verbose or self.dry_run or is_interactive() or self._should_report(line):
-            self.warn(line)
-
-    def _should_report(self, line: str) -> bool:
-        return should_report(self.config.path, self.command, line, self.now)
+        """Print trouble that cannot be stored: at once, then once an hour."""
+        self.out.warn_hourly(line)
 
     def detail(self, line: str) -> None:
-        """What only -v shows; the same line once a run."""
-        if self.verbose:
-            self.warn(line)
+        """Print what only -v shows."""
+        self.out.detail(line)
 
     def set_now(self, moment: datetime) -> None:
         """Go by another moment than the present, where nothing is changed."""

@@ -156,3 +156,44 @@ def run_guarded(run: Callable[[], None], print_error: Callable[[str], None] = pr
             print_warning(line)
         return EXIT_UNEXPECTED_ERROR
     return 0
+
+
+class Output:
+    """What one run tells its owner, and the exit codes of what went wrong in it.
+
+    command: the name under which repeated lines are remembered. exit_codes: the most serious becomes the run's own.
+    """
+
+    def __init__(self, config_path: Path, now: datetime, *, verbose: bool = False, dry_run: bool = False) -> None:
+        self.verbose = verbose
+        self.command = ""
+        self.exit_codes: list[int] = []
+        self._config_path = config_path
+        self._now = now
+        self._is_watched = verbose or dry_run
+        self._warned: set[str] = set()
+
+    def say(self, line: str) -> None:
+        """Print a change, or what a dry run would change."""
+        print_line(line)
+
+    def warn(self, line: str) -> None:
+        """Print trouble that begins or ends; the same line once a run."""
+        if line not in self._warned:
+            self._warned.add(line)
+            print_warning(line)
+
+    def warn_hourly(self, line: str) -> None:
+        """Print trouble that cannot be stored: at once, then once an hour; each time where somebody is watching."""
+        if self._is_watched or is_interactive() or should_report(self._config_path, self.command, line, self._now):
+            self.warn(line)
+
+    def report_error(self, error: AppError) -> None:
+        """Let an error that does not stop the run count for its exit code, and print it once an hour."""
+        self.exit_codes.append(error.exit_code)
+        self.warn_hourly(f"smartcharge: {error}")
+
+    def detail(self, line: str) -> None:
+        """Print what only -v shows; the same line once a run."""
+        if self.verbose:
+            self.warn(line)

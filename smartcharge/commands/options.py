@@ -48,7 +48,7 @@ def run_job(
     command = str(click.get_current_context().info_name)
 
     def run_or_dry_run(app: "App") -> None:
-        app.command = command
+        app.out.command = command
         if at:
             app.set_now(parse_time(at, app))
         run(app)

@@ -1,12 +1,13 @@
-"""What is known of the car: asked only where the answer could change the decision, and no more often than is polite."""
+"""What is known of the car: the charger is asked only where its answer could change the decision, and not too often."""
 
+import sqlite3
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from smartcharge.alerts import record_failure, resolve_alert
 from smartcharge.app import App, myenergi_sign_in_fingerprint
+from smartcharge.console import Output
 from smartcharge.deadline import ZAPPI_LIMIT_SECONDS, DeadlineExceeded, time_limit
 from smartcharge.errors import AppError, SignInRefusedError, StoreError, ThrottledError, UnreachableError
 from smartcharge.formatting import local_date_time
@@ -22,6 +23,7 @@ from smartcharge.policy.polling import (
     charger_poll_delay,
     has_elapsed,
 )
+from smartcharge.providers.protocols import Charger
 from smartcharge.store.database import transaction
 from smartcharge.store.readings import load_last_charger_reading, record_charger_reading
 from smartcharge.store.services import (
@@ -41,9 +43,10 @@ def should_poll_charger(app: App, state: State) -> bool:
     """Whether the charger is to be asked now."""
     if not decision_depends_on_charger(state):
         return False
-    row, last = load_service(app.read_only_db, ZAPPI_SERVICE_KEY), load_last_charger_reading(app.read_only_db)
+    db = app.read_only_db
+    row, last = load_service(db, ZAPPI_SERVICE_KEY), load_last_charger_reading(db)
     if row.refused_for == myenergi_sign_in_fingerprint(app.config):
-        app.exit_codes.append(SignInRefusedError.exit_code)
+        app.out.exit_codes.append(SignInRefusedError.exit_code)
         print_wait_reason(app, ZAPPI_SERVICE_KEY)
         return False
     asked_at = last.reading.at if last else None
@@ -54,7 +57,7 @@ def should_poll_charger(app: App, state: State) -> bool:
 
 
 def with_charger_state(app: App, state: State) -> State:
-    """The situation with what the charger says, where that matters; lost evidence is UNKNOWN, never an abort."""
+    """Give the state with what the charger says, where that matters; a failure counts as UNKNOWN."""
     if not decision_depends_on_charger(state):
         return state
     if should_poll_charger(app, state):
@@ -66,96 +69,111 @@ def with_charger_state(app: App, state: State) -> State:
 
 
 def poll_charger(app: App, state: State) -> ChargerState:
-    """Ask the charger, and once more where a release hangs on it; what it says is kept."""
+    """Ask the charger, twice where a due release depends on it, and store what it says."""
     if app.is_now_overridden:
-        then = local_date_time(app.now, app.now, app.policy.cheap_period.zone)
-        app.say(f"the Zappi can only say how the car is now, and not how it is at {then}: it counts as unknown")
+        then = local_date_time(state.now, state.now, state.policy.cheap_period.zone)
+        app.out.say(f"the Zappi can only say how the car is now, and not how it is at {then}: it counts as unknown")
         return ChargerState.UNKNOWN
-    app.charger.prepare()
+    charger = app.charger
+    charger.prepare()
     try:
         with time_limit(ZAPPI_LIMIT_SECONDS):
-            reading = _read_charger(app, questions=2 if state.is_release_due else 1)
+            reading = _read_charger(charger, state.now, attempts=2 if state.is_release_due else 1)
     except DeadlineExceeded:
-        return _handle_charger_failure(
-            app, UnreachableError("the myenergi server took too long to answer", service=ZAPPI_SERVICE_KEY)
-        )
-    except AppError as error:
-        return _handle_charger_failure(app, error)
-    app.detail(f"the Zappi says {reading.state}: {reading.why}")
+        error: AppError = UnreachableError("the myenergi server took too long to answer", service=ZAPPI_SERVICE_KEY)
+        return _handle_failure(app, error)
+    except AppError as refused:
+        return _handle_failure(app, refused)
+    app.out.detail(f"the Zappi says {reading.state}: {reading.why}")
     if not app.dry_run:
-        _try_write(app, lambda: _save_charger_reading(app, reading))
+        _try_to_store(app.out, lambda: _handle_reading(app, reading))
     return reading.state
 
 
-def _try_write(app: App, write: Callable[[], None]) -> None:
-    """A full disk loses the note of a reading, not the reading: a release may hang on it."""
-    try:
-        write()
-    except StoreError as refused:
-        app.exit_codes.append(refused.exit_code)
-        app.warn_hourly(f"smartcharge: {refused}")
-
-
-def _read_charger(app: App, *, questions: int) -> ChargerReading:
-    for left in reversed(range(questions)):
+def _read_charger(charger: Charger, now: datetime, *, attempts: int) -> ChargerReading:
+    for left in reversed(range(attempts)):
         try:
-            with time_limit(ZAPPI_LIMIT_SECONDS / questions):
-                return app.charger.read(app.now)
+            with time_limit(ZAPPI_LIMIT_SECONDS / attempts):
+                return charger.read(now)
         except DeadlineExceeded:
             if not left:
                 raise
         except UnreachableError as error:
             if isinstance(error, ThrottledError) or not left:
                 raise
-    raise AssertionError("at least one question is asked")
+    raise AssertionError("at least one attempt is made")
 
 
-def _save_charger_reading(app: App, reading: ChargerReading) -> None:
-    row = load_service(app.db, ZAPPI_SERVICE_KEY)
-    with transaction(app.db):
-        record_charger_reading(app.db, reading)
+def _try_to_store(out: Output, store: Callable[[], None]) -> None:
+    """Go on where a full disk cannot store a reading: a release may depend on the reading itself."""
+    try:
+        store()
+    except StoreError as refused:
+        out.report_error(refused)
+
+
+def _handle_reading(app: App, reading: ChargerReading) -> None:
+    _store_reading(app.db, reading, app.now, app.charger.host)
+    app.alerts.resolve(CHARGER_ALERT_COMMAND, ZAPPI_SERVICE_KEY)
+
+
+def _store_reading(db: sqlite3.Connection, reading: ChargerReading, now: datetime, host: str | None) -> None:
+    row = load_service(db, ZAPPI_SERVICE_KEY)
+    with transaction(db):
+        record_charger_reading(db, reading)
         if row.failures or row.refused_for:
-            record_service_success(app.db, ZAPPI_SERVICE_KEY, app.now)
-        save_service_host(app.db, ZAPPI_SERVICE_KEY, app.charger.host)
-    resolve_alert(app, CHARGER_ALERT_COMMAND, ZAPPI_SERVICE_KEY)
+            record_service_success(db, ZAPPI_SERVICE_KEY, now)
+        save_service_host(db, ZAPPI_SERVICE_KEY, host)
 
 
-def _handle_charger_failure(app: App, error: AppError) -> ChargerState:
+def _handle_failure(app: App, error: AppError) -> ChargerState:
     if app.dry_run:
-        app.warn(f"smartcharge {CHARGER_ALERT_COMMAND}: {error}")
-        app.exit_codes.append(error.exit_code)
-        return ChargerState.UNKNOWN
-    _try_write(app, lambda: _record_charger_failure(app, error))
+        app.out.warn(f"smartcharge {CHARGER_ALERT_COMMAND}: {error}")
+        app.out.exit_codes.append(error.exit_code)
+    else:
+        _try_to_store(app.out, lambda: _store_and_report_failure(app, error))
     return ChargerState.UNKNOWN
 
 
-def _record_charger_failure(app: App, error: AppError) -> None:
-    row = load_service(app.db, ZAPPI_SERVICE_KEY)
-    with transaction(app.db):
-        record_charger_reading(
-            app.db, ChargerReading(ChargerState.UNKNOWN, app.now, why=error.message), error=str(error)
-        )
-        if isinstance(error, SignInRefusedError):
-            error = _record_charger_refusal(app, error, row.refused_for)
-        else:
-            wait = timedelta(0)
-            if isinstance(error, ThrottledError):
-                wait = max(
-                    error.retry_after or timedelta(0),
-                    CHARGER_INTERVAL_SHORT / 2 + backoff_delay(CHARGER_BACKOFF_MINUTES, row.failures + 1),
-                )
-            record_service_failure(app.db, ZAPPI_SERVICE_KEY, app.now, str(error), app.now + wait)
-        save_service_host(app.db, ZAPPI_SERVICE_KEY, app.charger.host)
-    record_failure(app, CHARGER_ALERT_COMMAND, ZAPPI_SERVICE_KEY, error)
-
-
-def _record_charger_refusal(app: App, error: SignInRefusedError, refused_for: str | None) -> AppError:
-    """Believe a refusal only when it comes twice running; until then it counts as no answer."""
+def _store_and_report_failure(app: App, error: AppError) -> None:
     fingerprint = myenergi_sign_in_fingerprint(app.config)
-    if refused_for == SUSPECTED_REFUSAL_PREFIX + fingerprint:
-        record_sign_in_refusal(app.db, ZAPPI_SERVICE_KEY, app.now, fingerprint, str(error))
+    error = _store_failure(app.db, error, app.now, fingerprint, app.charger.host)
+    app.alerts.record_failure(CHARGER_ALERT_COMMAND, ZAPPI_SERVICE_KEY, error)
+
+
+def _store_failure(
+    db: sqlite3.Connection, error: AppError, now: datetime, fingerprint: str, host: str | None
+) -> AppError:
+    """Store that the charger could not be read, and give the error that the owner may hear of."""
+    row = load_service(db, ZAPPI_SERVICE_KEY)
+    unknown = ChargerReading(ChargerState.UNKNOWN, now, why=error.message)
+    with transaction(db):
+        record_charger_reading(db, unknown, error=str(error))
+        if isinstance(error, SignInRefusedError):
+            error = _store_refusal(db, error, now, fingerprint, row.refused_for)
+        else:
+            not_before = now + _retry_delay(error, row.failures + 1)
+            record_service_failure(db, ZAPPI_SERVICE_KEY, now, str(error), not_before)
+        save_service_host(db, ZAPPI_SERVICE_KEY, host)
+    return error
+
+
+def _retry_delay(error: AppError, failures: int) -> timedelta:
+    if not isinstance(error, ThrottledError):
+        return timedelta(0)
+    backoff = CHARGER_INTERVAL_SHORT / 2 + backoff_delay(CHARGER_BACKOFF_MINUTES, failures)
+    return max(error.retry_after or timedelta(0), backoff)
+
+
+def _store_refusal(
+    db: sqlite3.Connection, error: SignInRefusedError, now: datetime, fingerprint: str, refused_for: str | None
+) -> AppError:
+    """Believe a refused sign-in only when it comes twice running; until then it counts as no answer."""
+    suspicion = f"{SUSPECTED_REFUSAL_PREFIX}{fingerprint}"
+    is_confirmed = refused_for == suspicion
+    record_sign_in_refusal(db, ZAPPI_SERVICE_KEY, now, fingerprint if is_confirmed else suspicion, str(error))
+    if is_confirmed:
         return error
-    record_sign_in_refusal(app.db, ZAPPI_SERVICE_KEY, app.now, SUSPECTED_REFUSAL_PREFIX + fingerprint, str(error))
     return UnreachableError(
         "the myenergi server refused the sign-in once, which a server in trouble does too", service=ZAPPI_SERVICE_KEY
     )

@@ -1,7 +1,7 @@
-"""Until when there will be nothing to do: worked out ahead with the rules themselves, and kept for `smartcharge.quiet`.
+"""The idle forecast: until when each command will have nothing to do, worked out with the rules for `smartcharge.idle`.
 
-It is kept with a supplier's answer, in the same transaction; any other change of the database, the configuration or
-the program makes it void. While there is trouble nothing is foreseen: then every minute counts.
+It is stored with a supplier's answer, in the same transaction; any other change of the database, the configuration or
+the program makes it void. While anything fails there is no forecast: then every minute counts.
 """
 
 import os
@@ -32,32 +32,32 @@ from smartcharge.store.services import has_failing_service, load_open_alerts
 from smartcharge.store.times import format_instant
 
 FORECAST_STEP = timedelta(minutes=1)
-"""Cron's. No rule depends on a run that comes between two others which both find nothing to do."""
+"""Cron's interval. No rule depends on a run between two others that both find nothing to do."""
 FORECAST_STEPS = 15
-"""The supplier is never asked less often than so many minutes, and then it is looked ahead again."""
+"""The supplier is asked at least every so many minutes, and each answer brings a new forecast."""
 WORK_CHECKS: dict[str, Callable[[App], bool]] = {
     "fetch-dispatches": should_fetch_plan,
     "reconcile": lambda app: (
         has_reconcile_work(app) or has_shadow_work(app) or is_clock_doubtful(app.read_only_db, app.now)
     ),
     "midnight-reset": has_midnight_reset_work,
-    "send-invites": lambda app: has_invite_work(app, app.read_only_db),
+    "send-invites": has_invite_work,
 }
 
 
 def forecast_basis(app: App) -> str | None:
-    """What the next transaction may foresee things from, to be asked before it begins; None: from nothing.
+    """Give what a forecast in the next transaction is valid for, before that begins; None: make no forecast.
 
-    Its commit counts the database's changes on by one. Should another run's come first, what is foreseen is void.
+    The commit raises the database's change counter by one. If another run commits first, the forecast is void.
     """
     try:
         return f"{database_change_count(str(app.config.database_path)) + 1} {_write_fingerprint(app)}"
     except (OSError, ValueError):
-        return None  # a folder that may not be written, or a name that is no text, costs the short way, no more
+        return None  # a read-only folder, or a file name that is not text, only costs the fast path
 
 
 def update_forecast(app: App, based_on: str | None) -> None:
-    """Look ahead, inside the transaction that keeps an answer. based_on: as `basis` gave it before."""
+    """Store a new forecast, in the transaction that stores an answer. based_on: what `forecast_basis` gave before."""
     if based_on is None or _has_failures(app):
         return
     until = idle_until(app)
@@ -66,7 +66,7 @@ def update_forecast(app: App, based_on: str | None) -> None:
 
 
 def idle_until(app: App) -> dict[str, datetime | None]:
-    """The last minute, of those ahead without a gap, in which a command has nothing to do; None: it has at once."""
+    """Give for each command the last minute of the idle stretch that begins now; None where it has work now."""
     until: dict[str, datetime | None] = dict.fromkeys(CRON_COMMANDS)
     idle = set(CRON_COMMANDS)
     for step in range(FORECAST_STEPS + 1):
@@ -78,7 +78,7 @@ def idle_until(app: App) -> dict[str, datetime | None]:
 
 def _busy_commands(app: App) -> set[str]:
     busy = {command for command, has_work in WORK_CHECKS.items() if has_work(app)}
-    if app.exit_codes:
+    if app.out.exit_codes:
         return set(CRON_COMMANDS)
     return {*busy, "tick"} if busy or app.config.alerts.healthchecks_url else busy
 
@@ -88,7 +88,7 @@ def _has_failures(app: App) -> bool:
 
 
 def _write_fingerprint(app: App) -> str:
-    """What the runs of this installation depend on, written beside its configuration when it changes."""
+    """Write what this installation's runs depend on beside its configuration, where that has changed, and return it."""
     config = app.config
     feed = config.gcal.feed_path if config.gcal else None
     marks = (*config.marks, file_signature(str(feed))) if feed else config.marks

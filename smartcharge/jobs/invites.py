@@ -1,16 +1,16 @@
-"""Calendar invites: what is due is written down with the change that causes it, and posted when it may be.
+"""Calendar invites: queued with the change of plan that causes them, and sent when the mail server may be asked.
 
-Nothing of this can delay the battery or change what it does: in a run it comes last, and what goes wrong here
-stays here.
+Nothing here can delay the battery or change what it does: in a run it comes last, and its failures stay here.
 """
 
 import sqlite3
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from smartcharge import deadline
-from smartcharge.alerts import record_failure, resolve_alert
 from smartcharge.app import App, mail_sign_in_fingerprint
+from smartcharge.config.load import Config
 from smartcharge.console import run_guarded
 from smartcharge.deadline import DeadlineExceeded, time_limit
 from smartcharge.errors import AppError, ConfigurationError, SignInRefusedError, ThrottledError, UnreachableError
@@ -26,6 +26,7 @@ from smartcharge.policy.polling import (
     local_day_start,
     mail_retry_at,
 )
+from smartcharge.policy.slots import CheapPeriod
 from smartcharge.store.calendar import (
     load_calendar_evidence,
     load_feed_state,
@@ -65,170 +66,235 @@ MAIL_SERVICE_KEY = "mail"
 SENT_TEXTS = {ALERT_METHOD: "told of trouble by mail", REPORT_METHOD: "report sent by mail"}
 
 
-def can_send_mail(app: App, db: sqlite3.Connection) -> bool:
-    """Whether something waits that may be posted now; a remembered refusal is silent, and exit 5."""
-    if app.config.invites is None or not (has_interrupted_message(db) or next_message(app, db)):
+FEED_ALERT = "feed"
+FEED_HISTORY = timedelta(days=14)
+FEED_FILE_MODE = 0o644
+"""A web server reads it as another user; it holds times and kilowatt hours, no secret."""
+
+
+def run_send_invites(app: App) -> None:
+    """Look first, without the lock; of two runs at the same moment one sends and the other ends."""
+    if app.dry_run:
+        for line in _dry_run_lines(app.read_only_db, app.now, app.config, app.policy.cheap_period):
+            app.out.say(line)
+        return
+    if not has_invite_work(app):
+        return
+    with file_lock(app.config.folder / "mail.lock", wait_seconds=0) as is_locked:
+        if is_locked:
+            _update_and_send(app)
+
+
+def has_invite_work(app: App) -> bool:
+    """Whether anything is to be queued, written to the feed, or sent."""
+    db = app.read_only_db
+    return (
+        bool(_load_due_revisions(db, app.now, app.config, app.policy.cheap_period))
+        or is_feed_stale(db, _feed_path(app.config))
+        or _can_send_mail(app, db)
+    )
+
+
+def queue_due_invites(app: App) -> None:
+    """Queue the invites that a change of the plan or of a hold makes due, in that change's own transaction.
+
+    A failure leaves the change as it is: `run_send_invites` looks again.
+    """
+    db = app.db
+    db.execute("SAVEPOINT invites")
+    if code := run_guarded(lambda: _queue_due_invites(db, app.now, app.config, app.policy.cheap_period)):
+        app.out.exit_codes.append(code)
+        db.execute("ROLLBACK TO invites")
+    db.execute("RELEASE invites")
+
+
+def _update_and_send(app: App) -> None:
+    """Bring outbox, feed and the recipient's calendar up to date. The caller holds the mail lock."""
+    db = app.db
+    if _load_due_revisions(db, app.now, app.config, app.policy.cheap_period) or has_interrupted_message(db):
+        with transaction(db):
+            requeue_interrupted_messages(db)
+            queue_due_invites(app)
+    feed_path = _feed_path(app.config)
+    if feed_path and is_feed_stale(db, feed_path):
+        _update_feed(app, feed_path)
+    if _can_send_mail(app, db):
+        send_messages(app)
+
+
+def _queue_due_invites(db: sqlite3.Connection, now: datetime, config: Config, cheap_period: CheapPeriod) -> None:
+    account = config.invites
+    for revision in _load_due_revisions(db, now, config, cheap_period):
+        invite = record_revision(db, revision)
+        if account:
+            queue_invite(db, invite.uid, revision.sequence, revision.method, account.invite_to, now)
+
+
+def _load_due_revisions(
+    db: sqlite3.Connection, now: datetime, config: Config, cheap_period: CheapPeriod
+) -> tuple[EventRevision, ...]:
+    gcal = config.gcal
+    if gcal is None or not (config.invites or gcal.feed_path) or config.control.shadow:
+        return ()
+    planned = gcal.invite_when == "planned"
+    return due_revisions(load_calendar_evidence(db, now, cheap_period, show_planned=planned))
+
+
+def _can_send_mail(app: App, db: sqlite3.Connection) -> bool:
+    """Whether something waits that may be sent now; a stored refusal is silent, and exit 5."""
+    zone = app.policy.cheap_period.zone
+    if app.config.invites is None or not (has_interrupted_message(db) or _load_next_message(db, app.now, zone)):
         return False
     row = load_service(db, MAIL_SERVICE_KEY)
     is_refused = row.refused_for == mail_sign_in_fingerprint(app.config)
     if is_refused:
-        app.exit_codes.append(SignInRefusedError.exit_code)
+        app.out.exit_codes.append(SignInRefusedError.exit_code)
     if is_refused or is_blocked(app.now, row.not_before):
         print_wait_reason(app, MAIL_SERVICE_KEY)
         return False
     return True
 
 
-def next_message(app: App, db: sqlite3.Connection) -> OutboxMessage | None:
-    """The message whose turn it is, unless the day's mails are used up."""
-    outbox_message = load_next_due_message(db, app.now)
-    if outbox_message is None:
+def _load_next_message(db: sqlite3.Connection, now: datetime, zone: str) -> OutboxMessage | None:
+    """Give the message that is to be sent next, unless the day's limit of mails is reached."""
+    message = load_next_due_message(db, now)
+    if message is None:
         return None
-    today = local_day_start(app.now, app.policy.cheap_period.zone)
-    return outbox_message if count_sent_since(db, today) < DAILY_MAIL_LIMIT else None
+    return message if count_sent_since(db, local_day_start(now, zone)) < DAILY_MAIL_LIMIT else None
 
 
 def send_messages(app: App) -> None:
-    """Post until nothing waits, or the mail server is in trouble. The caller holds the mail lock."""
+    """Send until nothing waits, or the mail server fails. The caller holds the mail lock."""
+    zone = app.policy.cheap_period.zone
     try:
         with time_limit(deadline.MAIL_LIMIT_SECONDS):
-            while outbox_message := next_message(app, app.db):
-                _send_message(app, outbox_message)
+            while message := _load_next_message(app.db, app.now, zone):
+                _send_message(app, message)
     except DeadlineExceeded:
-        _record_mail_failure(app, UnreachableError("the mail server took too long", service=MAIL_SERVICE_KEY))
+        _handle_failure(app, UnreachableError("the mail server took too long", service=MAIL_SERVICE_KEY))
     except (UnreachableError, SignInRefusedError) as error:
-        _record_mail_failure(app, error)
+        _handle_failure(app, error)
 
 
-def _send_message(app: App, outbox_message: OutboxMessage) -> None:
-    """Freeze, commit, then speak to the mail server: a run that dies here leaves the same mail to the next one.
+def _send_message(app: App, message: OutboxMessage) -> None:
+    """Store the mail as it will be sent before it is sent: a run that dies here leaves the same mail to the next one.
 
-    A mail that a newer one has overtaken since it was looked up is left alone.
+    A mail that a newer one has replaced since it was loaded is not sent.
     """
-    account = app.config.invites
-    recipient = outbox_message.recipient if outbox_message.message or account is None else account.invite_to
-    message = outbox_message.message or _build_invite_message(app, outbox_message)
-    with transaction(app.db):
-        if not claim_message(app.db, outbox_message, message, recipient, app.now):
+    db, account = app.db, app.config.invites
+    recipient = message.recipient if message.message or account is None else account.invite_to
+    content = message.message or app.invite_writer.message(
+        load_revision(db, message.uid, message.sequence), is_update=not message.is_first
+    )
+    with transaction(db):
+        if not claim_message(db, message, content, recipient, app.now):
             return
         app.count(MAIL_SERVICE_KEY)
     try:
-        delivery_result = app.mailer.send(message, recipient)
+        delivery = app.mailer.send(content, recipient)
     except (UnreachableError, SignInRefusedError) as error:
-        with transaction(app.db):
-            requeue_undelivered_message(app.db, outbox_message, str(error))
+        with transaction(db):
+            requeue_undelivered_message(db, message, str(error))
         raise
-    _record_delivery(app, outbox_message, delivery_result)
+    _handle_delivery(app, message, delivery)
 
 
-def _build_invite_message(app: App, outbox_message: OutboxMessage) -> bytes:
-    invite = load_revision(app.db, outbox_message.uid, outbox_message.sequence)
-    return app.invite_writer.message(invite, is_update=not outbox_message.is_first)
-
-
-def _record_delivery(app: App, outbox_message: OutboxMessage, delivery_result: DeliveryResult) -> None:
-    if delivery_result.status is DeliveryStatus.UNKNOWN:
-        raise UnreachableError(
-            "the mail server was lost while it took a mail, which is posted again", service=MAIL_SERVICE_KEY
-        )
-    sent_text = _sent_text(app, outbox_message)
-    if delivery_result.status is DeliveryStatus.ACCEPTED:
-        with transaction(app.db):
-            mark_message_sent(app.db, outbox_message, app.now)
-            record_service_success(app.db, MAIL_SERVICE_KEY, app.now)
-            append_journal(app.db, at=app.now, command=SEND_INVITES_COMMAND, outcome="sent", detail=sent_text)
-        resolve_alert(app, SEND_INVITES_COMMAND, MAIL_SERVICE_KEY)
-        app.say(sent_text)
+def _handle_delivery(app: App, message: OutboxMessage, delivery: DeliveryResult) -> None:
+    if delivery.status is DeliveryStatus.UNKNOWN:
+        lost = "the mail server was lost while it took a mail, which is posted again"
+        raise UnreachableError(lost, service=MAIL_SERVICE_KEY)
+    db, text = app.db, _sent_text(app.db, message, app.policy.cheap_period.zone)
+    if delivery.status is DeliveryStatus.ACCEPTED:
+        with transaction(db):
+            mark_message_sent(db, message, app.now)
+            record_service_success(db, MAIL_SERVICE_KEY, app.now)
+            append_journal(db, at=app.now, command=SEND_INVITES_COMMAND, outcome="sent", detail=text)
+        app.alerts.resolve(SEND_INVITES_COMMAND, MAIL_SERVICE_KEY)
+        app.out.say(text)
         return
-    error = _delivery_error(app, outbox_message, delivery_result)
-    with transaction(app.db):
-        mark_message_failed(app.db, outbox_message, str(error))
-        append_journal(
-            app.db, at=app.now, command=SEND_INVITES_COMMAND, outcome="failed", error=str(error), detail=sent_text
-        )
-    record_failure(app, SEND_INVITES_COMMAND, MAIL_SERVICE_KEY, error, urgent=True)
+    error = _delivery_error(app.config, message, delivery)
+    with transaction(db):
+        mark_message_failed(db, message, str(error))
+        append_journal(db, at=app.now, command=SEND_INVITES_COMMAND, outcome="failed", error=str(error), detail=text)
+    app.alerts.record_failure(SEND_INVITES_COMMAND, MAIL_SERVICE_KEY, error, urgent=True)
 
 
-def _delivery_error(app: App, outbox_message: OutboxMessage, delivery_result: DeliveryResult) -> AppError:
-    if delivery_result.status is DeliveryStatus.NO_SUCH_ADDRESS:
-        is_alert = outbox_message.method == ALERT_METHOD
-        is_theirs = is_alert or (outbox_message.method == REPORT_METHOD and app.config.alerts.email is not None)
-        key = "alerts.email" if is_theirs else "gcal.invite_to"
-        return ConfigurationError(
-            f"is refused by the mail server ({delivery_result.code})",
-            place=str(app.config.path),
-            key=key,
-            right="Give an address that takes mail.",
-        )
-    return UnreachableError(f"the mail server refused an invite ({delivery_result.code})", service=MAIL_SERVICE_KEY)
+def _delivery_error(config: Config, message: OutboxMessage, delivery: DeliveryResult) -> AppError:
+    if delivery.status is not DeliveryStatus.NO_SUCH_ADDRESS:
+        return UnreachableError(f"the mail server refused an invite ({delivery.code})", service=MAIL_SERVICE_KEY)
+    is_report = message.method == REPORT_METHOD and config.alerts.email is not None
+    return ConfigurationError(
+        f"is refused by the mail server ({delivery.code})",
+        place=str(config.path),
+        key="alerts.email" if is_report or message.method == ALERT_METHOD else "gcal.invite_to",
+        right="Give an address that takes mail.",
+    )
 
 
-def _record_mail_failure(app: App, error: AppError) -> None:
-    """Nothing else is tried in this run: what one mail has met, the others would meet too."""
-    with transaction(app.db):
-        requeue_interrupted_messages(app.db)
-        if isinstance(error, SignInRefusedError):
-            record_sign_in_refusal(app.db, MAIL_SERVICE_KEY, app.now, mail_sign_in_fingerprint(app.config), str(error))
-        else:
-            failures = load_service(app.db, MAIL_SERVICE_KEY).failures + 1
-            retry_after = error.retry_after if isinstance(error, ThrottledError) else None
-            record_service_failure(
-                app.db, MAIL_SERVICE_KEY, app.now, str(error), mail_retry_at(app.now, failures, retry_after)
-            )
-    record_failure(app, SEND_INVITES_COMMAND, MAIL_SERVICE_KEY, error)
+def _handle_failure(app: App, error: AppError) -> None:
+    """Store that mail cannot be sent; nothing else is tried in this run, as it would meet the same."""
+    fingerprint = mail_sign_in_fingerprint(app.config) if isinstance(error, SignInRefusedError) else None
+    _store_failure(app.db, error, app.now, fingerprint)
+    app.alerts.record_failure(SEND_INVITES_COMMAND, MAIL_SERVICE_KEY, error)
 
 
-def _sent_text(app: App, outbox_message: OutboxMessage) -> str:
-    if outbox_message.method in SENT_TEXTS:
-        return SENT_TEXTS[outbox_message.method]
-    revision = load_revision(app.db, outbox_message.uid, outbox_message.sequence).revision
-    when = local_span(revision.starts_at, revision.ends_at, app.policy.cheap_period.zone)
+def _store_failure(db: sqlite3.Connection, error: AppError, now: datetime, refused_fingerprint: str | None) -> None:
+    with transaction(db):
+        requeue_interrupted_messages(db)
+        if refused_fingerprint is not None:
+            record_sign_in_refusal(db, MAIL_SERVICE_KEY, now, refused_fingerprint, str(error))
+            return
+        retry_after = error.retry_after if isinstance(error, ThrottledError) else None
+        not_before = mail_retry_at(now, load_service(db, MAIL_SERVICE_KEY).failures + 1, retry_after)
+        record_service_failure(db, MAIL_SERVICE_KEY, now, str(error), not_before)
+
+
+def _sent_text(db: sqlite3.Connection, message: OutboxMessage, zone: str) -> str:
+    if message.method in SENT_TEXTS:
+        return SENT_TEXTS[message.method]
+    revision = load_revision(db, message.uid, message.sequence).revision
+    when = local_span(revision.starts_at, revision.ends_at, zone)
     if revision.method is InviteMethod.CANCEL:
         return f"invite cancelled: {when}"
-    return f"invite {'sent' if outbox_message.is_first else 'updated'}: {when}"
+    return f"invite {'sent' if message.is_first else 'updated'}: {when}"
 
 
-FEED_ALERT = "feed"
-FEED_HISTORY = timedelta(days=14)
-FEED_FILE_MODE = 0o644
-"""A web server reads it as somebody else; it holds times and kilowatt hours, no secret."""
-
-
-def is_feed_stale(app: App, db: sqlite3.Connection) -> bool:
-    """Whether the file does not show what the calendar should."""
-    path = _feed_path(app)
+def is_feed_stale(db: sqlite3.Connection, path: Path | None) -> bool:
+    """Whether the calendar file at `path` does not show what the calendar should; False without a file."""
     if path is None:
         return False
     newest, written = load_feed_state(db)
-    return newest != "0" and (written != _feed_mark(newest, path) or not _is_existing_file(path))
+    return newest != "0" and (written != _feed_version(newest, path) or not _is_existing_file(path))
 
 
-def write_feed(app: App) -> None:
-    """Write the file as a whole: whoever reads it sees the old one or the new one."""
-    path = _feed_path(app)
-    if path is None:
-        return
-    newest, _ = load_feed_state(app.db)
-    content = app.invite_writer.feed(load_latest_revisions(app.db, app.now - FEED_HISTORY))
+def _update_feed(app: App, path: Path) -> None:
+    db = app.db
+    newest, _ = load_feed_state(db)
+    content = app.invite_writer.feed(load_latest_revisions(db, app.now - FEED_HISTORY))
     try:
-        write_private_file(path, content)
-        path.chmod(FEED_FILE_MODE)
+        _write_feed(path, content)
     except OSError as error:
         problem = f"cannot be written: {error.strerror or error}"
         right = "Give a file in a folder that exists and that this user may write to."
         refused = ConfigurationError(problem, place=str(app.config.path), key="gcal.feed_path", right=right)
-        record_failure(app, SEND_INVITES_COMMAND, FEED_ALERT, refused)
+        app.alerts.record_failure(SEND_INVITES_COMMAND, FEED_ALERT, refused)
         return
-    with transaction(app.db):
-        mark_feed_written(app.db, _feed_mark(newest, path))
-    resolve_alert(app, SEND_INVITES_COMMAND, FEED_ALERT)
+    with transaction(db):
+        mark_feed_written(db, _feed_version(newest, path))
+    app.alerts.resolve(SEND_INVITES_COMMAND, FEED_ALERT)
 
 
-def _feed_path(app: App) -> Path | None:
-    return app.config.gcal.feed_path if app.config.gcal else None
+def _write_feed(path: Path, content: bytes) -> None:
+    """Replace the file as a whole: whoever reads it sees the old one or the new one."""
+    write_private_file(path, content)
+    path.chmod(FEED_FILE_MODE)
 
 
-def _feed_mark(newest: str, path: Path) -> str:
+def _feed_path(config: Config) -> Path | None:
+    return config.gcal.feed_path if config.gcal else None
+
+
+def _feed_version(newest: str, path: Path) -> str:
     return f"{newest} {path}"
 
 
@@ -239,87 +305,33 @@ def _is_existing_file(path: Path) -> bool:
         return False
 
 
-def queue_due_invites(app: App) -> None:
-    """Write down the revisions that a change of the plan or of a hold makes due, in that change's own transaction.
-
-    What cannot be worked out is left to `run`, which looks again; the change itself stands.
-    """
-    app.db.execute("SAVEPOINT invites")
-    if code := run_guarded(lambda: _queue_due_invites(app)):
-        app.exit_codes.append(code)
-        app.db.execute("ROLLBACK TO invites")
-    app.db.execute("RELEASE invites")
-
-
-def _queue_due_invites(app: App) -> None:
-    account = app.config.invites
-    for revision in _due_revisions(app, app.db):
-        invite = record_revision(app.db, revision)
-        if account:
-            queue_invite(app.db, invite.uid, revision.sequence, revision.method, account.invite_to, app.now)
-
-
-def run_send_invites(app: App) -> None:
-    """Look first, without the lock; of two runs at the same moment one posts and the other goes home."""
-    if app.dry_run:
-        dry_run_invites(app)
-        return
-    if not has_invite_work(app, app.read_only_db):
-        return
-    with file_lock(app.config.folder / "mail.lock", wait_seconds=0) as is_locked:
-        if is_locked:
-            update_and_send_invites(app)
-
-
-def has_invite_work(app: App, db: sqlite3.Connection) -> bool:
-    """Whether anything is to be written down, written out, or posted."""
-    return bool(_due_revisions(app, db)) or is_feed_stale(app, db) or can_send_mail(app, db)
-
-
-def update_and_send_invites(app: App) -> None:
-    """Bring outbox, feed and the family's calendar up to date. The caller holds the mail lock."""
-    if _due_revisions(app, app.db) or has_interrupted_message(app.db):
-        with transaction(app.db):
-            requeue_interrupted_messages(app.db)
-            queue_due_invites(app)
-    if is_feed_stale(app, app.db):
-        write_feed(app)
-    if can_send_mail(app, app.db):
-        send_messages(app)
-
-
-def dry_run_invites(app: App) -> None:
-    """Say what would be posted, and to whom; nothing is written, and nobody is spoken to."""
-    db, account = app.read_only_db, app.config.invites
-    new = {make_event_uid(db, revision.first_start): revision for revision in _due_revisions(app, db)}
+def _dry_run_lines(db: sqlite3.Connection, now: datetime, config: Config, cheap_period: CheapPeriod) -> Iterator[str]:
+    """Say what would be sent, and to whom; nothing is stored, and nobody is asked anything."""
+    account, feed_path, zone = config.invites, _feed_path(config), cheap_period.zone
+    new = {
+        make_event_uid(db, revision.first_start): revision
+        for revision in _load_due_revisions(db, now, config, cheap_period)
+    }
     if account:
-        _print_waiting_messages(app, set(new))
+        yield from _waiting_message_lines(db, set(new), zone)
         for uid, revision in new.items():
             if revision.method is InviteMethod.REQUEST or is_possibly_delivered(db, uid):
-                _print_invite(app, account.invite_to, uid, revision)
-    if new and app.config.gcal and app.config.gcal.feed_path:
-        app.say(f"would write {app.config.gcal.feed_path}")
+                yield _invite_line(account.invite_to, uid, revision, zone)
+    if new and feed_path:
+        yield f"would write {feed_path}"
 
 
-def _print_waiting_messages(app: App, overtaken: set[str]) -> None:
-    for outbox_message in load_waiting_messages(app.read_only_db):
-        if outbox_message.method == ALERT_METHOD:
-            app.say(f"would tell {outbox_message.recipient} of trouble")
-        elif outbox_message.method == REPORT_METHOD:
-            app.say(f"would send a report to {outbox_message.recipient}")
-        elif outbox_message.uid not in overtaken:
-            revision = load_revision(app.read_only_db, outbox_message.uid, outbox_message.sequence).revision
-            _print_invite(app, outbox_message.recipient, outbox_message.uid, revision)
+def _waiting_message_lines(db: sqlite3.Connection, replaced_uids: set[str], zone: str) -> Iterator[str]:
+    for message in load_waiting_messages(db):
+        if message.method == ALERT_METHOD:
+            yield f"would tell {message.recipient} of trouble"
+        elif message.method == REPORT_METHOD:
+            yield f"would send a report to {message.recipient}"
+        elif message.uid not in replaced_uids:
+            revision = load_revision(db, message.uid, message.sequence).revision
+            yield _invite_line(message.recipient, message.uid, revision, zone)
 
 
-def _print_invite(app: App, recipient: str, uid: str, revision: EventRevision) -> None:
-    when = local_span(revision.starts_at, revision.ends_at, app.policy.cheap_period.zone)
-    app.say(f"would send {revision.method} to {recipient}: {when}, uid {uid}, sequence {revision.sequence}")
-
-
-def _due_revisions(app: App, db: sqlite3.Connection) -> tuple[EventRevision, ...]:
-    gcal = app.config.gcal
-    if gcal is None or not (app.config.invites or gcal.feed_path) or app.config.control.shadow:
-        return ()
-    planned = gcal.invite_when == "planned"
-    return due_revisions(load_calendar_evidence(db, app.now, app.policy.cheap_period, show_planned=planned))
+def _invite_line(recipient: str, uid: str, revision: EventRevision, zone: str) -> str:
+    when = local_span(revision.starts_at, revision.ends_at, zone)
+    return f"would send {revision.method} to {recipient}: {when}, uid {uid}, sequence {revision.sequence}"

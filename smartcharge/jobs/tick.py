@@ -1,15 +1,17 @@
-"""One minute: what is due is released, then the plan, the stance, the midnight reset and the invites."""
+"""One minute: what is due is released, then the plan, the battery, the midnight reset and the invites."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
-from smartcharge.alerts import ping_tick_end, ping_tick_start
-from smartcharge.app import App
+from smartcharge.app import App, ping_watchdog
 from smartcharge.console import run_guarded
+from smartcharge.deadline import DeadlineExceeded, time_limit
 from smartcharge.jobs.fetch import fetch_plan_if_due
 from smartcharge.jobs.invites import run_send_invites
 from smartcharge.jobs.midnight_reset import run_midnight_reset
 from smartcharge.jobs.reconcile import release_if_due, run_reconcile
+from smartcharge.store.services import load_open_alerts
 
 TICK_PARTS: tuple[Callable[[App], None], ...] = (
     release_if_due,
@@ -18,11 +20,30 @@ TICK_PARTS: tuple[Callable[[App], None], ...] = (
     run_midnight_reset,
     run_send_invites,
 )
+WATCHDOG_LIMIT_SECONDS = 4.0
 
 
 def run_tick(app: App) -> None:
-    """One failing part does not stop the others; their exit codes are collected."""
-    ping_tick_start(app)
+    """Run every part: one that fails does not stop the others, and their exit codes are collected.
+
+    A watchdog, where one is configured, hears of the beginning and of the end; of a bad one while trouble goes on
+    that the owner was told of.
+    """
+    _ping_watchdog(app, "start")
     for part in TICK_PARTS:
-        app.exit_codes.append(run_guarded(partial(part, app), app.warn_hourly))
-    ping_tick_end(app)
+        app.out.exit_codes.append(run_guarded(partial(part, app), app.out.warn_hourly))
+    is_alerted = any(alert.notified_at for alert in load_open_alerts(app.read_only_db))
+    _ping_watchdog(app, "fail" if is_alerted else "")
+
+
+def _ping_watchdog(app: App, stage: str) -> None:
+    """Call the watchdog's address; one that cannot be reached fails nothing."""
+    url = app.config.alerts.healthchecks_url
+    if url is None or app.dry_run:
+        return
+    app.prepare_network()
+    is_reached = False
+    with suppress(DeadlineExceeded), time_limit(WATCHDOG_LIMIT_SECONDS):
+        is_reached = ping_watchdog(url.reveal(), stage)
+    if not is_reached:
+        app.out.detail("the watchdog could not be reached")

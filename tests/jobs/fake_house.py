@@ -8,6 +8,7 @@ from typing import Self
 
 from smartcharge.app import App
 from smartcharge.config.load import Config, load_config
+from smartcharge.console import Output
 from smartcharge.errors import AppError
 from smartcharge.policy.battery import BatteryReading, Lockout
 from smartcharge.policy.model import ChargerReading, ChargerState, Dispatch, RegisteredDevice, SupplierPlan
@@ -169,14 +170,23 @@ class FakeHouse:
 
 
 class _RecordingApp(App):
-    """A toolbox whose words are kept."""
+    """A run's tools whose words are kept."""
 
     def __init__(self, house: FakeHouse, now: datetime, *, dry_run: bool) -> None:
         super().__init__(house.config, now, dry_run=dry_run)
+        self.out = _RecordingOutput(house, now, dry_run=dry_run)
         self.house = house
 
+
+class _RecordingOutput(Output):
+    """Keeps what is said instead of printing it."""
+
+    def __init__(self, house: FakeHouse, now: datetime, *, dry_run: bool) -> None:
+        super().__init__(house.config.path, now, dry_run=dry_run)
+        self._house = house
+
     def say(self, line: str) -> None:
-        self.house.said.append(line)
+        self._house.said.append(line)
 
     def warn(self, line: str) -> None:
-        self.house.warned.append(line)
+        self._house.warned.append(line)

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from fake_house import CONFIG_TEXT, at
 
-from smartcharge.alerts import lock_with_alert
 from smartcharge.app import App
-from smartcharge.config.load import load_config
+from smartcharge.config.load import Config, load_config
 from smartcharge.errors import LockBusyError
 from smartcharge.store.control import load_open_hold
 
@@ -18,7 +17,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class Beside(App):
-    """The tools of a run beside another, which has the lock or has let go of it."""
+    """A run beside another one, which has the lock or has let go of it."""
 
     is_free = False
 
@@ -30,26 +29,24 @@ class Beside(App):
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Beside]:
+def config(tmp_path: Path) -> Config:
     (tmp_path / "config.yaml").write_text(CONFIG_TEXT)
-    with closing(Beside(load_config(tmp_path / "config.yaml", {}), at("13:00"))) as made:
-        yield made
+    return load_config(tmp_path / "config.yaml", {})
 
 
-def attempts(app: Beside, times: int) -> None:
-    for _ in range(times):
-        with pytest.raises(LockBusyError), lock_with_alert(app, "reconcile"):
-            pytest.fail("the lock is not free")
-        app.now += MINUTE
+def fail_to_lock(config: Config, times: int) -> None:
+    """One run a minute from 13:00 on, each of which finds the lock taken."""
+    for minute in range(times):
+        with closing(Beside(config, at("13:00") + minute * MINUTE)) as app:  # noqa: SIM117  # app.alerts needs it
+            with pytest.raises(LockBusyError), app.alerts.watch_lock(app.exclusive_lock(), "reconcile"):
+                pytest.fail("the lock is not free")
 
 
-def test_four_times_it_may_be_a_slow_run_the_fifth_time_it_is_told(
-    app: Beside, capsys: pytest.CaptureFixture[str]
-) -> None:
-    attempts(app, 4)
+def test_a_taken_lock_is_told_at_the_fifth_failure_running(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    fail_to_lock(config, 4)
     assert capsys.readouterr().err == ""
 
-    attempts(app, 3)
+    fail_to_lock(config, 3)
 
     assert capsys.readouterr().err == (
         "smartcharge reconcile: another run holds the lock. `smartcharge doctor` says who, if it stays so. "
@@ -58,23 +55,25 @@ def test_four_times_it_may_be_a_slow_run_the_fifth_time_it_is_told(
 
 
 def test_when_the_lock_is_free_again_that_is_told_and_the_work_is_done(
-    app: Beside, capsys: pytest.CaptureFixture[str]
+    config: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    attempts(app, 5)
+    fail_to_lock(config, 5)
     capsys.readouterr()
-    app.is_free = True
 
-    with lock_with_alert(app, "reconcile"):
-        assert load_open_hold(app.db) is None
+    with closing(Beside(config, at("13:05"))) as app:
+        app.is_free = True
+        with app.alerts.watch_lock(app.exclusive_lock(), "reconcile"):
+            assert load_open_hold(app.db) is None
 
     assert capsys.readouterr().err == "smartcharge reconcile: the lock is well again after 5 min.\n"
 
 
-def test_without_trouble_nothing_is_written(app: Beside) -> None:
-    app.is_free = True
-    before = app.db.total_changes
+def test_without_trouble_nothing_is_written(config: Config) -> None:
+    with closing(Beside(config, at("13:00"))) as app:
+        app.is_free = True
+        before = app.db.total_changes
 
-    with lock_with_alert(app, "reconcile"):
+        with app.alerts.watch_lock(app.exclusive_lock(), "reconcile"):
+            assert app.db.total_changes == before
+
         assert app.db.total_changes == before
-
-    assert app.db.total_changes == before
