@@ -39,8 +39,8 @@ PLACES = {
     # the command line and the composition root
     "cli_context": Place("errors console", late="app config.load"),
     "cli": Place("__init__ clock console cli_context", late="commands.*", libraries="click"),
-    "app": Place(f"{SUPPORT} config.* installations policy.* providers.protocols store.*", late="providers.*"),
-    "alerts": Place(f"{SUPPORT} store.*"),
+    "app": Place(f"{SUPPORT} alerts config.* installations policy.* providers.protocols store.*", late="providers.*"),
+    "alerts": Place(f"{SUPPORT} store.*", libraries="msgspec"),
     "config config.*": Place("config.* errors files regular_file", libraries="msgspec yaml"),
     # decides, on values
     "policy policy.*": Place("policy.*", libraries="msgspec"),
@@ -88,7 +88,6 @@ PLACES = {
 }
 
 EXCEPTIONS = {
-    ("alerts", "app"): "takes the whole App where the database, the clock and the output would do",
     ("app", "report.html"): "the page writer is made like a provider",
     ("store.calendar store.outbox store.readings", "policy.calendar"): "calendar values are not in policy.model yet",
     ("store.control store.hold_file", "policy.battery"): "BatterySettings is not in policy.model yet",

@@ -35,7 +35,7 @@ gcal: {feed_path: feed.ics}
 CHILD = """
 import os, sys
 from datetime import datetime
-from smartcharge import __main__, clock
+from smartcharge import __main__
 __main__.utc_now = lambda: datetime.fromisoformat(os.environ["AT"])
 try:
     __main__.main()

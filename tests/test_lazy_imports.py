@@ -29,8 +29,8 @@ CHILD = """
 import sys
 before = set(sys.modules)
 from datetime import datetime
-from smartcharge.cli import run_cli as main
-code = main(sys.argv[2:], clock=lambda: datetime.fromisoformat(sys.argv[1]))
+from smartcharge.cli import run_cli
+code = run_cli(sys.argv[2:], clock=lambda: datetime.fromisoformat(sys.argv[1]))
 print("loaded", *sorted(set(sys.modules) - before), file=sys.stderr)
 sys.exit(code)
 """
@@ -39,15 +39,8 @@ LIBRARIES = (
     *("cryptography", "icalendar", "sqlite_utils", "jinja2", "graphql", "trustme", "aiosmtpd", "yaml", "msgspec"),
 )
 STANDARD = ("asyncio", "ssl", "smtplib", "email", "http", "logging", "unittest", "concurrent", "multiprocessing", "csv")
-OURS = (
-    *("smartcharge.providers.kraken", "smartcharge.providers.myenergi", "smartcharge.providers.tesla"),
-    *(
-        "smartcharge.providers.smtp",
-        "smartcharge.providers.ical",
-        "smartcharge.simulator",
-        "smartcharge.store.migrations",
-    ),
-)
+PROVIDERS = tuple(f"smartcharge.providers.{name}" for name in ("kraken", "myenergi", "tesla", "smtp", "ical"))
+OURS = (*PROVIDERS, "smartcharge.simulator", "smartcharge.store.migrations")
 HEAVY = (*LIBRARIES, *STANDARD, *OURS, "sqlite3", "smartcharge.app", "smartcharge.commands")
 """Watched; by `ALLOWED` an idle run may load a few of them, and --help none."""
 ALLOWED = {"msgspec", "smartcharge.commands", "smartcharge.app", "sqlite3", "yaml"}

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from msgspec import Struct
+
 from smartcharge import deadline
 from smartcharge.app import App, mail_sign_in_fingerprint
-from smartcharge.config.load import Config
 from smartcharge.console import run_guarded
 from smartcharge.deadline import DeadlineExceeded, time_limit
 from smartcharge.errors import AppError, ConfigurationError, SignInRefusedError, ThrottledError, UnreachableError
@@ -72,10 +73,37 @@ FEED_FILE_MODE = 0o644
 """A web server reads it as another user; it holds times and kilowatt hours, no secret."""
 
 
+class InviteSettings(Struct, frozen=True):
+    """What invites are made for.
+
+    recipient: where they are mailed, None without a complete mail account. feed_path: the calendar file, None without.
+    is_active: False where neither is set up, or the battery is only watched. show_planned: whether planned slots
+    count, or only those in which the battery charged.
+    """
+
+    recipient: str | None
+    feed_path: Path | None
+    is_active: bool
+    show_planned: bool
+    cheap_period: CheapPeriod
+
+
+def _invite_settings(app: App) -> InviteSettings:
+    account, gcal = app.config.invites, app.config.gcal
+    feed_path = gcal.feed_path if gcal else None
+    return InviteSettings(
+        recipient=account.invite_to if account else None,
+        feed_path=feed_path,
+        is_active=bool(account or feed_path) and not app.config.control.shadow,
+        show_planned=gcal is not None and gcal.invite_when == "planned",
+        cheap_period=app.policy.cheap_period,
+    )
+
+
 def run_send_invites(app: App) -> None:
     """Look first, without the lock; of two runs at the same moment one sends and the other ends."""
     if app.dry_run:
-        for line in _dry_run_lines(app.read_only_db, app.now, app.config, app.policy.cheap_period):
+        for line in _dry_run_lines(app.read_only_db, app.now, _invite_settings(app)):
             app.out.say(line)
         return
     if not has_invite_work(app):
@@ -87,10 +115,10 @@ def run_send_invites(app: App) -> None:
 
 def has_invite_work(app: App) -> bool:
     """Whether anything is to be queued, written to the feed, or sent."""
-    db = app.read_only_db
+    db, settings = app.read_only_db, _invite_settings(app)
     return (
-        bool(_load_due_revisions(db, app.now, app.config, app.policy.cheap_period))
-        or is_feed_stale(db, _feed_path(app.config))
+        bool(_load_due_revisions(db, app.now, settings))
+        or _is_feed_stale(db, settings.feed_path)
         or _can_send_mail(app, db)
     )
 
@@ -100,9 +128,9 @@ def queue_due_invites(app: App) -> None:
 
     A failure leaves the change as it is: `run_send_invites` looks again.
     """
-    db = app.db
+    db, settings = app.db, _invite_settings(app)
     db.execute("SAVEPOINT invites")
-    if code := run_guarded(lambda: _queue_due_invites(db, app.now, app.config, app.policy.cheap_period)):
+    if code := run_guarded(lambda: _queue_due_invites(db, app.now, settings)):
         app.out.exit_codes.append(code)
         db.execute("ROLLBACK TO invites")
     db.execute("RELEASE invites")
@@ -110,34 +138,29 @@ def queue_due_invites(app: App) -> None:
 
 def _update_and_send(app: App) -> None:
     """Bring outbox, feed and the recipient's calendar up to date. The caller holds the mail lock."""
-    db = app.db
-    if _load_due_revisions(db, app.now, app.config, app.policy.cheap_period) or has_interrupted_message(db):
+    db, settings = app.db, _invite_settings(app)
+    if _load_due_revisions(db, app.now, settings) or has_interrupted_message(db):
         with transaction(db):
             requeue_interrupted_messages(db)
             queue_due_invites(app)
-    feed_path = _feed_path(app.config)
-    if feed_path and is_feed_stale(db, feed_path):
-        _update_feed(app, feed_path)
+    if settings.feed_path and _is_feed_stale(db, settings.feed_path):
+        _update_feed(app, settings.feed_path)
     if _can_send_mail(app, db):
         send_messages(app)
 
 
-def _queue_due_invites(db: sqlite3.Connection, now: datetime, config: Config, cheap_period: CheapPeriod) -> None:
-    account = config.invites
-    for revision in _load_due_revisions(db, now, config, cheap_period):
+def _queue_due_invites(db: sqlite3.Connection, now: datetime, settings: InviteSettings) -> None:
+    for revision in _load_due_revisions(db, now, settings):
         invite = record_revision(db, revision)
-        if account:
-            queue_invite(db, invite.uid, revision.sequence, revision.method, account.invite_to, now)
+        if settings.recipient:
+            queue_invite(db, invite.uid, revision.sequence, revision.method, settings.recipient, now)
 
 
-def _load_due_revisions(
-    db: sqlite3.Connection, now: datetime, config: Config, cheap_period: CheapPeriod
-) -> tuple[EventRevision, ...]:
-    gcal = config.gcal
-    if gcal is None or not (config.invites or gcal.feed_path) or config.control.shadow:
+def _load_due_revisions(db: sqlite3.Connection, now: datetime, settings: InviteSettings) -> tuple[EventRevision, ...]:
+    if not settings.is_active:
         return ()
-    planned = gcal.invite_when == "planned"
-    return due_revisions(load_calendar_evidence(db, now, cheap_period, show_planned=planned))
+    evidence = load_calendar_evidence(db, now, settings.cheap_period, show_planned=settings.show_planned)
+    return due_revisions(evidence)
 
 
 def _can_send_mail(app: App, db: sqlite3.Connection) -> bool:
@@ -212,20 +235,20 @@ def _handle_delivery(app: App, message: OutboxMessage, delivery: DeliveryResult)
         app.alerts.resolve(SEND_INVITES_COMMAND, MAIL_SERVICE_KEY)
         app.out.say(text)
         return
-    error = _delivery_error(app.config, message, delivery)
+    error = _delivery_error(app, message, delivery)
     with transaction(db):
         mark_message_failed(db, message, str(error))
         append_journal(db, at=app.now, command=SEND_INVITES_COMMAND, outcome="failed", error=str(error), detail=text)
     app.alerts.record_failure(SEND_INVITES_COMMAND, MAIL_SERVICE_KEY, error, urgent=True)
 
 
-def _delivery_error(config: Config, message: OutboxMessage, delivery: DeliveryResult) -> AppError:
+def _delivery_error(app: App, message: OutboxMessage, delivery: DeliveryResult) -> AppError:
     if delivery.status is not DeliveryStatus.NO_SUCH_ADDRESS:
         return UnreachableError(f"the mail server refused an invite ({delivery.code})", service=MAIL_SERVICE_KEY)
-    is_report = message.method == REPORT_METHOD and config.alerts.email is not None
+    is_report = message.method == REPORT_METHOD and app.config.alerts.email is not None
     return ConfigurationError(
         f"is refused by the mail server ({delivery.code})",
-        place=str(config.path),
+        place=str(app.config.path),
         key="alerts.email" if is_report or message.method == ALERT_METHOD else "gcal.invite_to",
         right="Give an address that takes mail.",
     )
@@ -259,7 +282,7 @@ def _sent_text(db: sqlite3.Connection, message: OutboxMessage, zone: str) -> str
     return f"invite {'sent' if message.is_first else 'updated'}: {when}"
 
 
-def is_feed_stale(db: sqlite3.Connection, path: Path | None) -> bool:
+def _is_feed_stale(db: sqlite3.Connection, path: Path | None) -> bool:
     """Whether the calendar file at `path` does not show what the calendar should; False without a file."""
     if path is None:
         return False
@@ -290,10 +313,6 @@ def _write_feed(path: Path, content: bytes) -> None:
     path.chmod(FEED_FILE_MODE)
 
 
-def _feed_path(config: Config) -> Path | None:
-    return config.gcal.feed_path if config.gcal else None
-
-
 def _feed_version(newest: str, path: Path) -> str:
     return f"{newest} {path}"
 
@@ -305,20 +324,17 @@ def _is_existing_file(path: Path) -> bool:
         return False
 
 
-def _dry_run_lines(db: sqlite3.Connection, now: datetime, config: Config, cheap_period: CheapPeriod) -> Iterator[str]:
+def _dry_run_lines(db: sqlite3.Connection, now: datetime, settings: InviteSettings) -> Iterator[str]:
     """Say what would be sent, and to whom; nothing is stored, and nobody is asked anything."""
-    account, feed_path, zone = config.invites, _feed_path(config), cheap_period.zone
-    new = {
-        make_event_uid(db, revision.first_start): revision
-        for revision in _load_due_revisions(db, now, config, cheap_period)
-    }
-    if account:
+    revisions, zone = _load_due_revisions(db, now, settings), settings.cheap_period.zone
+    new = {make_event_uid(db, revision.first_start): revision for revision in revisions}
+    if settings.recipient:
         yield from _waiting_message_lines(db, set(new), zone)
         for uid, revision in new.items():
             if revision.method is InviteMethod.REQUEST or is_possibly_delivered(db, uid):
-                yield _invite_line(account.invite_to, uid, revision, zone)
-    if new and feed_path:
-        yield f"would write {feed_path}"
+                yield _invite_line(settings.recipient, uid, revision, zone)
+    if new and settings.feed_path:
+        yield f"would write {settings.feed_path}"
 
 
 def _waiting_message_lines(db: sqlite3.Connection, replaced_uids: set[str], zone: str) -> Iterator[str]:
