@@ -98,9 +98,9 @@ def _owner_facts(state: State) -> Iterator[DecisionFact]:
         yield DecisionFact(
             "you", f"paused until {local_date_time(until, state.now, zone) if until else '`smartcharge resume`'}"
         )
-    if state.stand_down and state.manual_override_until:
+    if state.manual_override and state.manual_override_until:
         left = f"was set by somebody else: left alone until {local_date_time(state.manual_override_until, state.now, zone)}"  # noqa: E501
-        yield DecisionFact("the Powerwall", left, state.stand_down.at)
+        yield DecisionFact("the Powerwall", left, state.manual_override.at)
 
 
 def _car_facts(state: State, reading: ChargerReading | None) -> Iterator[DecisionFact]:
@@ -214,7 +214,7 @@ def explain_now(app: App) -> Explanation:
     reading = last.reading if last else None
     state = load_state(db, now, app.policy)
     if reading and not has_elapsed(now, reading.at, CHARGER_INTERVAL_LONG):
-        state = replace(state, charger=reading.state)
+        state = state.with_charger(reading.state, solar_only=reading.solar_only)
     answers = [each.last_ok_at for each in load_devices(db) if each.watched and each.last_ok_at]
     evidence = _load_evidence(app, state, reading, max(answers, default=None))
     memory = load_battery_memory(db) if app.config.tesla else None
@@ -245,7 +245,7 @@ def _load_past_decision(app: App, at: datetime) -> tuple[PastDecision, State] | 
     next_row = next((each for each in later if each.state_json), None)
     result_rows = tuple(each for each in takewhile(lambda each: each is not next_row, later) if each.at <= at)
     if left := next((each for each in result_rows if each.outcome in MANUAL_OVERRIDE_OUTCOMES), None):
-        row, state = left, replace(state, now=left.at, hold=None, stand_down=manual_override_from(left.at))
+        row, state = left, replace(state, now=left.at, hold=None, manual_override=manual_override_from(left.at))
     return PastDecision(row, result_rows, next_row), state
 
 

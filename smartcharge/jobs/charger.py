@@ -4,8 +4,6 @@ import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from msgspec.structs import replace
-
 from smartcharge.app import App, myenergi_sign_in_fingerprint
 from smartcharge.console import Output
 from smartcharge.deadline import ZAPPI_LIMIT_SECONDS, DeadlineExceeded, time_limit
@@ -61,19 +59,20 @@ def with_charger_state(app: App, state: State) -> State:
     if not decision_depends_on_charger(state):
         return state
     if should_poll_charger(app, state):
-        return replace(state, charger=poll_charger(app, state))
+        reading = poll_charger(app, state)
+        return state.with_charger(reading.state, solar_only=reading.solar_only)
     last = load_last_charger_reading(app.read_only_db)
     if last is None or has_elapsed(state.now, last.reading.at, CHARGER_INTERVAL_LONG):
         return state
-    return replace(state, charger=last.reading.state)
+    return state.with_charger(last.reading.state, solar_only=last.reading.solar_only)
 
 
-def poll_charger(app: App, state: State) -> ChargerState:
-    """Ask the charger, twice where a due release depends on it, and store what it says."""
+def poll_charger(app: App, state: State) -> ChargerReading:
+    """Ask the charger, twice where a due release depends on it, and store what it says; a failure reads as UNKNOWN."""
     if app.is_now_overridden:
         then = local_date_time(state.now, state.now, state.policy.cheap_period.zone)
         app.out.say(f"the Zappi can only say how the car is now, and not how it is at {then}: it counts as unknown")
-        return ChargerState.UNKNOWN
+        return ChargerReading(ChargerState.UNKNOWN, state.now)
     charger = app.charger
     charger.prepare()
     try:
@@ -87,7 +86,7 @@ def poll_charger(app: App, state: State) -> ChargerState:
     app.out.detail(f"the Zappi says {reading.state}: {reading.why}")
     if not app.dry_run:
         _try_to_store(app.out, lambda: _handle_reading(app, reading))
-    return reading.state
+    return reading
 
 
 def _read_charger(charger: Charger, now: datetime, *, attempts: int) -> ChargerReading:
@@ -126,13 +125,13 @@ def _store_reading(db: sqlite3.Connection, reading: ChargerReading, now: datetim
         save_service_host(db, ZAPPI_SERVICE_KEY, host)
 
 
-def _handle_failure(app: App, error: AppError) -> ChargerState:
+def _handle_failure(app: App, error: AppError) -> ChargerReading:
     if app.dry_run:
         app.out.warn(f"smartcharge {CHARGER_ALERT_COMMAND}: {error}")
         app.out.exit_codes.append(error.exit_code)
     else:
         _try_to_store(app.out, lambda: _store_and_report_failure(app, error))
-    return ChargerState.UNKNOWN
+    return ChargerReading(ChargerState.UNKNOWN, app.now, why=error.message)
 
 
 def _store_and_report_failure(app: App, error: AppError) -> None:

@@ -135,8 +135,8 @@ def _store_device_plan(
 def _move_manual_override(db: sqlite3.Connection, now: datetime, policy: Policy) -> None:
     """Let a manual override last to the new end of its window where the plan has moved that."""
     state = load_state(db, now, policy)
-    if state.stand_down and state.manual_override_until:
-        save_manual_override(db, state.stand_down.at, state.manual_override_until)
+    if state.manual_override and state.manual_override_until:
+        save_manual_override(db, state.manual_override.at, state.manual_override_until)
 
 
 def _journal_once(db: sqlite3.Connection, now: datetime, outcome: str, detail: str) -> None:

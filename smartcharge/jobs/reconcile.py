@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from msgspec.structs import replace
-
 from smartcharge.alerts import lock_with_alert, record_failure, report_lockout, resolve_alert, resolve_lockout
 from smartcharge.app import App
 from smartcharge.errors import AppError, StoreError, UnreachableError
@@ -149,7 +147,7 @@ def _record_with_fallback(app: App, state: State, decision: Decision) -> Decisio
     except StoreError:
         if not state.is_release_due or decision.hold is None:
             raise
-        state = replace(state, charger=ChargerState.UNKNOWN)
+        state = state.with_charger(ChargerState.UNKNOWN)
         decision = decide(state)
         record_decision(app, state, decision)
     return decision

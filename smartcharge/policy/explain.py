@@ -76,7 +76,7 @@ def _next_change(state: State, charger_state: ChargerState) -> tuple[datetime, D
     last = min(max(ends, default=state.now) + SLOT, state.now + LOOKAHEAD_LIMIT)
     moment = state.now.replace(second=0, microsecond=0) + MINUTE
     while moment <= last:
-        decision = decide(replace(_state_at(state, moment, held), charger=charger_state))
+        decision = decide(_state_at(state, moment, held).with_charger(charger_state))
         if decision.hold != held:
             return moment, decision
         moment += MINUTE
@@ -93,7 +93,7 @@ def _state_at(state: State, moment: datetime, hold: Hold | None) -> State:
 
 
 def _with_charger_state(charger_state: ChargerState) -> Callable[[State], State]:
-    return lambda state: replace(state, charger=charger_state)
+    return lambda state: state.with_charger(charger_state)
 
 
 def _with_planned_window(state: State) -> State:
@@ -133,7 +133,7 @@ def _at_release_time(state: State) -> State:
 COUNTERFACTUAL_CHANGES: dict[str, Callable[[State], State]] = {
     "this machine's clock been right": lambda state: replace(state, clock_is_doubtful=False),
     "you not paused": lambda state: replace(state, pause=None),
-    "nobody else set the battery": lambda state: replace(state, stand_down=None),
+    "nobody else set the battery": lambda state: replace(state, manual_override=None),
     "the car been charging": _with_charger_state(ChargerState.CHARGING),
     "the car not been charging": _with_charger_state(ChargerState.IDLE),
     "the Zappi given no answer": _with_charger_state(ChargerState.UNKNOWN),

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from smartcharge.policy.decide import decide
 from smartcharge.policy.model import (
@@ -72,7 +71,7 @@ class MinuteFacts(Struct, frozen=True):
     windows: tuple[DispatchWindow, ...]
     charger: ChargerState | None
     pause: Pause | None
-    stand_down: ManualOverride | None
+    manual_override: ManualOverride | None
     known_state: State | None
     is_run_missing: bool
 
@@ -84,8 +83,8 @@ def iter_minute_facts(record: ReplayData, span: Span) -> Iterator[MinuteFacts]:
     parts = zip(
         iter_minutes(span), _windows_by_minute(record, span), cars, _owner_actions(record, span), sleeps, strict=True
     )
-    for minute, windows, charger, (known_state, pause, stand_down), is_run_missing in parts:
-        yield MinuteFacts(minute + lag, windows, charger, pause, stand_down, known_state, is_run_missing)
+    for minute, windows, charger, (known_state, pause, manual_override), is_run_missing in parts:
+        yield MinuteFacts(minute + lag, windows, charger, pause, manual_override, known_state, is_run_missing)
 
 
 def iter_minutes(span: Span) -> Iterator[datetime]:
@@ -125,10 +124,10 @@ def _owner_actions(
     for minute, known_state in zip(iter_minutes(span), _latest_states(record, span), strict=True):
         while coming and coming[0] < minute + MINUTE:
             stood_at = coming.popleft()
-        stand_down = known_state.stand_down if known_state else None
+        manual_override = known_state.manual_override if known_state else None
         if stood_at and (known_state is None or stood_at >= known_state.now):
-            stand_down = manual_override_from(stood_at)
-        yield known_state, known_state.pause if known_state else None, stand_down
+            manual_override = manual_override_from(stood_at)
+        yield known_state, known_state.pause if known_state else None, manual_override
 
 
 def _charger_states(record: ReplayData, span: Span, lag: timedelta) -> Iterator[ChargerState | None]:
@@ -310,7 +309,7 @@ def _replay_minute(facts: MinuteFacts, policy: Policy, hold: Hold | None, held: 
     if facts.is_run_missing:
         return ReplayedMinute(facts.now, hold)
     charger = facts.charger or ChargerState.UNKNOWN
-    state = State(facts.now, policy, facts.windows, charger, hold, facts.pause, facts.stand_down, held)
+    state = State(facts.now, policy, facts.windows, charger, hold, facts.pause, facts.manual_override, held)
     decision = decide(state)
     guessed = facts.charger is None and _charger_would_matter(state, decision.hold)
     return ReplayedMinute(facts.now, decision.hold, decision.reason, guessed)
@@ -320,7 +319,7 @@ def _charger_would_matter(state: State, decided: Hold | None) -> bool:
     """Whether a charging car would have changed what is held."""
     if state.hold is None and not any(window.covers(state.now) for window in state.windows):
         return False
-    return decide(replace(state, charger=ChargerState.CHARGING)).hold != decided
+    return decide(state.with_charger(ChargerState.CHARGING)).hold != decided
 
 
 def _recorded_hold_changes(record: ReplayData) -> list[tuple[datetime, Hold | None]]:

@@ -54,6 +54,8 @@ MAX_RECORD_CLOCK_LEAD = timedelta(minutes=65)
 """Stamps are UTC; should a firmware send British local time, its summer stamps lie an hour ahead."""
 CHARGING_PILOT_STATES = frozenset({"C1", "C2", "D1", "D2"})
 """Pilot states of IEC 61851 in which the car has asked for power; D is C with ventilation."""
+MODE_ECO_PLUS, STATUS_BOOSTING, BOOST_ACTIVE = 3, 4, 1
+"""Values of `zmo`, `sta` and `bst`. In Eco+ without a boost a Zappi takes surplus solar power only."""
 CLAMP_NUMBERS = range(1, 7)
 INTERNAL_CLAMP_NAME = "Internal Load"
 MAX_SERIAL_NUMBER = 10**12
@@ -89,6 +91,7 @@ def parse_reading(answer: object, now: datetime, *, threshold_w: float, pinned_s
         why=next(verdict.why for verdict in verdicts if verdict.state is state),
         session_kwh=_sum_known([_parse_number(each.get("che")) for each in records]),
         serials=tuple(serial for each in records if (serial := _parse_serial(each))),
+        solar_only=_charges_from_solar_only(records, verdicts),
     )
 
 
@@ -154,6 +157,19 @@ def _parse_record(record: Mapping[str, object], now: datetime, threshold_w: floa
     if known in CHARGING_PILOT_STATES:
         return _RecordResult(ChargerState.CHARGING, found, into_car_w)
     return _RecordResult(ChargerState.UNKNOWN, f"{found}: contradictory")
+
+
+def _charges_from_solar_only(records: Sequence[Mapping[str, object]], verdicts: Sequence[_RecordResult]) -> bool:
+    """Whether a Zappi charges, and every one that does is in the mode Eco+ without a boost.
+
+    The grid reading cannot decide this: a Powerwall that charges imports as well. Values: docs of the myenergi API,
+    https://github.com/twonk/MyEnergi-App-Api
+    """
+    charging = [each for each, verdict in zip(records, verdicts, strict=True) if verdict.state is ChargerState.CHARGING]
+    return bool(charging) and all(
+        each.get("zmo") == MODE_ECO_PLUS and each.get("sta") != STATUS_BOOSTING and each.get("bst") != BOOST_ACTIVE
+        for each in charging
+    )
 
 
 def _record_age_problem(record: Mapping[str, object], now: datetime) -> str | None:

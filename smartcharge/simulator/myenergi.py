@@ -124,7 +124,7 @@ class SimulatedZappi:
             "pst": self.pst,
             "sta": STA_BY_PILOT_STATE.get(self.pst, 1),
             "zsh": ZSH_BY_PILOT_STATE.get(self.pst, 1),
-            "zmo": 3,
+            "zmo": 1,
             "che": round(self.session_kwh, 2),
         }
         return {

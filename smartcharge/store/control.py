@@ -208,7 +208,7 @@ def load_state(db: sqlite3.Connection, now: datetime, policy: Policy) -> State:
         windows=load_windows(db, now),
         hold=None if held is None else held.hold,
         pause=load_pause(db),
-        stand_down=load_manual_override(db),
+        manual_override=load_manual_override(db),
         held_since_noon=hold_duration(db, last_noon(now, policy.cheap_period.zone), now),
         clock_is_doubtful=is_clock_doubtful(db, now),
     )

@@ -46,7 +46,7 @@ def test_resume_ends_a_pause(simulation: Simulation) -> None:
     assert simulation.simulator.powerwall.mode == "backup"
 
 
-def test_resume_ends_a_stand_down(simulation: Simulation) -> None:
+def test_resume_ends_a_manual_override(simulation: Simulation) -> None:
     simulation.simulator.powerwall.set_manually(mode="backup")
     simulation.plan("13:00-15:00")
     simulation.drive(7200)

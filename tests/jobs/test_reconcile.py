@@ -475,7 +475,7 @@ def test_a_wait_that_tesla_asks_for_holds_a_release_back_for_minutes_only(house:
     assert rests(house)
 
 
-def test_a_stand_down_goes_along_when_its_window_moves_on(house: FakeHouse) -> None:
+def test_a_manual_override_goes_along_when_its_window_moves_on(house: FakeHouse) -> None:
     hold_from_1305(house)
     house.battery.mode = "self_consumption"
     run(house, "13:28", fetch_plan_if_due)

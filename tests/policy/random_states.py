@@ -101,7 +101,8 @@ def random_states(draw: st.DrawFn) -> State:
         charger=draw(CARS),
         hold=build_hold(now, policy, *draw(HOLDS)),
         pause=Pause(now + left if special == "paused for" else None) if special.startswith("paused") else None,
-        stand_down=ManualOverride(now - seconds(1800), now + left) if special == "stood down" else None,
+        manual_override=ManualOverride(now - seconds(1800), now + left) if special == "stood down" else None,
         held_since_noon=timedelta(hours=draw(HELD_HOURS)),
         clock_is_doubtful=special == "clock",
+        solar_only=draw(st.booleans()),
     )

@@ -80,6 +80,7 @@ HOLDING = {
 EXTENDING = {
     # when, the plan, the car is, held before, held after, because
     "an overrun buys one half hour": ("13:58:30", "13:00-14:00", "charging", "14:00", "14:30 extended", "OVERRUN"),
+    "a run 45 minutes late extends nothing": ("14:45", "13:00-14:00", "charging", "14:00", "nothing", "SLOT_ENDS"),
     "not before the release would begin": (
         "13:58:29", "13:00-14:00", "charging", "14:00", "14:00", "SLOT_ALREADY_CHEAP"),
     "an idle car buys none": ("13:58:30", "13:00-14:00", "idle", "14:00", "nothing", "SLOT_ENDS"),
@@ -160,20 +161,57 @@ def test_the_owners_numbers_count(policy: Policy, when: str, plan: str, before: 
     assert_decides(build_state(when, plan, "charging", before, policy=policy), after, reason)
 
 
-CAP = {
-    # hours held since noon, when, held before, held after, because
-    "below the cap a hold may open": (1.99, "13:05", "nothing", "13:30", "CHARGING_IN_WINDOW"),
-    "at the cap none opens": (2.0, "13:05", "nothing", "nothing", "NOTHING_TO_HOLD"),
-    "what is held stands to its slot's end": (2.0, "13:05", "13:30", "13:30", "SLOT_ALREADY_CHEAP"),
-    "and is not renewed": (2.0, "13:28:30", "13:30", "nothing", "SLOT_ENDS"),
-    "nor extended": (2.0, "13:58:30", "14:00", "nothing", "SLOT_ENDS"),
+DAILY_LIMIT = {
+    # when, held since noon (minutes), held before, held after, because (the limit is two hours, the car charges)
+    "the whole promised slot fits": ("13:05", 95, "nothing", "13:30", "CHARGING_IN_WINDOW"),
+    "the promised slot would exceed it": ("13:05", 96, "nothing", "nothing", "NOTHING_TO_HOLD"),
+    "an open hold stands to the end of its slot": ("13:05", 120, "13:30", "13:30", "SLOT_ALREADY_CHEAP"),
+    "a renewal that fits": ("13:28:30", 88.5, "13:30", "14:00", "CHARGING_IN_WINDOW"),
+    "a renewal would exceed it": ("13:28:30", 88.6, "13:30", "nothing", "SLOT_ENDS"),
+    "an extension that fits": ("13:58:30", 88.5, "14:00", "14:30 extended", "OVERRUN"),
+    "an extension would exceed it": ("13:58:30", 88.6, "14:00", "nothing", "SLOT_ENDS"),
 }
 
 
-@pytest.mark.parametrize(("hours", "when", "before", "after", "reason"), CAP.values(), ids=CAP)
-def test_a_cap_of_two_hours_counts_what_was_held(hours: float, when: str, before: str, after: str, reason: str) -> None:
-    seen = build_state(when, "13:00-14:00", "charging", before, policy=replace(DEFAULT_POLICY, max_hours_per_day=2))
-    assert_decides(replace(seen, held_since_noon=timedelta(hours=hours)), after, reason)
+@pytest.mark.parametrize(("when", "minutes", "before", "after", "reason"), DAILY_LIMIT.values(), ids=DAILY_LIMIT)
+def test_the_daily_limit_counts_the_slot_about_to_be_promised(
+    when: str, minutes: float, before: str, after: str, reason: str
+) -> None:
+    state = build_state(when, "13:00-14:00", "charging", before, policy=replace(DEFAULT_POLICY, max_hours_per_day=2))
+    assert_decides(replace(state, held_since_noon=timedelta(minutes=minutes)), after, reason)
+
+
+LIMIT_AT_NOON = {
+    # held since yesterday's noon (minutes), limit (hours), held after (the car charges at 11:58:30, held until 12:00)
+    "the slot after noon counts for the new day": (118.5, 2.0, "12:30"),
+    "the last minutes before noon count for the old day": (118.6, 2.0, "nothing"),
+    "the slot after noon exceeds the limit by itself": (0, 0.4, "nothing"),
+}
+
+
+@pytest.mark.parametrize(("minutes", "limit", "after"), LIMIT_AT_NOON.values(), ids=LIMIT_AT_NOON)
+def test_the_daily_limit_starts_again_at_noon(minutes: float, limit: float, after: str) -> None:
+    policy = replace(DEFAULT_POLICY, max_hours_per_day=limit)
+    state = build_state("11:58:30", "11:00-13:00", "charging", "12:00", policy=policy)
+    assert decide(replace(state, held_since_noon=timedelta(minutes=minutes))).hold == parse_hold(after)
+
+
+SOLAR_ONLY = {
+    # when, the plan, held before, held after, because (the car charges from the sun alone)
+    "a window is held for": ("13:05", "13:00-14:00", "nothing", "13:30", "CHARGING_IN_WINDOW"),
+    "and renewed": ("13:28:30", "13:00-14:00", "13:30", "14:00", "CHARGING_IN_WINDOW"),
+    "its end is no overrun": ("13:58:30", "13:00-14:00", "14:00", "nothing", "SLOT_ENDS"),
+    "an extension ends at once": ("14:05", "13:00-14:00", "14:30 extended", "nothing", "CAR_STOPPED"),
+    "a window's slot stands to its end": ("13:05", "13:00-14:00 withdrawn", "13:30", "13:30", "SLOT_ALREADY_CHEAP"),
+}
+
+
+@pytest.mark.parametrize(("when", "plan", "before", "after", "reason"), SOLAR_ONLY.values(), ids=SOLAR_ONLY)
+def test_a_car_that_charges_from_the_sun_alone_never_causes_an_extension(
+    when: str, plan: str, before: str, after: str, reason: str
+) -> None:
+    state = build_state(when, plan, "charging", before)
+    assert_decides(state.with_charger(state.charger, solar_only=True), after, reason)
 
 
 FRESHNESS = {

@@ -24,7 +24,7 @@ OWNER = {
 
 
 def with_word(seen: State, word: Pause | ManualOverride) -> State:
-    return replace(seen, pause=word) if isinstance(word, Pause) else replace(seen, stand_down=word)
+    return replace(seen, pause=word) if isinstance(word, Pause) else replace(seen, manual_override=word)
 
 
 @pytest.mark.parametrize(("when", "word", "plan", "reason"), OWNER.values(), ids=OWNER)
@@ -50,6 +50,6 @@ def test_the_owners_word_ends(when: str, word: Pause | ManualOverride, plan: str
     assert (decision.hold, decision.reason) == (parse_hold(after), Reason.CHARGING_IN_WINDOW)
 
 
-def test_a_pause_is_named_before_a_stand_down() -> None:
+def test_a_pause_is_named_before_a_manual_override() -> None:
     seen = with_word(build_state("13:05"), ManualOverride(at("13:05"), at("14:30")))
     assert decide(with_word(seen, Pause())).reason is Reason.PAUSED

@@ -13,7 +13,7 @@ from smartcharge.policy.explain import COUNTERFACTUAL_CHANGES, find_counterfactu
 from smartcharge.policy.model import ChargerState, ManualOverride, Pause, State
 
 PAUSED = replace(build_state("13:10", "13:00-14:00", "charging"), pause=Pause())
-LEFT_ALONE = replace(PAUSED, pause=None, stand_down=ManualOverride(at("13:05"), at("14:30")))
+LEFT_ALONE = replace(PAUSED, pause=None, manual_override=ManualOverride(at("13:05"), at("14:30")))
 DOUBTFUL = replace(PAUSED, pause=None, clock_is_doubtful=True)
 CAPPED = replace(
     build_state("13:10", "13:00-14:00", "charging", policy=replace(DEFAULT_POLICY, max_hours_per_day=1.0)),

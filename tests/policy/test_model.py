@@ -65,8 +65,8 @@ STAND_DOWNS = {
 
 
 @pytest.mark.parametrize(("plan", "until"), STAND_DOWNS.values(), ids=STAND_DOWNS)
-def test_a_stand_down_moves_with_its_window(plan: str, until: str) -> None:
-    seen = replace(build_state("13:10", plan), stand_down=ManualOverride(at("13:05"), at("14:30")))
+def test_a_manual_override_moves_with_its_window(plan: str, until: str) -> None:
+    seen = replace(build_state("13:10", plan), manual_override=ManualOverride(at("13:05"), at("14:30")))
     assert seen.manual_override_until == at(until)
     assert replace(seen, now=at(until)).manual_override_until is None
 

@@ -40,7 +40,7 @@ SUPPOSED: dict[str, tuple[Policy, list[str]]] = {
     "released earlier": (replace(DEFAULT_POLICY, release_lead=seconds(210)), ["14:27-14:29 not held"]),
     "released later": (replace(DEFAULT_POLICY, release_lead=seconds(30)), ["14:29-14:30 held"]),
     "only long holds": (replace(DEFAULT_POLICY, min_hold=seconds(1700)), ["13:02-13:29 not held"]),
-    "an hour a day": (replace(DEFAULT_POLICY, max_hours_per_day=0.4), ["13:29-14:29 not held"]),
+    "half an hour a day": (replace(DEFAULT_POLICY, max_hours_per_day=0.5), ["13:29-14:29 not held"]),
     "as it was": (DEFAULT_POLICY, []),
 }
 

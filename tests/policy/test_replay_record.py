@@ -116,8 +116,8 @@ def test_a_pause_stands_until_a_later_decision_knew_of_none() -> None:
 def test_a_window_left_to_somebody_else_is_known_from_that_minute() -> None:
     of = build_record("13:00-14:00", known=(known_state("13:05", "13:00-14:00", "charging"),), stood_down=("13:05",))
 
-    assert told(of, "13:04").stand_down is None
-    assert (left := told(of, "13:05").stand_down) is not None
+    assert told(of, "13:04").manual_override is None
+    assert (left := told(of, "13:05").manual_override) is not None
     assert left.at == at("13:05") + CRON_DELAY
 
 

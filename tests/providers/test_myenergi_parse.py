@@ -156,6 +156,27 @@ def test_a_reading_carries_what_people_want_to_know() -> None:
     )
 
 
+SOLAR_ONLY = {
+    "Eco+ with the surplus of the sun": ([{"zmo": 3, "sta": 3, "bst": 0}], True),
+    "Eco+ of a firmware that leaves zeros out": ([{"zmo": 3, "sta": 3, "bst": LEFT_OUT}], True),
+    "Eco+ that boosts": ([{"zmo": 3, "sta": 4, "bst": 0}], False),
+    "Eco+ that is boosted": ([{"zmo": 3, "sta": 3, "bst": 1}], False),
+    "Eco tops up from the grid": ([{"zmo": 2, "sta": 3, "bst": 0}], False),
+    "Fast": ([{"zmo": 1, "sta": 3, "bst": 0}], False),
+    "a record that does not name the mode": ([{"zmo": LEFT_OUT, "sta": 3, "bst": 0}], False),
+    "an idle car": ([{"zmo": 3, "sta": 3, "bst": 0, **NO_POWER}], False),
+    "two cars, one with power from the grid": ([{"zmo": 3, "sta": 3, "bst": 0}, {"zmo": 1}], False),
+    "two cars, the one in Fast idle": ([{"zmo": 3, "sta": 3, "bst": 0}, {"zmo": 1, **NO_POWER}], True),
+}
+
+
+@pytest.mark.parametrize(("records", "expected"), SOLAR_ONLY.values(), ids=SOLAR_ONLY)
+def test_a_zappi_in_eco_plus_without_a_boost_charges_from_the_sun_alone(
+    records: list[dict[str, Any]], *, expected: bool
+) -> None:
+    assert parse_records(*(zappi_record(**changes) for changes in records)).solar_only is expected
+
+
 def test_the_power_of_all_zappis_is_added_up() -> None:
     assert parse_records(zappi_record(), SECOND_ZAPPI).watts == 14_300
 

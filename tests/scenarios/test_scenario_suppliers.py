@@ -40,7 +40,7 @@ minutes: 12
 plan: {13:24: [13:00-15:00]}
 car: {13:24: 7200}
 missed: [13:30-13:33]
-config: {control: {max_hours_per_day: 0.05}}
+config: {control: {max_hours_per_day: 0.1}}
 expect:
   battery: {13:25: backup/100, 13:29: autonomous/20, 13:34: autonomous/20}
   exactly: {sign_ins: 1, writes: 4}

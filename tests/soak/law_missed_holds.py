@@ -43,7 +43,7 @@ class MissedHoldLaws:
 
     def after_run(self, known: StoredState) -> None:
         """Follow the window that was left to somebody else, as the supplier moves it."""
-        stood, tariff = known.seen.stand_down, self.day.tariff
+        stood, tariff = known.seen.manual_override, self.day.tariff
         if stood is None or self.day.jump:
             self.left, self.stood_down_at = None, stood and stood.at
         elif stood.at != self.stood_down_at:

@@ -124,7 +124,7 @@ class PolicyDay:
         self.plans: dict[str, tuple[Dispatch, ...]] = dict.fromkeys(self.script.silent, ())
         self.hold: Hold | None = None
         self.pause: Pause | None = None
-        self.stand_down: ManualOverride | None = None
+        self.manual_override: ManualOverride | None = None
         self.held, self.ask_at = timedelta(0), 0
 
     def play(self) -> PolicyDayTally:
@@ -163,7 +163,7 @@ class PolicyDay:
 
     def _hear_owner(self, minute: int, now: datetime) -> None:
         if minute in self.script.resumes:
-            self.pause = self.stand_down = None
+            self.pause = self.manual_override = None
         if minute in self.script.pauses:
             self.pause = Pause(self.script.pauses[minute])
             self._tell(now, f"paused until {self.pause.until}")
@@ -172,10 +172,10 @@ class PolicyDay:
         """Somebody has set the battery: the window is theirs, to the half hour after its last slot."""
         ends = [end for start, end in merge_spans(self.laws.told.values()) if start <= now < end]
         last = half_hour_end_of(ends[0]) if ends else self.hold.until if self.hold else now
-        self.stand_down, self.hold = ManualOverride(now, last + HALF_HOUR), None
-        self.laws.left(self.stand_down)
+        self.manual_override, self.hold = ManualOverride(now, last + HALF_HOUR), None
+        self.laws.left(self.manual_override)
         self.tally.counts["left to the owner"] += 1
-        self._tell(now, f"left to the owner until {self.stand_down.until:%H:%M}")
+        self._tell(now, f"left to the owner until {self.manual_override.until:%H:%M}")
 
     def _release_what_is_due(self, minute: int, now: datetime) -> None:
         """What ends whatever the charger says ends before the supplier is asked."""
@@ -190,9 +190,9 @@ class PolicyDay:
         self.ask_at = minute + (NIGHT_CHECK_INTERVAL if is_night else day.asked_every)
         changed = [self._answered(car, minute, now) for car in self.plans if not day.silent[car][minute]]
         self.memory.look(now)
-        if any(changed) and self.stand_down is not None:
+        if any(changed) and self.manual_override is not None:
             until = self._seen(minute, now, ChargerState.UNKNOWN).manual_override_until
-            self.stand_down = ManualOverride(self.stand_down.at, until or self.stand_down.until)
+            self.manual_override = ManualOverride(self.manual_override.at, until or self.manual_override.until)
 
     def _answered(self, car: str, minute: int, now: datetime) -> bool:
         """Keep what is told of one car; whether it changed anything."""
@@ -220,7 +220,7 @@ class PolicyDay:
 
     def _seen(self, minute: int, now: datetime, charger: ChargerState) -> State:
         doubtful = bool(self.script.doubts[minute])
-        owner = self.pause, self.stand_down
+        owner = self.pause, self.manual_override
         windows, policy = self.memory.windows, self.script.policy
         return State(now, policy, windows, charger, self.hold, *owner, self.held, clock_is_doubtful=doubtful)
 

@@ -4,6 +4,7 @@ Of its values only the fields are read, and what the supplier plans is kept in a
 """
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from policy_day_plan import NEVER_ANSWERED, CarAnswer, CarPlan, Span, format_spans, is_planned_at, merge_spans
 from policy_day_random import LONDON, MINUTE, PolicyDayScript
@@ -59,9 +60,9 @@ class PolicyDayLaws:
                 now, "what is told no more is withdrawn in time", f"{changes.withdrawn}, {format_spans(withdrawn)}"
             )
 
-    def left(self, stand_down: ManualOverride) -> None:
+    def left(self, manual_override: ManualOverride) -> None:
         """A window is left to the owner."""
-        self.left_until = stand_down.until
+        self.left_until = manual_override.until
 
     def decided(self, minute: int, seen: State, after: Hold | None) -> None:
         """Judge one decision; `seen` holds what the charger truly says."""
@@ -70,7 +71,7 @@ class PolicyDayLaws:
             if after is not None:
                 self.break_(now, law, after)
             return
-        if after is None and seen.stand_down is not None and now < self.left_until:
+        if after is None and seen.manual_override is not None and now < self.left_until:
             return
         charging = seen.charger is ChargerState.CHARGING
         if charging and self._deserves(minute, seen):
@@ -89,7 +90,7 @@ class PolicyDayLaws:
 
     def _forbidden(self, minute: int, seen: State) -> str:
         """The law by which nothing may be held now, whatever the car does."""
-        pause, stood = seen.pause, seen.stand_down
+        pause, stood = seen.pause, seen.manual_override
         is_left = stood is not None and seen.now < self._left_at_least_until(stood)
         if self.cheap[minute]:
             return "nothing is held in the cheap period"
@@ -109,17 +110,26 @@ class PolicyDayLaws:
             return half_hour_end_of(around[0]) + HALF_HOUR
         return stood.at if any(start < stood.until and stood.at < end for start, end in spans) else stood.until
 
-    def _trusted(self, seen: State) -> list[CarPlan]:
-        """Whose plans may be held for: answered within the grace, no forced charge, and the day's hours not used up."""
-        cap = self.policy.max_hours_per_day
-        if cap is not None and seen.held_since_noon >= timedelta(hours=cap):
+    def _trusted(self, seen: State, until: datetime) -> list[CarPlan]:
+        """Whose plans may be held for up to `until`: fresh, no forced charge, and the daily limit is not exceeded."""
+        if self._exceeds_daily_limit(seen, until):
             return []
         told = self.told.values()
         return [each for each in told if seen.now - each.at < self.policy.grace and not each.boosting]
 
+    def _exceeds_daily_limit(self, seen: State, until: datetime) -> bool:
+        """Whether more than the configured hours would be held between two local noons."""
+        if self.policy.max_hours_per_day is None:
+            return False
+        minutes = (until - seen.now).total_seconds() / 60
+        noon = until.astimezone(ZoneInfo(self.policy.cheap_period.zone)).replace(hour=12, minute=0, second=0)
+        after_noon = (until - noon).total_seconds() / 60 if seen.now < noon < until else 0
+        before_noon = seen.held_since_noon.total_seconds() / 60 + minutes - after_noon
+        return max(before_noon, after_noon) > self.policy.max_hours_per_day * 60
+
     def _deserves(self, minute: int, seen: State) -> bool:
         """Whether a hold begins, or goes on, for this charging car."""
-        now, trusted = seen.now, self._trusted(seen)
+        now, trusted = seen.now, self._trusted(seen, self._goal(minute, seen.now))
         ahead = now + self.policy.release_lead
         if not is_planned_at(trusted, ahead):
             return False
@@ -163,10 +173,11 @@ class PolicyDayLaws:
         """Whether the car still charges as its window ends, and the half hour after it may be had."""
         until, ahead = before.until, seen.now + self.policy.release_lead
         wanted = self.policy.extension and before.kind is HoldKind.WINDOW and seen.charger is ChargerState.CHARGING
-        if not wanted or ahead >= min(until + HALF_HOUR, self._next_cheap(minute)):
+        extended_until = min(until + HALF_HOUR, self._next_cheap(minute))
+        if not wanted or ahead >= extended_until:
             return False
         begins_cheap = self.cheap[(until - self.begins_at) // MINUTE]
-        ends = (end for told in self._trusted(seen) for _, end in told.spans)
+        ends = (end for told in self._trusted(seen, extended_until) for _, end in told.spans)
         return not begins_cheap and any(until - HALF_HOUR < end <= until for end in ends)
 
     def _stands(self, minute: int, now: datetime, hold: Hold) -> None:

@@ -118,7 +118,7 @@ class SoakLaws:
         seen = self.known.seen
         if run.command == "pause" and is_sure and self.rest.is_well() and self.day.battery.stuck:
             self.observer.broken("a pause releases first", seen)
-        if run.command == "resume" and is_sure and not run.was_interleaved and (seen.is_paused or seen.stand_down):
+        if run.command == "resume" and is_sure and not run.was_interleaved and (seen.is_paused or seen.manual_override):
             self.observer.broken("resumed", seen)
         if seen.clock_is_doubtful and self.observer.time_since_unrecorded > MAX_UNVERIFIED_TIME:
             self.observer.broken("a clock is not doubted for long", run.command)

@@ -85,7 +85,7 @@ situations = st.builds(
     charger=st.sampled_from(ChargerState),
     hold=st.none() | st.builds(Hold, moments, st.sampled_from(HoldKind)),
     pause=st.none() | st.builds(Pause, st.none() | moments),
-    stand_down=st.none() | st.builds(ManualOverride, moments, moments),
+    manual_override=st.none() | st.builds(ManualOverride, moments, moments),
     held_since_noon=st.timedeltas(timedelta(0), timedelta(hours=24)),
 )
 
@@ -298,6 +298,6 @@ def test_a_situation_is_all_that_is_stored(db: sqlite3.Connection) -> None:
         policy=POLICY,
         hold=Hold(at("13:30"), HoldKind.EXTENSION),
         pause=Pause(at("18:00")),
-        stand_down=ManualOverride(at("13:01"), at("14:00")),
+        manual_override=ManualOverride(at("13:01"), at("14:00")),
         held_since_noon=timedelta(minutes=29 + 6),
     )
