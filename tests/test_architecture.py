@@ -68,7 +68,7 @@ PLACES = {
     ),
     # remembers
     "store.migrations": Place("store.* errors", libraries="msgspec sqlite_utils"),
-    "store store.*": Place("store.* policy.model errors files regular_file", libraries="msgspec"),
+    "store store.*": Place("store store.* policy.model errors files regular_file", libraries="msgspec"),
     # acts
     "jobs.idle_forecast": Place(f"jobs.* store.* app idle config.find {SUPPORT}"),
     "jobs jobs.*": Place(f"jobs.* policy.* store.* providers.protocols alerts app {SUPPORT}", libraries="msgspec"),
