@@ -1,7 +1,7 @@
-"""Alerts: the owner is told of trouble once when it begins and once when it is over, never in between.
+"""Alerts: the owner hears of a problem once when it begins and once when it is over, and not in between.
 
-An alert is one kind of trouble in one command. What the owner must put right is told at once; what may pass is told
-at the fifth failure running, or at once when it holds back a release that is due.
+An alert is one kind of problem in one command. A problem that the owner must fix is reported at once. A problem that
+may pass is reported at the fifth failure in a row, or at once if the Powerwall cannot be returned to normal.
 """
 
 import sqlite3
@@ -22,12 +22,22 @@ from smartcharge.store.services import count_alert_failure, delete_alert, is_ale
 
 FAILURES_BEFORE_ALERT = 5
 LOCKOUT_KIND = "waiting"
-"""The kind of the alert that Storm Watch, a power cut or another outside power has the battery."""
+"""The kind of the alert that Storm Watch, a power cut or something else controls the Powerwall."""
 MAIL_KIND, LOCK_KIND = "mail", "the lock"
+LOCK_FIX = "No action unless it persists: then run `smartcharge doctor`, which names the program that holds the lock"
 SIGN_IN_SUFFIX = " sign-in"
-"""A refused sign-in needs the owner: it is an alert of its own, and does not hide in an outage that may pass."""
+"""A refused sign-in needs the owner, so it has an alert of its own and does not hide in an outage that may pass."""
 MAIL_KEY_NAMESPACE = uuid.UUID("5b9f7a5e-6d0c-4f53-9d35-3a1f0d1f3b44")
-"""The same line of the same moment gives the same mail."""
+"""The same line at the same instant gives the same mail."""
+ALERT_SUBJECTS = {
+    "device": "the charging schedule",
+    "zappi": "the Zappi",
+    "tesla": "Tesla",
+    "mail": "email",
+    "feed": "the calendar file",
+    "clock": "the clock",
+}
+"""What each kind of alert is about."""
 HOURS_FROM = timedelta(hours=2)
 
 
@@ -49,6 +59,7 @@ class AlertMail(Struct, frozen=True):
 class Alerts:
     """Counts failures, and tells the owner when it is time.
 
+    supplier: the name of the supplier, as the owner knows it.
     open_read_only_db, open_db: give the run's connections; open_db is None in a dry run, which stores nothing.
     """
 
@@ -60,15 +71,17 @@ class Alerts:
         open_read_only_db: Callable[[], sqlite3.Connection],
         open_db: Callable[[], sqlite3.Connection] | None,
         mail: AlertMail | None,
+        supplier: str = "your supplier",
     ) -> None:
         self._out = out
         self._now = now
         self._open_read_only_db = open_read_only_db
         self._open_db = open_db
         self._mail = mail
+        self._supplier = supplier
 
     def record_failure(self, command: str, kind: str, error: AppError, *, urgent: bool = False) -> None:
-        """Count a failure, and tell the owner where it is time; the run's exit code remembers it."""
+        """Count a failure, and report it if it is time. The run's exit code includes it."""
         self._out.exit_codes.append(error.exit_code)
         self._out.detail(f"{command}: {error}")
         if self._open_db is None:
@@ -88,12 +101,12 @@ class Alerts:
             self._out.warn(line)
 
     def resolve(self, command: str, kind: str) -> None:
-        """End an alert, and that of a refused sign-in, after a real success; told where its beginning was."""
+        """End the alert of this kind and that of a refused sign-in; report it if the start was reported."""
         self._resolve_one(command, kind)
         self._resolve_one(command, f"{kind}{SIGN_IN_SUFFIX}")
 
     def report_lockout(self, command: str, line: str) -> None:
-        """Tell once that an outside power has the battery; it is nobody's failure."""
+        """Report once that something else controls the Powerwall; this is not a failure."""
         self._out.detail(f"{command}: {line}")
         if self._open_db is None or is_alert_open(self._open_read_only_db(), command, LOCKOUT_KIND):
             return
@@ -105,8 +118,8 @@ class Alerts:
             self._queue_mail(db, LOCKOUT_KIND, f"smartcharge {command}: {line}.")
         self._out.warn(f"smartcharge {command}: {line}.")
 
-    def resolve_lockout(self, command: str, line: str = "the battery is free again") -> None:
-        """Tell once that the outside power has let go, or that nothing is wanted of the battery any more."""
+    def resolve_lockout(self, command: str, line: str = "the Powerwall can be controlled again") -> None:
+        """Report once that the Powerwall can be controlled again, or that it is not needed any more."""
         if self._open_db is None or not is_alert_open(self._open_read_only_db(), command, LOCKOUT_KIND):
             return
         db = self._open_db()
@@ -117,13 +130,12 @@ class Alerts:
 
     @contextmanager
     def watch_lock(self, lock: AbstractContextManager[None], command: str) -> Iterator[None]:
-        """Hold a lock during the block; another run that never lets go of it is trouble like any other."""
+        """Hold a lock during the block; another run that never releases it is a problem like any other."""
         with ExitStack() as held:
             try:
                 held.enter_context(lock)
             except LockBusyError as busy:
-                fix = "`smartcharge doctor` says who, if it stays so"
-                self.record_failure(command, LOCK_KIND, LockBusyError(busy.message, fix=fix))
+                self.record_failure(command, LOCK_KIND, LockBusyError(busy.message, fix=LOCK_FIX))
                 raise
             yield
             # last: on a full disk this cannot be stored, and a release must not wait for that
@@ -137,13 +149,14 @@ class Alerts:
             alert = delete_alert(db, command, kind)
             if alert is None or alert.notified_at is None:
                 return
-            line = f"smartcharge {command}: {kind} is well again after {_duration_text(self._now - alert.since)}."
+            subject = alert_subject(kind, self._supplier)
+            line = f"smartcharge {command}: {subject} works again after {_duration_text(self._now - alert.since)}."
             append_journal(db, at=self._now, command=command, outcome="well again", detail=kind)
             self._queue_mail(db, kind, line)
         self._out.warn(line)
 
     def _queue_mail(self, db: sqlite3.Connection, kind: str, line: str) -> None:
-        """Queue a line for the address that wants alerts, in the change's transaction; not trouble with mail itself."""
+        """Queue a mail to alerts.email, in the transaction of the change. A problem with mail is not sent by mail."""
         if self._mail is None or kind.startswith(MAIL_KIND):
             return
         recipient, key = self._mail.recipient, str(uuid.uuid5(MAIL_KEY_NAMESPACE, f"{self._now.isoformat()} {line}"))
@@ -151,8 +164,15 @@ class Alerts:
         queue_message(db, key, message, recipient, self._now)
 
 
+def alert_subject(kind: str, supplier: str = "your supplier") -> str:
+    """Return what an alert of this kind is about, such as "Tesla" or "the sign-in to Tesla"."""
+    key = kind.removesuffix(SIGN_IN_SUFFIX)
+    name = supplier if key == "kraken" else ALERT_SUBJECTS.get(key, key)
+    return f"the sign-in to {name}" if kind.endswith(SIGN_IN_SUFFIX) else name
+
+
 def _repeat_suffix(count: int) -> str:
-    return f" ({count} times running.)" if count > 1 else ""
+    return f" (It has failed {count} times in a row.)" if count > 1 else ""
 
 
 def _duration_text(elapsed: timedelta) -> str:
@@ -184,7 +204,7 @@ def report_lockout(app: _AlertingApp, command: str, line: str) -> None:
     app.alerts.report_lockout(command, line)
 
 
-def resolve_lockout(app: _AlertingApp, command: str, line: str = "the battery is free again") -> None:
+def resolve_lockout(app: _AlertingApp, command: str, line: str = "the Powerwall can be controlled again") -> None:
     """Tell of its end, as `Alerts.resolve_lockout` does."""
     app.alerts.resolve_lockout(command, line)
 

@@ -303,6 +303,11 @@ class App:
         """
         return self.config.tesla is not None and (owned or not self.config.control.shadow)
 
+    @property
+    def supplier_label(self) -> str:
+        """The supplier's name as the owner knows it, such as "E.ON Next"."""
+        return make_kraken_account(self.config).label
+
     @cached_property
     def tariff(self) -> Tariff:
         """The supplier."""
@@ -381,6 +386,7 @@ class App:
             open_read_only_db=lambda: self.read_only_db,
             open_db=None if self.dry_run else lambda: self.db,
             mail=AlertMail(account.smtp_user, recipient, build_alert_message) if account and recipient else None,
+            supplier=self.supplier_label,
         )
 
     @property

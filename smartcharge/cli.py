@@ -14,39 +14,39 @@ from smartcharge.clock import utc_now
 from smartcharge.console import on_stdout_error, run_guarded
 
 COMMAND_SUMMARIES = {
-    "fetch-dispatches": "Ask Kraken for the plan, if an answer is due.",
-    "reconcile": "Bring the Powerwall to the stance the policy wants.",
-    "midnight-reset": "Assert the resting stance, once per cheap period.",
-    "send-invites": "Post the calendar invites that wait in the outbox.",
-    "tick": "Do all four of the above in one run.",
-    "status": "Show what the battery is doing, until when, and why.",
-    "history": "Show the journal and the dispatches.",
-    "explain": "Say why the battery stands as it stands, or stood at a TIME.",
-    "replay": "Decide a past day again, also with other numbers.",
-    "metrics": "Tell Prometheus what is remembered.",
+    "fetch-dispatches": "Fetch the supplier's charging schedule, if it is time.",
+    "reconcile": "Set the Powerwall to what it should be doing now.",
+    "midnight-reset": "Return the Powerwall to normal once a night.",
+    "send-invites": "Send the calendar invites that are waiting.",
+    "tick": "Run the four commands above, one after the other.",
+    "status": "Show what the Powerwall is doing, until when, and why.",
+    "history": "Show what happened: the journal and the slots.",
+    "explain": "Explain what the Powerwall is doing now, or did at a TIME.",
+    "replay": "Re-run a past day, optionally with different settings.",
+    "metrics": "Print Prometheus metrics.",
     "report": "Show what a day or a month saved, as text or as a page.",
-    "agreement": "Say how often another controller did what this program would have done.",
-    "pause": "Begin nothing new; an open hold is released first.",
-    "resume": "End a pause, or a stand-down.",
-    "doctor": "Check everything that can be wrong, and say how to mend it.",
-    "crontab": "Print the crontab lines of this installation.",
-    "init": "Ask what is needed, and write the configuration.",
-    "login": "Sign in to Kraken or Tesla.",
-    "demo": "Play a whole day against a pretend street.",
+    "agreement": "Compare with another controller.",
+    "pause": "Pause: the Powerwall returns to normal first.",
+    "resume": "End a pause, or take over again after you set the Powerwall.",
+    "doctor": "Check the set-up and tell you what needs fixing, and how.",
+    "crontab": "Print the crontab lines for this installation.",
+    "init": "Ask a few questions and write the configuration.",
+    "login": "Sign in to your supplier or to Tesla.",
+    "demo": "Play a whole day in a simulated house.",
 }
 MODULES = {
     **dict.fromkeys(("fetch-dispatches", "reconcile", "midnight-reset", "send-invites"), "tick"),
     "resume": "pause",
 }
-"""Where a command lives whose module has another name."""
+"""The modules of the commands that have no module of their own name."""
 EXIT_INTERRUPTED = 130
 
 
 class LazyCommandGroup(click.Group):
-    """Imports a command's module only when that command runs; --help imports none."""
+    """Import a command's module only when that command runs; --help imports none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
-        """Name the commands in the order of the table."""
+        """Return the command names in the order of the table."""
         return list(COMMAND_SUMMARIES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -58,37 +58,37 @@ class LazyCommandGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; that a pipe's reader has left, as `head` does, is no failure of it."""
+        """Run the command. A closed pipe, as with `| head`, is not an error."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as odd:
             return on_stdout_error(odd)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Offer the table's names where a word is to be completed, and import no command for that."""
-        named = [
+        """Complete command names from the table, without importing any command."""
+        matching = [
             CompletionItem(name, help=text) for name, text in COMMAND_SUMMARIES.items() if name.startswith(incomplete)
         ]
-        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
+        return [*matching, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Print the table itself."""
+        """Print the table of commands."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMAND_SUMMARIES.items()))
 
 
 @click.group(cls=LazyCommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--config", metavar="PATH", type=click.Path(), help="The configuration file.")
-@click.option("-v", "--verbose", is_flag=True, help="Show details, never secrets.")
+@click.option("--config", metavar="PATH", type=click.Path(), help="Use this configuration file.")
+@click.option("-v", "--verbose", is_flag=True, help="Show more details, but never secrets.")
 @click.version_option(__version__, prog_name="smartcharge")
 @click.pass_context
 def cli_group(ctx: click.Context, config: str | None, *, verbose: bool) -> None:
-    """Fill the Powerwall while the supplier charges the car at the cheap rate, and always bring it back."""
+    """Charge the Powerwall from the grid while your car charges at the off-peak rate, then return it to normal."""
     ctx.obj = CliContext(config, verbose, now=ctx.obj())
 
 
 def run_cli(arguments: Sequence[str], clock: Callable[[], datetime] = utc_now) -> int:
-    """Run one command; returns its exit code. clock: replaced by whoever plays a simulated day."""
+    """Run one command and return its exit code. clock: gives the time of the run; a simulated day has its own."""
     codes = [0]
     return run_guarded(lambda: codes.append(_invoke_click(arguments, clock))) or codes[-1]
 

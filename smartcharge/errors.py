@@ -1,21 +1,21 @@
-"""What can foreseeably go wrong: who must act, with which exit code, and how to mend it."""
+"""The errors that the program expects: who must act, the exit code, and how to fix it."""
 
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import ClassVar
 
-# the names are the message; each is raised and read as a plain word
-
-
 EXIT_CODES_BY_SEVERITY = (1, 4, 5, 6, 3, 75, 0)
-"""Exit codes of a run's parts, the most serious first."""
+"""The exit codes of the parts of a run, the most serious first."""
+FIX_PREFIX = "To fix: "
+NO_ACTION_PREFIX = "No action"
+"""A fix that begins so asks nothing of the owner, so it is shown without the prefix."""
 
 
 class AppError(Exception):
-    """Something foreseen went wrong; its class says who must act.
+    """An expected error; its class says who must act.
 
-    message, hint: plain sentences without secrets, the hint being the mend; service: whose trouble it is, for
-    example "Kraken"; both None where there is nothing to say.
+    message: a sentence without secrets. fix: what the owner can do, beginning with a verb, or None. service: the
+    service that failed, or None.
     """
 
     exit_code: ClassVar[int] = 1
@@ -27,18 +27,18 @@ class AppError(Exception):
         self.service = service
 
     def __str__(self) -> str:
-        """Give the message and the hint as sentences on one line, fit for cron's mail."""
-        return " ".join(_as_sentence(part) for part in (self.message, self.fix) if part)
+        """Return the message and the fix as sentences on one line, as cron mails it."""
+        return join_message_and_fix(self.message, self.fix)
 
 
 class UnreachableError(AppError):
-    """A service could not be reached or answered nonsense; the next tick tries again."""
+    """A service could not be reached or its answer made no sense; the next run tries again."""
 
     exit_code = 3
 
 
 class ThrottledError(UnreachableError):
-    """A service asked for patience; retry_after: how much, None where it did not say."""
+    """A service asked to be left alone for a while. retry_after: for how long; None if it did not say."""
 
     def __init__(
         self,
@@ -53,10 +53,10 @@ class ThrottledError(UnreachableError):
 
 
 class ConfigurationError(AppError):
-    """The configuration cannot be meant as it is written; the owner must act.
+    """The configuration is not valid; the owner must act.
 
     place: the file, with its line where known, or the environment variable; key: "section.key" or None;
-    problem: what was found, continuing "place: key ...", never a secret; right: what would be right.
+    problem: what was found, continuing "place: key ...", never a secret; right: what to write instead.
     """
 
     exit_code = 4
@@ -84,17 +84,17 @@ class SignInRefusedError(AppError):
 
 
 class NotConfirmedError(AppError):
-    """The Powerwall did not take, or did not confirm, the stance; the next tick tries again."""
+    """The Powerwall did not accept or did not confirm its settings; the next run tries again."""
 
     exit_code = 6
 
 
 class RatePlanMissingError(NotConfirmedError):
-    """Tesla refuses time-based control because the Tesla app holds no rate plan (HTTP 410)."""
+    """Tesla refuses Time-Based Control because the Tesla app has no rate plan (HTTP 410)."""
 
 
 class TimedHoldUnsupportedError(NotConfirmedError):
-    """The gateway cannot hold by itself for a time; what is held there must be ended from here."""
+    """The gateway cannot end a hold by itself, so this program must end it."""
 
 
 class LockBusyError(AppError):
@@ -104,7 +104,7 @@ class LockBusyError(AppError):
 
 
 def most_serious_exit_code(codes: Iterable[int]) -> int:
-    """Combine exit codes of parts to the one that matters most; 0 where there are none, strangers first."""
+    """Return the most serious of these exit codes: 0 if there are none; an unknown code counts as the most serious."""
     return min(codes, key=_severity_rank, default=0)
 
 
@@ -113,13 +113,29 @@ def _severity_rank(code: int) -> int:
 
 
 def to_one_line(text: str) -> str:
-    """Make text fit for one line of a terminal, a log, a mail's header or the journal, wherever it comes from.
+    """Make text from any source safe for one line of a terminal, a log, a mail header or the journal.
 
-    It cannot begin a second line, colour the terminal, or turn the direction of reading.
+    The result cannot start a second line, colour the terminal or change the direction of reading.
     """
     return "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
 
 
-def _as_sentence(text: str) -> str:
+def join_message_and_fix(message: str, fix: str | None) -> str:
+    """Return both as sentences on one line; the fix begins with "To fix: "."""
+    return " ".join(part for part in (to_sentence(message), fix_sentence(fix)) if part)
+
+
+def fix_sentence(fix: str | None) -> str:
+    """Return a fix as a sentence that begins with "To fix: "; "" for None."""
+    if not fix:
+        return ""
+    if fix.startswith(NO_ACTION_PREFIX):
+        return to_sentence(fix)
+    begins_with_a_word = fix[1:2].islower()
+    return to_sentence(f"{FIX_PREFIX}{fix[0].lower() if begins_with_a_word else fix[0]}{fix[1:]}")
+
+
+def to_sentence(text: str) -> str:
+    """Return text on one line, with a full stop at its end."""
     line = to_one_line(" ".join(text.split()))
     return line if line.endswith((".", "!", "?")) else f"{line}."

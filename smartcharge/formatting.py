@@ -1,4 +1,4 @@
-"""Moments and stances in the owner's words: local wall-clock time, with the zone's name where an hour comes twice."""
+"""Times and Powerwall settings as the owner reads them."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -8,20 +8,33 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from smartcharge.policy.battery import MODE_AUTONOMOUS, MODE_BACKUP, MODE_SELF_CONSUMPTION, BatterySettings
+from smartcharge.policy.battery import (
+    FULL_RESERVE_PCT,
+    MODE_AUTONOMOUS,
+    MODE_BACKUP,
+    MODE_SELF_CONSUMPTION,
+    BatterySettings,
+)
 
-MODE_NAMES = {MODE_BACKUP: "backup", MODE_AUTONOMOUS: "time-based control", MODE_SELF_CONSUMPTION: "self-powered"}
+MODE_NAMES = {
+    MODE_BACKUP: "backup mode",
+    MODE_AUTONOMOUS: "Time-Based Control",
+    MODE_SELF_CONSUMPTION: "Self-Powered",
+}
+"""The modes as the Tesla app names them; it has no name for `backup`, and shows no mode as selected then."""
+CHARGING_FROM_GRID = "charging from the grid"
+TESLA_APP_SHOWS_NO_MODE = "While it does so, the Tesla app shows no mode as selected."
 
 
 def local_time(moment: datetime, zone: str) -> str:
-    """Local time such as 13:30; on the hour that comes twice in autumn 01:30 BST or 01:30 GMT."""
+    """Return a local time such as 13:30; in the hour that occurs twice in autumn, 01:30 BST or 01:30 GMT."""
     local = moment.astimezone(ZoneInfo(zone))
     twice = local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
     return f"{local:%H:%M %Z}" if twice else f"{local:%H:%M}"
 
 
 def local_date_time(moment: datetime, now: datetime, zone: str) -> str:
-    """Local time, with the day where it is not today's: 13:30, or Mon 23 Nov 13:30; the year where it is another."""
+    """Return 13:30 for a time today, Mon 23 Nov 13:30 for another day; the year is added if it is not this year."""
     there, today = moment.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone))
     if there.date() == today.date():
         return local_time(moment, zone)
@@ -30,17 +43,25 @@ def local_date_time(moment: datetime, now: datetime, zone: str) -> str:
 
 
 def local_span(starts_at: datetime, ends_at: datetime, zone: str) -> str:
-    """A stretch of local time such as "Sun 13:00-14:30"."""
+    """Return a span of local time such as "Sun 13:00-14:30"."""
     return f"{starts_at.astimezone(ZoneInfo(zone)):%a} {local_time(starts_at, zone)}-{local_time(ends_at, zone)}"
 
 
 def settings_text(wanted: BatterySettings) -> str:
-    """A stance such as "time-based control, reserve 20 %"."""
-    return f"{MODE_NAMES.get(wanted.mode, wanted.mode)}, reserve {wanted.reserve_pct} %"
+    """Return settings such as "Time-Based Control (Backup Reserve 20 %)"."""
+    charges = wanted.mode == MODE_BACKUP and wanted.reserve_pct == FULL_RESERVE_PCT
+    mode = CHARGING_FROM_GRID if charges else MODE_NAMES.get(wanted.mode, wanted.mode)
+    return f"{mode} (Backup Reserve {wanted.reserve_pct} %)"
+
+
+def powerwall_is(settings: BatterySettings) -> str:
+    """Return what follows "the Powerwall is", such as "in Self-Powered (Backup Reserve 20 %)"."""
+    text = settings_text(settings)
+    return text if text.startswith(CHARGING_FROM_GRID) else f"in {text}"
 
 
 def age_text(elapsed: timedelta) -> str:
-    """How long, roughly: 40 s, 7 min, 3 h, 2 days."""
+    """Return a rounded duration: 40 s, 7 min, 3 h, 2 days."""
     seconds = abs(elapsed.total_seconds())
     for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size or (unit == "min" and seconds >= size):

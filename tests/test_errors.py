@@ -44,17 +44,17 @@ LINES = {
     "a message becomes a sentence": (UnreachableError("Kraken did not answer"), "Kraken did not answer."),
     "the mend follows the message": (
         SignInRefusedError("Tesla refused the token", fix="Run `smartcharge login tesla`"),
-        "Tesla refused the token. Run `smartcharge login tesla`.",
+        "Tesla refused the token. To fix: run `smartcharge login tesla`.",
     ),
     "a sentence keeps its own end": (
         LockBusyError("Is another run going on?", fix="Wait."),
-        "Is another run going on? Wait.",
+        "Is another run going on? To fix: wait.",
     ),
     "lines are joined": (UnreachableError("an answer\nof\r\n two lines"), "an answer of two lines."),
     "control characters do not reach the terminal": (UnreachableError("bell \x07 and \x1b[31m"), "bell ? and ?[31m."),
     "a configuration error names place, key and what is right": (
         ConfigurationError("is 85", place="config.yaml, line 3", key="control.default_reserve_pct", right="Use 0-80"),
-        "config.yaml, line 3: control.default_reserve_pct is 85. Use 0-80.",
+        "config.yaml, line 3: control.default_reserve_pct is 85. To fix: use 0-80.",
     ),
     "a configuration error can do without a key": (
         ConfigurationError("is not UTF-8 text", place="config.yaml"),

@@ -16,7 +16,7 @@ from smartcharge.jobs.shadow import load_shadow_agreement, shadow_agreement_json
 @at_option
 @click.pass_obj
 def agreement_command(session: CliContext, *, since: str | None, as_json: bool, at: str | None) -> None:
-    """Say how often another controller did what this program would have done."""
+    """Compare with another controller."""
     with closing(session.open_app(read_only=True)) as app:
         app.now = parse_time(at, app) if at else app.now
         found = load_shadow_agreement(app, parse_time(since, app, past=True) if since else None)

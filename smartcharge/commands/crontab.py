@@ -85,7 +85,7 @@ def _quote_unit_word(word: str) -> str:
 @click.option("--systemd", "as_units", is_flag=True, help="A systemd service and its timer instead.")
 @click.pass_obj
 def crontab_command(session: CliContext, *, as_tick: bool, as_units: bool) -> None:
-    """Print the crontab lines of this installation."""
+    """Print the crontab lines for this installation."""
     with closing(session.open_app(read_only=True)) as app:
         here = detect_installation(app)
     lines = (

@@ -44,7 +44,7 @@ def demo_command(
     only_list: bool,
     file: str | None,
 ) -> int:
-    """Play a whole day against a pretend street."""
+    """Play a whole day in a simulated house."""
     if missing := [each for each in ("trustme", "graphql", "aiosmtpd") if find_spec(each) is None]:
         raise ConfigurationError(
             f"is not installed ({', '.join(missing)})",

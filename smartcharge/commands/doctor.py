@@ -20,7 +20,7 @@ from smartcharge.errors import ConfigurationError
 @click.option("--bundle", metavar="FILE", help="Write down all that helps to find a fault, without secrets; offline.")
 @click.pass_obj
 def doctor_command(session: CliContext, *, offline: bool, as_json: bool, bundle: str | None) -> int:
-    """Check everything that can be wrong, and say how to mend it."""
+    """Check the set-up and tell you what needs fixing, and how."""
     checks: list[Check] = []
     if bundle is not None:
         _write_bundle(session, Path(bundle), checks)

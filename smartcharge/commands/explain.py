@@ -13,7 +13,7 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from smartcharge.alerts import SIGN_IN_SUFFIX
+from smartcharge.alerts import alert_subject
 from smartcharge.app import App
 from smartcharge.cli_context import CliContext
 from smartcharge.commands.options import at_option, parse_time
@@ -25,7 +25,7 @@ from smartcharge.formatting import (
     local_date_time,
     local_span,
     local_time,
-    settings_text,
+    powerwall_is,
     wrap_row,
 )
 from smartcharge.policy.battery import BatteryMemory, BatterySettings
@@ -272,33 +272,23 @@ def _load_evidence(
 
 
 DECISION_TEXTS = {
-    Reason.CHARGING_IN_WINDOW: "decided to hold the Powerwall",
-    Reason.OVERRUN: "decided to go on holding the Powerwall",
+    Reason.CHARGING_IN_WINDOW: "decided to charge the Powerwall from the grid",
+    Reason.OVERRUN: "decided to go on charging the Powerwall",
 }
 OUTCOME_TEXTS = {
     "trouble": "",
     "failed": "did not work",
     "waiting": "",
-    "waited": "goes on, there is nothing more to wait for",
+    "waited": "continues, there is nothing more to wait for",
     "changed": "",
     "sent": "",
-    "already at rest": "the Powerwall was already at rest",
-    "changed by hand": "stands down",
-    "not ours": "stands down",
+    "already at rest": "the Powerwall was already back to normal",
+    "changed by hand": "leaves the Powerwall alone",
+    "not ours": "leaves the Powerwall alone",
     "remarked": "noticed",
     "taken over": "took over from the earlier service",
 }
 """What an entry's outcome is called; nothing where its detail says all."""
-ALERT_SUBJECTS = {
-    "kraken": "Kraken",
-    "device": "the plan",
-    "zappi": "the Zappi",
-    "tesla": "the Powerwall",
-    "mail": "the mail",
-    "feed": "the calendar file",
-    "clock": "the clock",
-}
-"""What an episode's kind is about."""
 
 
 def journal_entry_text(row: JournalRow) -> str:
@@ -306,19 +296,13 @@ def journal_entry_text(row: JournalRow) -> str:
     why = row.reason.sentence if row.reason else None
     if row.outcome == "decided":
         return _join_clauses(
-            DECISION_TEXTS.get(row.reason or Reason.SLOT_ENDS, "decided to bring the Powerwall back"), why
+            DECISION_TEXTS.get(row.reason or Reason.SLOT_ENDS, "decided to return the Powerwall to normal"), why
         )
     if row.outcome in {"confirmed", "written"} and row.detail:
-        return _join_clauses(f"Powerwall in {row.detail}", why)
+        return _join_clauses(f"Powerwall: {row.detail}", why)
     if row.outcome == "well again" and row.detail:
-        return f"{alert_subject(row.detail)} is well again"
+        return f"{alert_subject(row.detail)} works again"
     return _join_clauses(OUTCOME_TEXTS.get(row.outcome, row.outcome), row.detail, row.error or why)
-
-
-def alert_subject(kind: str) -> str:
-    """What an episode of this kind is about, such as "Kraken" or "the sign-in to Kraken"."""
-    name = ALERT_SUBJECTS.get(kind.removesuffix(SIGN_IN_SUFFIX), kind)
-    return f"the sign-in to {name}" if kind.endswith(SIGN_IN_SUFFIX) else name
 
 
 def _join_clauses(*clauses: str | None) -> str:
@@ -411,8 +395,8 @@ def _battery_text(memory: BatteryMemory | None, held: Hold | None) -> str:
         return "; no Powerwall is configured"
     if memory.confirmed_mode is None or memory.confirmed_reserve_pct is None:
         return "; Tesla has not confirmed how the Powerwall stands"
-    stands = settings_text(BatterySettings(memory.confirmed_mode, memory.confirmed_reserve_pct))
-    return f"; the Powerwall is in {stands}{', and being brought back' if memory.owned and held is None else ''}"
+    stands = powerwall_is(BatterySettings(memory.confirmed_mode, memory.confirmed_reserve_pct))
+    return f"; the Powerwall is {stands}{', and is being returned to normal' if memory.owned and held is None else ''}"
 
 
 def _hold_text(explanation: Explanation, hold: Hold | None, nothing: str = "nothing is held") -> str:
@@ -498,7 +482,7 @@ END_OF_MINUTE = timedelta(seconds=59)
 @at_option
 @click.pass_obj
 def explain_command(session: CliContext, *, time: str | None, for_programs: bool, at: str | None) -> int:
-    """Say why the battery stands as it stands, or stood at a TIME."""
+    """Explain what the Powerwall is doing now, or did at a TIME."""
     if time and at:
         raise click.UsageError("TIME and --at mean the same: give one of them")
     with closing(session.open_app(read_only=True)) as app:

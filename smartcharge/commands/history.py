@@ -118,7 +118,7 @@ def history_command(  # one for each option
     for_spreadsheets: bool,
     at: str | None,
 ) -> int:
-    """Show the journal and the dispatches."""
+    """Show what happened: the journal and the slots."""
     if for_programs and for_spreadsheets:
         raise click.UsageError("--json and --csv exclude each other")
     with closing(session.open_app(read_only=True)) as app:

@@ -185,7 +185,7 @@ ANSWER_REQUIRED = "This is needed."
 @click.command("init")
 @click.pass_obj
 def init_command(session: CliContext) -> None:
-    """Ask what is needed, and write the configuration.
+    """Ask a few questions and write the configuration.
 
     It goes to --config PATH, or to ./config.yaml, and never over a file that is there. Without a terminal the answers
     are read from standard input, one a line.

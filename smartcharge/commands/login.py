@@ -280,7 +280,7 @@ def _prompt_site(login_session: LoginSession, sites: "tuple[TeslaSite, ...]", se
 
 @click.group("login")
 def login_command() -> None:
-    """Sign in to Kraken or Tesla."""
+    """Sign in to your supplier or to Tesla."""
 
 
 @login_command.command("kraken")

@@ -202,7 +202,7 @@ def _service_metrics(snapshot: Snapshot) -> Iterator[MetricFamily]:
 @click.option("--output", metavar="FILE", help="Write to a file of node_exporter's textfile collector, as a whole.")
 @click.pass_obj
 def metrics_command(session: CliContext, *, output: str | None) -> int:
-    """Tell Prometheus what is remembered."""
+    """Print Prometheus metrics."""
     with closing(session.open_app(read_only=True)) as app:
         try:
             text, code = _load_metrics(app)

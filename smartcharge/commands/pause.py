@@ -16,7 +16,7 @@ from smartcharge.store.journal import append_journal
 @click.option("--until", metavar="TIME", help="Go on by itself at this time; without it, only `resume` ends the pause.")
 @click.pass_obj
 def pause_command(session: CliContext, *, until: str | None) -> int:
-    """Begin nothing new; an open hold is released first."""
+    """Pause: the Powerwall returns to normal first."""
 
     def run(app: App) -> None:
         end = parse_time(until, app, ahead=True) if until else None
@@ -40,7 +40,7 @@ def pause_command(session: CliContext, *, until: str | None) -> int:
 @click.command("resume")
 @click.pass_obj
 def resume_command(session: CliContext) -> int:
-    """End a pause, or a stand-down."""
+    """End a pause, or take over again after you set the Powerwall."""
 
     def run(app: App) -> None:
         with app.exclusive_lock():

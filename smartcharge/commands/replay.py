@@ -276,7 +276,7 @@ def _parse_policy_value(key: str, text: str) -> object:
 @at_option
 @click.pass_obj
 def replay_command(session: CliContext, *, day: str, settings: tuple[str, ...], at: str | None) -> int:
-    """Decide a past day again, also with other numbers."""
+    """Re-run a past day, optionally with different settings."""
     given = dict(_parse_setting(each) for each in settings)
     with closing(session.open_app(read_only=True)) as app:
         app.now = parse_time(at, app) if at else app.now

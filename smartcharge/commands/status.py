@@ -248,7 +248,7 @@ TONE_STYLES: dict[TextTone, Callable[[str], str]] = {
 @at_option
 @click.pass_obj
 def status_command(session: CliContext, *, for_programs: bool, at: str | None) -> int:
-    """Show what the battery is doing, until when, and why."""
+    """Show what the Powerwall is doing, until when, and why."""
     with closing(session.open_app(read_only=True)) as app:
         app.now = parse_time(at, app) if at else app.now
         try:

@@ -1,4 +1,4 @@
-"""`smartcharge tick`: everything a minute asks for, in one process."""
+"""`smartcharge tick` and the four commands that it runs."""
 
 from functools import partial
 
@@ -18,7 +18,7 @@ from smartcharge.jobs.tick import run_tick
 @at_option
 @click.pass_obj
 def tick_command(session: CliContext, *, dry_run: bool, at: str | None) -> int:
-    """Do all four of the above in one run."""
+    """Run the four commands above, one after the other."""
     return run_job(session, run_tick, dry_run=dry_run, at=at)
 
 
@@ -27,7 +27,7 @@ def tick_command(session: CliContext, *, dry_run: bool, at: str | None) -> int:
 @at_option
 @click.pass_obj
 def reconcile_command(session: CliContext, *, dry_run: bool, at: str | None) -> int:
-    """Bring the Powerwall to the stance the policy wants."""
+    """Set the Powerwall to what it should be doing now."""
     return run_job(session, run_reconcile, dry_run=dry_run, at=at)
 
 
@@ -36,7 +36,7 @@ def reconcile_command(session: CliContext, *, dry_run: bool, at: str | None) -> 
 @at_option
 @click.pass_obj
 def midnight_reset_command(session: CliContext, *, dry_run: bool, at: str | None) -> int:
-    """Assert the resting stance, once per cheap period."""
+    """Return the Powerwall to normal once a night."""
     return run_job(session, run_midnight_reset, dry_run=dry_run, at=at)
 
 
@@ -45,15 +45,15 @@ def midnight_reset_command(session: CliContext, *, dry_run: bool, at: str | None
 @at_option
 @click.pass_obj
 def send_invites_command(session: CliContext, *, dry_run: bool, at: str | None) -> int:
-    """Post the calendar invites that wait in the outbox."""
+    """Send the calendar invites that are waiting."""
     return run_job(session, run_send_invites, dry_run=dry_run, at=at)
 
 
 @click.command("fetch-dispatches")
-@click.option("--now", "at_once", is_flag=True, help="Ask even if no answer is due.")
+@click.option("--now", "at_once", is_flag=True, help="Fetch it now, even if it is not time yet.")
 @dry_run_option
 @at_option
 @click.pass_obj
 def fetch_dispatches_command(session: CliContext, *, at_once: bool, dry_run: bool, at: str | None) -> int:
-    """Ask Kraken for the plan, if an answer is due."""
+    """Fetch the supplier's charging schedule, if it is time."""
     return run_job(session, partial(fetch_plan_if_due, at_once=at_once), dry_run=dry_run, at=at)

@@ -30,7 +30,7 @@ def run_midnight_reset(app: App) -> None:
     if night is None:
         return
     if app.dry_run:
-        app.say(f"would bring the Powerwall to {settings_text(app.resting)}: midnight reset")
+        app.say(f"would return the Powerwall to normal, {settings_text(app.resting)}: midnight reset")
         return
     with lock_with_alert(app, MIDNIGHT_RESET_COMMAND):
         if due_cheap_period(app) is not None:
@@ -67,7 +67,7 @@ def _is_reset_paused(app: App, night: Span) -> bool:
     pause = load_pause(app.read_only_db)
     paused = pause is not None and (pause.until is None or app.now < pause.until)
     if paused and not app.dry_run:
-        record_postponed_reset(app, night, "paused by the owner")
+        record_postponed_reset(app, night, "smartcharge is paused")
     return paused
 
 
@@ -98,7 +98,7 @@ def perform_midnight_reset(app: App, night: Span) -> None:
         return
     resolve_alert(app, MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY)
     if result.ending is BatteryOutcome.WAITING:
-        record_postponed_reset(app, night, f"{result.lockout} has the battery")
+        record_postponed_reset(app, night, f"{result.lockout} controls the Powerwall")
         with transaction(app.db):
             record_service_attempt(app.db, TESLA_SERVICE_KEY, app.now)
         return
@@ -110,4 +110,6 @@ def perform_midnight_reset(app: App, night: Span) -> None:
         outcome = "written" if result.written else "already at rest"
         append_journal(app.db, at=app.now, command=MIDNIGHT_RESET_COMMAND, outcome=outcome, detail=reads)
     if result.written:
-        app.say(f"{local_time(app.now, app.policy.cheap_period.zone)} midnight reset: Powerwall in {reads}")
+        app.say(
+            f"{local_time(app.now, app.policy.cheap_period.zone)} midnight reset: Powerwall back to normal, {reads}"
+        )

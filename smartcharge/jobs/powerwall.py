@@ -26,7 +26,6 @@ from smartcharge.errors import (
     TimedHoldUnsupportedError,
     UnreachableError,
 )
-from smartcharge.formatting import settings_text
 from smartcharge.jobs.polling import TESLA_SERVICE_KEY
 from smartcharge.policy.battery import (
     FULL_RESERVE_PCT,
@@ -98,7 +97,9 @@ def is_hold_confirmed(app: App, memory: BatteryMemory, until: datetime) -> bool:
 
 def hold_settings_text(app: App) -> str:
     """The holding stance in words, before the battery has been read."""
-    return settings_text(FILL_SETTINGS) if _uses_backup_mode(app) else "self-powered, reserve at its state of energy"
+    if _uses_backup_mode(app):
+        return f"charge from the grid (Backup Reserve {FILL_SETTINGS.reserve_pct} %)"
+    return "keep its charge (Self-Powered, Backup Reserve at the present charge level)"
 
 
 def resting_settings(app: App, memory: BatteryMemory) -> BatterySettings:

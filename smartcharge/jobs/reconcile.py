@@ -5,7 +5,7 @@ from datetime import datetime
 from smartcharge.alerts import lock_with_alert, record_failure, report_lockout, resolve_alert, resolve_lockout
 from smartcharge.app import App
 from smartcharge.errors import AppError, StoreError, UnreachableError
-from smartcharge.formatting import local_time, settings_text
+from smartcharge.formatting import local_time, powerwall_is, settings_text
 from smartcharge.jobs.charger import should_poll_charger, with_charger_state
 from smartcharge.jobs.invites import queue_due_invites
 from smartcharge.jobs.polling import TESLA_SERVICE_KEY, can_contact_tesla, is_blocking_release, print_wait_reason
@@ -42,7 +42,7 @@ def run_reconcile(app: App) -> None:
         not load_battery_memory(app.read_only_db).owned
         and load_state(app.read_only_db, app.now, app.policy).hold is None
     ):
-        resolve_lockout(app, RECONCILE_COMMAND, "the battery is no longer waited for")
+        resolve_lockout(app, RECONCILE_COMMAND, "the Powerwall is not needed any more")
     run_shadow(app)
     _alert_on_doubtful_clock(app)
 
@@ -79,9 +79,9 @@ def _alert_on_doubtful_clock(app: App) -> None:
     if not is_clock_doubtful(app.read_only_db, app.now):
         resolve_alert(app, RECONCILE_COMMAND, CLOCK_ALERT)
     else:
-        reads = f"this machine's clock reads {app.now:%Y-%m-%d %H:%M} UTC, which lies before what it wrote down"
-        fix = "Let the network set it: `sudo timedatectl set-ntp true`"
-        error = UnreachableError(f"{reads}: nothing new is begun until it is right", fix=fix)
+        reads = f"this computer's clock shows {app.now:%Y-%m-%d %H:%M} UTC, which is before the last recorded run"
+        fix = "let the network set the clock: `sudo timedatectl set-ntp true`"
+        error = UnreachableError(f"{reads}: no charge starts until it is right", fix=fix)
         record_failure(app, RECONCILE_COMMAND, CLOCK_ALERT, error, urgent=True)
 
 
@@ -95,7 +95,7 @@ def dry_run_reconcile(app: App) -> None:
             print_intended_hold(app, decision.hold.until, decision.reason)
     elif state.hold or memory.owned:
         wanted = resting_settings(app, memory)
-        app.say(f"would bring the Powerwall back to {settings_text(wanted)}: {decision.reason.sentence}")
+        app.say(f"would return the Powerwall to normal, {settings_text(wanted)}: {decision.reason.sentence}")
 
 
 def should_contact_battery(app: App, state: State, decision: Decision) -> bool:
@@ -116,7 +116,7 @@ def should_contact_battery(app: App, state: State, decision: Decision) -> bool:
 def print_intended_hold(app: App, until: datetime, reason: Reason) -> None:
     """What would be held, where nothing may be."""
     zone = app.policy.cheap_period.zone
-    app.say(f"would put the Powerwall in {hold_settings_text(app)} until {local_time(until, zone)}: {reason.sentence}")
+    app.say(f"would set the Powerwall to {hold_settings_text(app)} until {local_time(until, zone)}: {reason.sentence}")
 
 
 MIDNIGHT_RESET_ALERT = "midnight-reset"
@@ -180,20 +180,25 @@ def record_decision(app: App, state: State, decision: Decision) -> None:
 def _report_result(app: App, state: State, decision: Decision, result: BatteryResult) -> None:
     """Write down and say what came of it, and stand back where the battery is somebody else's."""
     if result.ending is BatteryOutcome.WAITING:
-        report_lockout(app, RECONCILE_COMMAND, f"{result.lockout} has the battery: nothing is written until it is over")
+        report_lockout(
+            app, RECONCILE_COMMAND, f"{result.lockout} controls the Powerwall: smartcharge waits until that is over"
+        )
         return
     resolve_lockout(app, RECONCILE_COMMAND)
     if result.ending is BatteryOutcome.SETTLING:
-        app.detail("the battery rests, but an unanswered command may still take effect: it is read again")
+        app.detail("the Powerwall is back to normal, but an unanswered command may still take effect: it is read again")
         return
     if result.ending in {BatteryOutcome.HELD_BY_OTHERS, BatteryOutcome.BY_HAND}:
         _start_manual_override(app, state, result)
         return
     mode, reserve_pct = result.reading.mode or "", round(result.reading.reserve_pct or 0)
-    settings_read = settings_text(BatterySettings(mode, reserve_pct))
+    settings = BatterySettings(mode, reserve_pct)
+    settings_read = settings_text(settings)
+    end = "left in" if decision.reason is Reason.STOOD_DOWN else "back to normal,"
+    shown = powerwall_is(settings) if decision.hold else f"{end} {settings_read}"
     until = f" until {local_time(decision.hold.until, app.policy.cheap_period.zone)}" if decision.hold else ""
     _journal_result(app, decision.reason, outcome=str(result.ending), detail=f"{settings_read}{until}")
-    app.say(f"{local_time(app.now, app.policy.cheap_period.zone)} Powerwall in {settings_read}{until}: "
+    app.say(f"{local_time(app.now, app.policy.cheap_period.zone)} Powerwall {shown}{until}: "
               f"{decision.reason.sentence}")  # fmt: skip
 
 
@@ -202,17 +207,19 @@ def _start_manual_override(app: App, state: State, result: BatteryResult) -> Non
     around = next((span for span in merge_windows(state.windows) if span.covers(app.now)), None)
     until = (last_slot_end(around.ends_at) if around else _hold_end(state)) + SLOT
     zone = app.policy.cheap_period.zone
-    was = "was held by somebody before" if result.ending is BatteryOutcome.HELD_BY_OTHERS else "was changed by hand"
+    was = "was already set" if result.ending is BatteryOutcome.HELD_BY_OTHERS else "was changed"
     with transaction(app.db):
         save_manual_override(app.db, app.now, until)
         set_hold(app.db, None, Reason.STOOD_DOWN, app.now)
         append_journal(
             app.db, at=app.now, command=RECONCILE_COMMAND, reason=Reason.STOOD_DOWN, outcome=str(result.ending),
-            detail=f"the battery {was}",
+            detail=f"the Powerwall {was} by someone else",
         )  # fmt: skip
         queue_due_invites(app)
-    app.say(f"{local_time(app.now, zone)} the Powerwall {was} (it reads {_reading_text(result)}): smartcharge stands down "  # noqa: E501
-              f"until {local_time(until, zone)}; `smartcharge resume` ends that")  # fmt: skip
+    app.say(
+        f"{local_time(app.now, zone)} the Powerwall {was} by someone else, to {_reading_text(result)}: "
+        f"smartcharge leaves it alone until {local_time(until, zone)}; `smartcharge resume` ends that"
+    )
     if load_battery_memory(app.db).owned:
         decide_and_apply(app)
 

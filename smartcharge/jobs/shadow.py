@@ -11,7 +11,7 @@ from msgspec import Struct
 from smartcharge.alerts import lock_with_alert, record_failure, resolve_alert
 from smartcharge.app import App
 from smartcharge.errors import AppError, UnreachableError
-from smartcharge.formatting import local_date_time, settings_text
+from smartcharge.formatting import local_date_time, powerwall_is
 from smartcharge.jobs.polling import TESLA_SERVICE_KEY, can_contact_tesla
 from smartcharge.policy.battery import BatteryReading, BatterySettings, has_hold_settings
 from smartcharge.policy.slots import slot_start
@@ -67,8 +67,9 @@ def _read_powerwall(app: App) -> BatteryReading:
 def _journal_comparison(app: App, reading: BatteryReading, *, is_holding: bool) -> None:
     hold = load_open_hold(app.db)
     outcome = AGREES_OUTCOME if is_holding == (hold is not None) else DIFFERS_OUTCOME
-    reads = settings_text(BatterySettings(reading.mode or "", round(reading.reserve_pct or 0)))
-    detail = f"wanted: {'held' if hold else 'at rest'}; the Powerwall is in {reads}"
+    reads = powerwall_is(BatterySettings(reading.mode or "", round(reading.reserve_pct or 0)))
+    wanted = "charging" if hold else "normal"
+    detail = f"wanted: {wanted}; the Powerwall is {reads}"
     with transaction(app.db):
         reason = hold.reason if hold else None
         append_journal(app.db, at=app.now, command=SHADOW_COMMAND, reason=reason, outcome=outcome, detail=detail)
@@ -109,11 +110,12 @@ def shadow_agreement_json(agreement: ShadowAgreement) -> dict[str, object]:
 def shadow_agreement_lines(agreement: ShadowAgreement, app: App) -> Iterator[str]:
     """The figures, and every look at which the Powerwall did something else."""
     if not (checked := len(agreement.held) + len(agreement.resting)):
-        yield "Nothing was looked at. Set control.shadow to true, and let cron run it beside the other controller."
+        yield "The Powerwall has not been checked yet."
+        yield "To fix: set control.shadow to true and let cron run smartcharge beside the other controller."
         return
-    yield f"The Powerwall was looked at {checked} times."
-    yield f"  held, as wanted     {_agreed_text(agreement.held)}"
-    yield f"  at rest, as wanted  {_agreed_text(agreement.resting)}"
+    yield f"The Powerwall was checked {checked} times."
+    yield f"  charging, as wanted  {_agreed_text(agreement.held)}"
+    yield f"  normal, as wanted    {_agreed_text(agreement.resting)}"
     for row in agreement.differing:
         yield f"{local_date_time(row.at, app.now, app.policy.cheap_period.zone)}  {row.detail}"
 

@@ -42,16 +42,16 @@ class DescribedEnum(StrEnum):
 class Reason(DescribedEnum):
     """The rule of `decide` that applied. Journals keep these codes, so they never change."""
 
-    CLOCK_IS_DOUBTFUL = "CLOCK_IS_DOUBTFUL", "this machine's clock cannot be right"
+    CLOCK_IS_DOUBTFUL = "CLOCK_IS_DOUBTFUL", "this computer's clock is not right"
     PAUSED = "PAUSED", "you have paused smartcharge"
-    STOOD_DOWN = "STOOD_DOWN", "the battery was set by somebody else, so this window is left to them"
-    CHEAP_PERIOD = "CHEAP_PERIOD", "the night rate applies to the whole house anyway"
-    CHARGING_IN_WINDOW = "CHARGING_IN_WINDOW", "the car is charging in a planned cheap window"
-    NOTHING_TO_HOLD = "NOTHING_TO_HOLD", "there is no cheap window in which the car is charging"
-    CAR_STOPPED = "CAR_STOPPED", "the car stopped during the extra half hour"
-    SLOT_ALREADY_CHEAP = "SLOT_ALREADY_CHEAP", "the half hour is already cheap and stands to its end"
-    OVERRUN = "OVERRUN", "the car still charges as its window ends: one extra half hour"
-    SLOT_ENDS = "SLOT_ENDS", "the last cheap half hour ends"
+    STOOD_DOWN = "STOOD_DOWN", "someone else set the Powerwall, so smartcharge leaves it alone for this slot"
+    CHEAP_PERIOD = "CHEAP_PERIOD", "the whole house is on the off-peak rate"
+    CHARGING_IN_WINDOW = "CHARGING_IN_WINDOW", "the car is charging in a smart-charging slot"
+    NOTHING_TO_HOLD = "NOTHING_TO_HOLD", "the car is not charging in a smart-charging slot"
+    CAR_STOPPED = "CAR_STOPPED", "the car stopped charging in the extra half hour"
+    SLOT_ALREADY_CHEAP = "SLOT_ALREADY_CHEAP", "this half hour is already off-peak, so it runs to its end"
+    OVERRUN = "OVERRUN", "the car is still charging as its slot ends: one extra half hour"
+    SLOT_ENDS = "SLOT_ENDS", "the last off-peak half hour ends"
 
 
 class DispatchWindow(Struct, frozen=True):

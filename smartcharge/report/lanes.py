@@ -7,7 +7,7 @@ from itertools import groupby
 from msgspec.structs import replace
 
 from smartcharge.app import App
-from smartcharge.formatting import MODE_NAMES
+from smartcharge.formatting import CHARGING_FROM_GRID, MODE_NAMES
 from smartcharge.jobs.shadow import SHADOW_COMMAND
 from smartcharge.policy.battery import MODE_BACKUP, BatteryOutcome
 from smartcharge.policy.ledger import LedgerEntry, Loss, mark_shadow_entries
@@ -33,6 +33,8 @@ STYLE_BY_CHARGER_STATE = {
     ChargerState.IDLE: MarkStyle.IDLE,
     ChargerState.UNKNOWN: MarkStyle.UNKNOWN,
 }
+HOLD_SETTINGS_TEXTS = (CHARGING_FROM_GRID, MODE_NAMES[MODE_BACKUP], "backup, reserve")
+"""How the journal describes a Powerwall that is held; the last one is what older versions wrote."""
 RESTING_OUTCOMES = {"written", "already at rest"}
 OTHER_CONTROL_OUTCOMES = {
     str(BatteryOutcome.BY_HAND),
@@ -99,7 +101,7 @@ def parse_settings_entry(row: JournalRow) -> tuple[MarkStyle | None, str] | None
         return None
     if row.outcome == BatteryOutcome.CONFIRMED:
         words = detail.partition(" until ")[0]
-        return (MarkStyle.BACKUP if words.startswith(MODE_NAMES[MODE_BACKUP]) else MarkStyle.REST), words
+        return (MarkStyle.BACKUP if words.startswith(HOLD_SETTINGS_TEXTS) else MarkStyle.REST), words
     if row.outcome == "failed":
         return MarkStyle.DOUBT, f"not confirmed: {row.error or ''}"
     if row.outcome in OTHER_CONTROL_OUTCOMES:

@@ -87,7 +87,7 @@ def test_an_episode_waits_in_the_outbox_once_when_it_begins_and_once_when_it_end
     assert [outbox_message.recipient for outbox_message in waiting] == ["you@example.com"] * 2
     assert all(outbox_message.method == ALERT_METHOD for outbox_message in waiting)
     assert b"wrong password" in (waiting[0].message or b"")
-    assert b"well again" in (waiting[1].message or b"")
+    assert b"works again" in (waiting[1].message or b"")
 
 
 def test_without_an_address_nobody_is_written_to(tmp_path: Path) -> None:

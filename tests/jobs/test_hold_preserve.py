@@ -85,7 +85,7 @@ def test_it_is_held_at_its_state_of_energy_and_brought_back(home: Preserving) ->
     assert held == ("self_consumption", 60)
     assert home.battery.writes == ["self_consumption", 60, "autonomous", 20]
     assert not home.owned
-    assert "Powerwall in self-powered, reserve 60 % until 13:30" in " ".join(home.house.said)
+    assert "Powerwall in Self-Powered (Backup Reserve 60 %) until 13:30" in " ".join(home.house.said)
 
 
 def test_a_hold_that_goes_on_keeps_the_stance_of_its_entry(home: Preserving) -> None:
@@ -130,7 +130,7 @@ def test_what_the_owner_found_better_stays(home: Preserving) -> None:
     home.run("13:29")
 
     assert home.stance == ("autonomous", 35.0)
-    assert "changed by hand" in " ".join(home.house.said)
+    assert "was changed by someone else" in " ".join(home.house.said)
 
 
 @pytest.mark.parametrize(("mode", "reserve_pct"), [("backup", 20.0), ("autonomous", 100.0)])
@@ -199,5 +199,5 @@ def test_a_rehearsal_says_what_it_cannot_know_yet(home: Preserving) -> None:
     with closing(home.house.app("13:05", dry_run=True)) as app:
         run_reconcile(app)
 
-    assert "would put the Powerwall in self-powered, reserve at its state of energy until 13:30" in home.house.said[-1]
+    assert home.house.said[-1].startswith("would set the Powerwall to keep its charge (Self-Powered, ")
     assert home.battery.writes == []

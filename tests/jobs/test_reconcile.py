@@ -64,7 +64,8 @@ def test_a_charging_car_puts_the_powerwall_in_backup_mode_first(house: FakeHouse
 
     assert house.battery.writes == ["backup", 100]
     assert house.said[-1] == (
-        "13:05 Powerwall in backup, reserve 100 % until 13:30: the car is charging in a planned cheap window"
+        "13:05 Powerwall charging from the grid (Backup Reserve 100 %) until 13:30: "
+        "the car is charging in a smart-charging slot"
     )
 
 
@@ -86,7 +87,7 @@ def test_a_renewal_reads_the_battery_back_and_writes_nothing(house: FakeHouse) -
     run(house, "13:29")
 
     assert house.battery.writes == ["backup", 100]
-    assert house.said[-1].startswith("13:29 Powerwall in backup, reserve 100 % until 14:00")
+    assert house.said[-1].startswith("13:29 Powerwall charging from the grid (Backup Reserve 100 %) until 14:00")
 
 
 def test_a_reserve_that_firmware_shows_as_80_is_written_once_and_brought_back(house: FakeHouse) -> None:
@@ -113,7 +114,10 @@ def test_the_release_brings_back_mode_then_reserve(house: FakeHouse) -> None:
 
     assert house.battery.writes[2:] == ["autonomous", 20]
     assert not owned(house, "13:30")
-    assert house.said[-1] == "13:29 Powerwall in time-based control, reserve 20 %: the last cheap half hour ends"
+    assert (
+        house.said[-1]
+        == "13:29 Powerwall back to normal, Time-Based Control (Backup Reserve 20 %): the last off-peak half hour ends"
+    )
 
 
 def test_a_release_asks_neither_the_charger_nor_the_supplier_first(house: FakeHouse) -> None:
@@ -177,7 +181,7 @@ def test_the_owner_hears_of_an_unconfirmed_hold_at_the_fifth_attempt_and_of_its_
     assert len(told) == 1
     assert "does not show it" in told[0]
     assert len(house.warned) == 2  # begun and over
-    assert "well again" in house.warned[1]
+    assert "works again" in house.warned[1]
 
 
 def test_a_release_that_is_not_confirmed_is_told_at_once_and_looked_at_every_minute(house: FakeHouse) -> None:
@@ -224,16 +228,17 @@ def test_a_battery_held_before_we_came_is_left_alone(house: FakeHouse, mode: str
         run(house, minute, run_tick)
 
     assert house.battery.writes == []
-    assert [line for line in house.said if "stands down" in line] == [
+    assert [line for line in house.said if "leaves it alone" in line] == [
         (
-            f"13:05 the Powerwall was held by somebody before (it reads {_words(mode)}, reserve {reserve_pct:.0f} %): "
-            "smartcharge stands down until 15:00; `smartcharge resume` ends that"
+            f"13:05 the Powerwall was already set by someone else, to {_words(mode)} "
+            f"(Backup Reserve {reserve_pct:.0f} %): smartcharge leaves it alone until 15:00; "
+            "`smartcharge resume` ends that"
         )
     ]
 
 
 def _words(mode: str) -> str:
-    return {"backup": "backup", "autonomous": "time-based control"}[mode]
+    return {"backup": "backup mode", "autonomous": "Time-Based Control"}[mode]
 
 
 def test_a_mode_changed_by_hand_stays_and_our_reserve_is_brought_back(house: FakeHouse) -> None:
@@ -245,7 +250,7 @@ def test_a_mode_changed_by_hand_stays_and_our_reserve_is_brought_back(house: Fak
 
     assert (house.battery.mode, house.battery.reserve_pct) == ("self_consumption", 20)
     assert house.battery.writes == ["backup", 100, 20]
-    assert "changed by hand" in house.said[-2]
+    assert "was changed by someone else" in house.said[-2]
 
 
 def test_a_reserve_changed_by_hand_stays_and_our_mode_is_brought_back(house: FakeHouse) -> None:
@@ -270,8 +275,8 @@ def test_a_storm_holds_the_release_back_until_it_clears(house: FakeHouse) -> Non
     assert set(codes) == {0}
     assert rests(house)
     assert [line.partition(": ")[2] for line in house.warned] == [
-        "Storm Watch has the battery: nothing is written until it is over.",
-        "the battery is free again.",
+        "Storm Watch controls the Powerwall: smartcharge waits until that is over.",
+        "the Powerwall can be controlled again.",
     ]
 
 
@@ -289,7 +294,7 @@ def test_while_a_power_cut_has_the_battery_looks_that_fail_now_and_then_are_not_
         run(house, minute)
 
     assert told_while_it_came_and_went == []
-    assert house.warned[1:] == ["smartcharge reconcile: no answer this time. (5 times running.)"]
+    assert house.warned[1:] == ["smartcharge reconcile: no answer this time. (It has failed 5 times in a row.)"]
 
 
 def test_a_release_that_does_not_show_after_a_power_cut_is_told_at_once(house: FakeHouse) -> None:
@@ -390,8 +395,11 @@ def test_without_tesla_it_only_says_what_it_would_do(tmp_path_factory: pytest.Te
     run(house, "13:06")
 
     assert house.battery.calls == []
-    assert [line for line in house.said if line.startswith("would put")] == [
-        "would put the Powerwall in backup, reserve 100 % until 13:30: the car is charging in a planned cheap window"
+    assert [line for line in house.said if line.startswith("would set")] == [
+        (
+            "would set the Powerwall to charge from the grid (Backup Reserve 100 %) until 13:30: "
+            "the car is charging in a smart-charging slot"
+        )
     ]
 
 
@@ -403,7 +411,9 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(house: FakeHouse) -
     with closing(house.app("13:05", dry_run=True)) as app:
         run_reconcile(app)
 
-    assert house.said[-1].startswith("would put the Powerwall in backup, reserve 100 % until 13:30")
+    assert house.said[-1].startswith(
+        "would set the Powerwall to charge from the grid (Backup Reserve 100 %) until 13:30"
+    )
     assert (house.folder / "smartcharge.db").read_bytes() == before
     assert house.battery.calls == []
 

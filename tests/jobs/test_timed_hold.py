@@ -136,7 +136,7 @@ def test_a_hold_is_asked_for_to_its_end_and_the_settings_stay(home: Home) -> Non
 
     assert (home.timed_holds, home.settings) == (["13:30"], ("autonomous", 20.0))
     assert home.memory.settings_before == BatterySettings("autonomous", 20)
-    assert home.house.said[-1].startswith("13:05 Powerwall in backup, reserve 100 % until 13:30")
+    assert home.house.said[-1].startswith("13:05 Powerwall charging from the grid (Backup Reserve 100 %) until 13:30")
 
 
 def test_a_hold_that_goes_on_is_asked_for_anew(home: Home) -> None:
@@ -212,7 +212,7 @@ def test_max_backup_that_the_owner_asked_for_is_left_alone(home: Home) -> None:
 
     assert home.run("13:05") == 0
     assert (home.gateway.told, home.memory.owned) == ([], False)
-    assert "Max Backup has the battery" in " ".join(home.house.warned)
+    assert "Max Backup controls the Powerwall" in " ".join(home.house.warned)
 
     home.run("13:51")
     assert home.timed_holds == ["14:00"]
@@ -238,7 +238,7 @@ def test_an_owner_who_ends_it_in_his_app_has_the_window_to_himself(home: Home) -
         home.run(clock)
 
     assert (home.timed_holds, home.memory.owned) == (["13:30"], False)
-    assert "changed by hand" in " ".join(home.house.said)
+    assert "was changed by someone else" in " ".join(home.house.said)
 
 
 def test_a_mode_set_by_hand_beneath_it_comes_to_the_fore_at_the_next_look(home: Home) -> None:
@@ -248,7 +248,7 @@ def test_a_mode_set_by_hand_beneath_it_comes_to_the_fore_at_the_next_look(home: 
     home.run("13:29")
 
     assert (home.timed_holds, home.settings, home.memory.owned) == (["13:30", None], ("self_consumption", 20.0), False)
-    assert "changed by hand" in " ".join(home.house.said)
+    assert "was changed by someone else" in " ".join(home.house.said)
 
 
 # -- trouble ------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ EON_AUTH_REDIRECT_URL: Final = "https://www.eonnext.com/"
 """Where E.ON's sign-in lets that client's browsers end up. Which others it would let them is not known."""
 EON_AUTH_AUDIENCE: Final = "eonnext"
 EON_AUTH_SCOPE: Final = "openid profile email offline_access"
+SUPPLIER_LABELS: Final = {"eon-next": "E.ON Next", "octopus": "Octopus Energy", "edf": "EDF"}
+"""The name of each supplier as the owner knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class KrakenAccount:
     auth_url: str | None = None
     auth_client_id: str | None = None
     place: str = "config.yaml"
+
+    @property
+    def label(self) -> str:
+        """The supplier's name as the owner knows it."""
+        return SUPPLIER_LABELS[self.supplier]
 
     @property
     def address(self) -> str:
