@@ -6,7 +6,7 @@ may pass is reported at the fifth failure in a row, or at once if the Powerwall 
 
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -14,15 +14,25 @@ from typing import Protocol
 from msgspec import Struct
 
 from smartcharge.console import Output
-from smartcharge.errors import AppError, ConfigurationError, LockBusyError, SignInRefusedError, StoreError
+from smartcharge.errors import (
+    AppError,
+    ConfigurationError,
+    DamagedRowError,
+    LockBusyError,
+    SignInRefusedError,
+    StoreError,
+)
 from smartcharge.store.database import transaction
 from smartcharge.store.journal import append_journal
 from smartcharge.store.outbox import queue_message
+from smartcharge.store.rows import DAMAGED_ROW_FIX, RefusedRow
 from smartcharge.store.services import count_alert_failure, delete_alert, is_alert_open, mark_alert_notified
 
 FAILURES_BEFORE_ALERT = 5
 LOCKOUT_KIND = "waiting"
 """The kind of the alert that Storm Watch, a power cut or something else controls the Powerwall."""
+REFUSED_ROWS_COMMAND, REFUSED_ROWS_KIND = "reconcile", "database"
+"""The alert of rows that cannot be read, whichever command came upon them."""
 MAIL_KIND, LOCK_KIND = "mail", "the lock"
 LOCK_FIX = "No action unless it persists: then run `smartcharge doctor`, which names the program that holds the lock"
 SIGN_IN_SUFFIX = " sign-in"
@@ -99,6 +109,13 @@ class Alerts:
                 self._queue_mail(db, kind, line)
         if due:
             self._out.warn(line)
+
+    def record_refused_rows(self, refused: Sequence[RefusedRow]) -> None:
+        """Tell once of rows that this run had to pass over; the alert stands until `smartcharge doctor --repair`."""
+        if refused:
+            more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+            error = DamagedRowError(f"the database holds what cannot be read: {refused[0]}{more}", fix=DAMAGED_ROW_FIX)
+            self.record_failure(REFUSED_ROWS_COMMAND, REFUSED_ROWS_KIND, error)
 
     def resolve(self, command: str, kind: str) -> None:
         """End the alert of this kind and that of a refused sign-in; report it if the start was reported."""

@@ -25,6 +25,7 @@ from smartcharge.policy.slots import CheapPeriod
 from smartcharge.providers.protocols import Battery, Charger, InviteWriter, Mailer, ReportPageWriter, Tariff
 from smartcharge.store.database import is_on_disk, open_store
 from smartcharge.store.devices import load_idle_forecast
+from smartcharge.store.rows import RefusedRow, refused_rows_of
 from smartcharge.store.services import add_request_counts, load_service
 
 if TYPE_CHECKING:
@@ -271,6 +272,12 @@ class App:
             raise StoreError(message, fix=SHARED_DATABASE_FIX)
         db.before_commit = partial(add_request_counts, db, self.sent)
         return db
+
+    @property
+    def refused_rows(self) -> list[RefusedRow]:
+        """Rows of the database that this run had to pass over, because they cannot be read."""
+        opened = [self.__dict__[name] for name in ("read_only_db", "db") if name in self.__dict__]
+        return list({key: row for db in opened for key, row in refused_rows_of(db).items()}.values())
 
     def forecast(self, moment: datetime) -> "App":
         """The tools of a later moment, for looking only, with what this run has written so far."""

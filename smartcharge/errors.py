@@ -77,6 +77,10 @@ class LocksUnsupportedError(StoreError):
     """The file system has no locks, so that two runs could not be kept apart; the owner must move the folder."""
 
 
+class DamagedRowError(StoreError):
+    """A row that a decision or a release depends on cannot be read; the rest of the database can."""
+
+
 class SignInRefusedError(AppError):
     """A service refused the sign-in; asking again would not help, the owner must act."""
 

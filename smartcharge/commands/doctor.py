@@ -12,15 +12,19 @@ from smartcharge.doctor.check import Check, CheckReporter, checks_exit_code, che
 from smartcharge.doctor.installation import configuration_error_check
 from smartcharge.doctor.run_checks import run_checks
 from smartcharge.errors import ConfigurationError
+from smartcharge.store.repair import repair_database
 
 
 @click.command("doctor")
 @click.option("--offline", is_flag=True, help="Only what needs no network.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--bundle", metavar="FILE", help="Write down all that helps to find a fault, without secrets; offline.")
+@click.option("--repair", is_flag=True, help="Set rows of the database that cannot be read aside into a copy; offline.")
 @click.pass_obj
-def doctor_command(session: CliContext, *, offline: bool, as_json: bool, bundle: str | None) -> int:
+def doctor_command(session: CliContext, *, offline: bool, as_json: bool, bundle: str | None, repair: bool) -> int:
     """Check the set-up and tell you what needs fixing, and how."""
+    if repair:
+        return _repair_database(session)
     checks: list[Check] = []
     if bundle is not None:
         _write_bundle(session, Path(bundle), checks)
@@ -35,6 +39,18 @@ def doctor_command(session: CliContext, *, offline: bool, as_json: bool, bundle:
     if as_json:
         click.echo(json.dumps(checks_json(checks)))
     return checks_exit_code(checks)
+
+
+def _repair_database(session: CliContext) -> int:
+    with closing(session.open_app()) as app, app.exclusive_lock():
+        result = repair_database(app.config.database_path, app.now)
+    for row in result.removed:
+        click.echo(f"Removed {row}")
+    if result.copy is None:
+        click.echo("Every row of the database can be read: nothing was changed.")
+    else:
+        click.echo(f"The database as it was before is kept in {result.copy}")
+    return 0
 
 
 def _run_checks(session: CliContext, report_check: CheckReporter, *, offline: bool) -> None:

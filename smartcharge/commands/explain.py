@@ -242,7 +242,7 @@ def _load_past_decision(app: App, at: datetime) -> tuple[PastDecision, State] | 
         return None
     rows = load_journal(app.read_only_db, since=row.at, until=at + NEXT_DECISION_SEARCH)
     later = [each for each in rows if each.id > row.id and each.reason]
-    next_row = next((each for each in later if each.state_json), None)
+    next_row = next((each for each in later if each.state), None)
     result_rows = tuple(each for each in takewhile(lambda each: each is not next_row, later) if each.at <= at)
     if left := next((each for each in result_rows if each.outcome in MANUAL_OVERRIDE_OUTCOMES), None):
         row, state = left, replace(state, now=left.at, hold=None, manual_override=manual_override_from(left.at))
@@ -408,7 +408,7 @@ def _hold_text(explanation: Explanation, hold: Hold | None, nothing: str = "noth
 
 def _reason_lines(explanation: Explanation) -> Iterator[str]:
     yield _reason_text(explanation.decision.reason)
-    if explanation.hold and explanation.hold.reason is not explanation.decision.reason:
+    if explanation.hold and explanation.hold.reason and explanation.hold.reason is not explanation.decision.reason:
         yield f"the hold itself: {_reason_text(explanation.hold.reason)}"
     if explanation.past and explanation.past.row.reason and not explanation.is_unchanged:
         yield f"then it was: {_reason_text(explanation.past.row.reason)}; the program has changed since"

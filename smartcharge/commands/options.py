@@ -52,6 +52,7 @@ def run_job(
         if at:
             app.set_now(parse_time(at, app))
         run(app)
+        app.alerts.record_refused_rows(app.refused_rows)
 
     try:
         return _run_within_limit(session, run_or_dry_run, dry_run=dry_run, interactive=interactive)

@@ -83,7 +83,9 @@ def status_reason(snapshot: Snapshot) -> str:
     """Why: the rule that stands, or what is missing for a hold."""
     if snapshot.hold:
         is_over = snapshot.state.now >= snapshot.hold.hold.until
-        return "no run has ended it since" if is_over else snapshot.hold.reason.sentence
+        if is_over:
+            return "no run has ended it since"
+        return snapshot.hold.reason.sentence if snapshot.hold.reason else "why it was begun cannot be read any more"
     decision = decide(snapshot.state).reason
     window = next((w for w in snapshot.state.windows if w.live and w.covers(snapshot.state.now)), None)
     if decision is not Reason.NOTHING_TO_HOLD or window is None:

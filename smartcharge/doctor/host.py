@@ -25,6 +25,8 @@ from smartcharge.policy.decide import (
 )
 from smartcharge.report.snapshot import load_last_activity_at
 from smartcharge.store.database import DATABASE_DAMAGED, is_on_disk, open_store
+from smartcharge.store.repair import find_refused_rows
+from smartcharge.store.rows import DAMAGED_ROW_FIX
 from smartcharge.store.schema import SCHEMA_VERSION
 
 ENVIRONMENT_AREA = CheckArea("environment")
@@ -285,17 +287,33 @@ def replace_unreadable_database(app: App) -> AppError | None:
     return None
 
 
+MAX_REPORTED_ROWS = 10
+
+
+def _check_rows(app: App) -> Iterator[Check]:
+    """Every row that the program cannot read, by table and key."""
+    found = list(find_refused_rows(app.read_only_db))
+    for refused in found[:MAX_REPORTED_ROWS]:
+        yield DATABASE_AREA.error("rows", f"a row cannot be read: {refused}", DAMAGED_ROW_FIX)
+    if len(found) > MAX_REPORTED_ROWS:
+        yield DATABASE_AREA.error("rows", f"{len(found) - MAX_REPORTED_ROWS} more rows cannot be read", DAMAGED_ROW_FIX)
+    if not found:
+        yield DATABASE_AREA.ok("rows", "every row can be read")
+
+
 def check_database(app: App) -> Iterator[Check]:
     """It has opened; nothing is written to it."""
     path = app.config.database_path
     if not path.exists():
         yield DATABASE_AREA.warning("file", f"{path} does not exist yet", "The first `smartcharge tick` makes it")
         return
-    (row,) = app.read_only_db.execute("PRAGMA quick_check(1)").fetchall()
-    if row[0] == "ok":
+    found = [str(row[0]) for row in app.read_only_db.execute("PRAGMA integrity_check(1)").fetchall()]
+    if found == ["ok"]:
         yield DATABASE_AREA.ok("whole", f"{path} is whole ({path.stat().st_size / 1e6:,.1f} MB)")
     else:
-        yield DATABASE_AREA.error("whole", f"{path} {DATABASE_DAMAGED[0]}", DATABASE_DAMAGED[1])
+        message = f"{path} {DATABASE_DAMAGED[0]} ({'; '.join(found)})"
+        yield DATABASE_AREA.error("whole", message, f"{DAMAGED_ROW_FIX}. If that does not help: {DATABASE_DAMAGED[1]}")
+    yield from _check_rows(app)
     if app.read_only_db.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
         message = "another program keeps it in write-ahead mode, in which every run costs more"
         yield DATABASE_AREA.warning("mode", message, "Close that program; the next run that writes sets the mode right")

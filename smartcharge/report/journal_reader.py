@@ -27,9 +27,7 @@ def load_replay_data(app: App, span: Span) -> ReplayData:
         recorded_windows=tuple(_recorded_window(row) for row in planned if row.kind == "planned"),
         readings=load_charger_readings(db, since - SAME_CHARGE_MAX_GAP, span.ends_at + SAME_CHARGE_MAX_GAP),
         known=tuple(known for row in rows if (known := row.state) is not None),
-        stood_down_at=tuple(
-            row.at for row in rows if row.state_json is None and row.outcome in MANUAL_OVERRIDE_OUTCOMES
-        ),
+        stood_down_at=tuple(row.at for row in rows if row.state is None and row.outcome in MANUAL_OVERRIDE_OUTCOMES),
         outages=tuple(_supplier_outages(rows, Span(since, app.now))),
         latest=load_state(db, app.now, app.policy),
     )

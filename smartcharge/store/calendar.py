@@ -3,6 +3,7 @@
 import sqlite3
 from datetime import datetime, timedelta
 
+from smartcharge.errors import DamagedRowError
 from smartcharge.policy.calendar import (
     CalendarDispatch,
     CalendarInputs,
@@ -13,7 +14,9 @@ from smartcharge.policy.calendar import (
 )
 from smartcharge.policy.slots import CheapPeriod
 from smartcharge.store.control import load_hold_history
-from smartcharge.store.times import format_instant, parse_instant
+from smartcharge.store.dispatches import energy_from_row
+from smartcharge.store.rows import DAMAGED_ROW_FIX, MAX_ENERGY_KWH, StoreRow, parse_first, parse_rows
+from smartcharge.store.times import format_instant
 
 UID_NAMESPACE = "5d1c2a0e-3f43-4c55-9d0b-6f1f0c2b7a11"
 """Ours alone: with the installation's salt it makes UIDs that nobody else's calendar has."""
@@ -49,13 +52,16 @@ def load_latest_revisions(db: sqlite3.Connection, since: datetime) -> tuple[Invi
         "SELECT *, MAX(sequence) FROM events WHERE first_start > ? GROUP BY first_start, uid ORDER BY first_start",
         (format_instant(since),),
     )
-    return tuple(_invite_from_row(row) for row in rows)
+    return parse_rows(db, "events", rows, invite_from_row)
 
 
 def load_revision(db: sqlite3.Connection, uid: str, sequence: int) -> Invite:
-    """Give one revision, which is known to be there."""
-    (row,) = db.execute("SELECT * FROM events WHERE uid = ? AND sequence = ?", (uid, sequence)).fetchall()
-    return _invite_from_row(row)
+    """Give one revision, which is known to be there; `DamagedRowError` where it is not, or cannot be read."""
+    rows = db.execute("SELECT * FROM events WHERE uid = ? AND sequence = ?", (uid, sequence))
+    invite = parse_first(db, "events", rows, invite_from_row)
+    if invite is None:
+        raise DamagedRowError(f"the database cannot tell what event {uid} is", fix=DAMAGED_ROW_FIX)
+    return invite
 
 
 def record_revision(db: sqlite3.Connection, revision: EventRevision) -> Invite:
@@ -87,8 +93,11 @@ def make_event_uid(db: sqlite3.Connection, first_start: datetime) -> str:
     """
     from uuid import UUID, uuid5  # noqa: PLC0415  # an idle tick names no event
 
-    (row,) = db.execute("SELECT salt FROM installation").fetchall()
-    return str(uuid5(UUID(UID_NAMESPACE), f"{row['salt']} {format_instant(first_start)}"))
+    rows = db.execute("SELECT * FROM installation")
+    salt = parse_first(db, "installation", rows, lambda row: row.text("salt"))
+    if salt is None:
+        raise DamagedRowError("the database does not say which installation it belongs to", fix=DAMAGED_ROW_FIX)
+    return str(uuid5(UUID(UID_NAMESPACE), f"{salt} {format_instant(first_start)}"))
 
 
 def load_feed_state(db: sqlite3.Connection) -> tuple[str, str | None]:
@@ -96,7 +105,7 @@ def load_feed_state(db: sqlite3.Connection) -> tuple[str, str | None]:
     row = db.execute(
         "SELECT (SELECT COALESCE(MAX(id), 0) FROM events) AS newest, (SELECT feed FROM installation) AS written"
     ).fetchone()
-    return str(row["newest"]), row["written"]
+    return str(row["newest"]), row["written"] if isinstance(row["written"], str) else None
 
 
 def mark_feed_written(db: sqlite3.Connection, feed_version: str) -> None:
@@ -116,34 +125,38 @@ def _load_planned_windows(db: sqlite3.Connection, since: datetime) -> tuple[Cale
             SELECT line.live, older.id, older.start, older.first_seen_at
             FROM line JOIN dispatches AS older ON older.superseded_by = line.id
         )
-        SELECT d.start, d.end, d.delta_kwh, line.start AS first_start, line.first_seen_at,
+        SELECT d.id, d.start, d.end, d.delta_kwh, line.start AS first_start, line.first_seen_at,
                MIN(line.first_seen_at || line.start)
         FROM line JOIN dispatches AS d ON d.id = line.live GROUP BY line.live ORDER BY d.start, d.id
         """,
         (format_instant(since),),
     )
-    return tuple(
-        CalendarDispatch(
-            starts_at=parse_instant(row["start"]),
-            ends_at=parse_instant(row["end"]),
-            first_start=parse_instant(row["first_start"]),
-            first_seen_at=parse_instant(row["first_seen_at"]),
-            energy_kwh=None if row["delta_kwh"] is None else abs(row["delta_kwh"]),
-        )
-        for row in rows
+    return parse_rows(db, "dispatches", rows, _calendar_dispatch_from_row)
+
+
+def _calendar_dispatch_from_row(row: StoreRow) -> CalendarDispatch:
+    starts_at, ends_at = row.span("start", "end")
+    return CalendarDispatch(
+        starts_at=starts_at,
+        ends_at=ends_at,
+        first_start=row.instant("first_start"),
+        first_seen_at=row.instant("first_seen_at"),
+        energy_kwh=energy_from_row(row),
     )
 
 
-def _invite_from_row(row: sqlite3.Row) -> Invite:
+def invite_from_row(row: StoreRow) -> Invite:
+    """Parse a row of the table `events`."""
+    starts_at, ends_at = row.span("starts_at", "ends_at")
     return Invite(
-        uid=row["uid"],
+        uid=row.text("uid"),
         revision=EventRevision(
-            first_start=parse_instant(row["first_start"]),
-            sequence=row["sequence"],
-            method=InviteMethod(row["method"]),
-            starts_at=parse_instant(row["starts_at"]),
-            ends_at=parse_instant(row["ends_at"]),
-            stamped_at=parse_instant(row["stamped_at"]),
-            energy_kwh=row["energy_kwh"],
+            first_start=row.instant("first_start"),
+            sequence=row.integer("sequence"),
+            method=row.member("method", InviteMethod),
+            starts_at=starts_at,
+            ends_at=ends_at,
+            stamped_at=row.instant("stamped_at"),
+            energy_kwh=row.optional_number("energy_kwh", lowest=0, highest=MAX_ENERGY_KWH),
         ),
     )

@@ -5,35 +5,57 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from smartcharge.policy.battery import BatteryMemory, BatterySettings
+from smartcharge.errors import DamagedRowError
+from smartcharge.policy.battery import FULL_RESERVE_PCT, BatteryMemory, BatterySettings
 from smartcharge.policy.decide import MAX_TRUSTED_CLOCK_LEAD, is_clock_implausible
 from smartcharge.policy.model import Hold, HoldKind, ManualOverride, Pause, Policy, Reason, State
 from smartcharge.policy.slots import last_noon
 from smartcharge.store.dispatches import load_windows
 from smartcharge.store.journal import load_newest_journal_at
-from smartcharge.store.times import format_instant, format_optional_instant, parse_instant, parse_optional_instant
+from smartcharge.store.rows import (
+    DAMAGED_ROW_FIX,
+    RefusedValueError,
+    StoreRow,
+    note_refused_row,
+    parse_first,
+    parse_rows,
+)
+from smartcharge.store.times import format_instant, format_optional_instant
 
 
 class HoldRow(Struct, frozen=True):
     """A hold as stored, open or closed.
 
-    because: the rule that opened it or last changed it. window_start: start of the contiguous window it
-    belongs to, where known. closed_at: None while it is open.
+    reason: the rule that opened it or last changed it, None where that cannot be read. window_start: start of the
+    contiguous window it belongs to, where known. closed_at: None while it is open.
     """
 
     id: int
     hold: Hold
     opened_at: datetime
-    reason: Reason
+    reason: Reason | None
     window_start: datetime | None = None
     closed_at: datetime | None = None
     closed_reason: Reason | None = None
 
 
 def load_open_hold(db: sqlite3.Connection) -> HoldRow | None:
-    """Give the open hold, if there is one."""
-    row = db.execute("SELECT * FROM holds WHERE closed_at IS NULL").fetchone()
-    return None if row is None else _hold_from_row(row)
+    """Give the open hold, if there is one; `DamagedRowError` where it cannot be read until when it stands.
+
+    Whatever else of it cannot be read is left out and collected: the hold must end when it is due.
+    """
+    row: StoreRow | None = db.execute("SELECT * FROM holds WHERE closed_at IS NULL").fetchone()
+    if row is None:
+        return None
+    try:
+        return hold_from_row(row)
+    except RefusedValueError as error:
+        note_refused_row(db, "holds", row, error)
+    try:
+        return _essential_hold_from_row(row)
+    except RefusedValueError as error:
+        message = f"the database cannot tell until when the Powerwall is held: holds {row['id']}: {error}"
+        raise DamagedRowError(message, fix=DAMAGED_ROW_FIX) from None
 
 
 def set_hold(
@@ -61,7 +83,7 @@ def load_hold_history(db: sqlite3.Connection, since: datetime, until: datetime) 
         "SELECT * FROM holds WHERE COALESCE(closed_at, '~') > ? AND opened_at < ? ORDER BY opened_at, id",
         (format_instant(since), format_instant(until)),
     )
-    return tuple(_hold_from_row(row) for row in rows)
+    return parse_rows(db, "holds", rows, hold_from_row)
 
 
 def _insert_hold(
@@ -92,37 +114,66 @@ def _close_hold(db: sqlite3.Connection, row: int, reason: Reason, now: datetime)
     db.execute("UPDATE holds SET closed_at = ?, closed_because = ? WHERE id = ?", (format_instant(now), reason, row))
 
 
-def _hold_from_row(row: sqlite3.Row) -> HoldRow:
+def hold_from_row(row: StoreRow) -> HoldRow:
+    """Parse a row of the table `holds`."""
     return HoldRow(
-        id=row["id"],
-        hold=Hold(parse_instant(row["until"]), HoldKind(row["kind"])),
-        opened_at=parse_instant(row["opened_at"]),
-        reason=Reason[row["because"]],
-        window_start=parse_optional_instant(row["window_start"]),
-        closed_at=parse_optional_instant(row["closed_at"]),
-        closed_reason=None if row["closed_because"] is None else Reason[row["closed_because"]],
+        id=row.integer("id"),
+        hold=Hold(row.instant("until"), row.member("kind", HoldKind)),
+        opened_at=row.instant("opened_at"),
+        reason=row.member("because", Reason),
+        window_start=row.optional_instant("window_start"),
+        closed_at=row.optional_instant("closed_at"),
+        closed_reason=row.optional_member("closed_because", Reason),
     )
 
 
+def _essential_hold_from_row(row: StoreRow) -> HoldRow:
+    """The open hold without what a release does not need."""
+    until = row.instant("until")
+    try:
+        kind, opened_at = row.member("kind", HoldKind), row.instant("opened_at")
+    except RefusedValueError:
+        kind, opened_at = HoldKind.EXTENSION, until  # an extension is never prolonged
+    return HoldRow(id=row["id"], hold=Hold(until, kind), opened_at=opened_at, reason=None)
+
+
 def load_battery_memory(db: sqlite3.Connection) -> BatteryMemory:
-    """Give what is remembered; before the first write that is nothing."""
-    row = db.execute("SELECT * FROM battery").fetchone()
+    """Give what is remembered; before the first write that is nothing.
+
+    Where only ownership can be read, that is what is given: what is ours is brought back to the configured settings.
+    `DamagedRowError` where not even ownership can be read.
+    """
+    row: StoreRow | None = db.execute("SELECT * FROM battery").fetchone()
     if row is None:
         return BatteryMemory()
+    try:
+        return battery_memory_from_row(row)
+    except RefusedValueError as error:
+        note_refused_row(db, "battery", row, error)
+    try:
+        return BatteryMemory(owns_mode=row.flag("owns_mode"), owns_reserve=row.flag("owns_reserve"))
+    except RefusedValueError as error:
+        message = f"the database cannot tell whether the Powerwall is to be brought back: battery: {error}"
+        raise DamagedRowError(message, fix=DAMAGED_ROW_FIX) from None
+
+
+def battery_memory_from_row(row: StoreRow) -> BatteryMemory:
+    """Parse the one row of the table `battery`."""
+    before_mode = row.optional_text("before_mode")
     return BatteryMemory(
-        owned_since=parse_optional_instant(row["owned_since"]),
-        owns_mode=bool(row["owns_mode"]),
-        owns_reserve=bool(row["owns_reserve"]),
+        owned_since=row.optional_instant("owned_since"),
+        owns_mode=row.flag("owns_mode"),
+        owns_reserve=row.flag("owns_reserve"),
         settings_before=None
-        if row["before_mode"] is None
-        else BatterySettings(row["before_mode"], row["before_reserve_pct"]),
-        confirmed_mode=row["confirmed_mode"],
-        confirmed_reserve_pct=row["confirmed_reserve_pct"],
-        in_doubt_since=parse_optional_instant(row["in_doubt_since"]),
-        unverified_until=parse_optional_instant(row["unproven_until"]),
-        timed_hold_until=parse_optional_instant(row["leased_until"]),
-        rate_plan_missing=bool(row["rate_plan_missing"]),
-        midnight_reset_at=parse_optional_instant(row["rested_at"]),
+        if before_mode is None
+        else BatterySettings(before_mode, row.integer("before_reserve_pct", highest=FULL_RESERVE_PCT)),
+        confirmed_mode=row.optional_text("confirmed_mode"),
+        confirmed_reserve_pct=row.optional_integer("confirmed_reserve_pct", highest=FULL_RESERVE_PCT),
+        in_doubt_since=row.optional_instant("in_doubt_since"),
+        unverified_until=row.optional_instant("unproven_until"),
+        timed_hold_until=row.optional_instant("leased_until"),
+        rate_plan_missing=row.flag("rate_plan_missing"),
+        midnight_reset_at=row.optional_instant("rested_at"),
     )
 
 
@@ -184,19 +235,29 @@ def save_manual_override(db: sqlite3.Connection, at: datetime, until: datetime) 
 
 
 def load_pause(db: sqlite3.Connection) -> Pause | None:
-    """Give the pause, over or not."""
-    row = db.execute("SELECT paused_until FROM owner WHERE paused_since IS NOT NULL").fetchone()
-    return None if row is None else Pause(parse_optional_instant(row["paused_until"]))
+    """Give the pause, over or not; what the owner said and cannot be read counts as a pause without an end."""
+    row: StoreRow | None = db.execute("SELECT * FROM owner").fetchone()
+    if row is None:
+        return None
+    try:
+        return owner_from_row(row)[0]
+    except RefusedValueError as error:
+        note_refused_row(db, "owner", row, error)
+        return Pause()
 
 
 def load_manual_override(db: sqlite3.Connection) -> ManualOverride | None:
-    """Give the stand-down, over or not."""
-    row = db.execute("SELECT stood_down_at, stood_down_until FROM owner WHERE stood_down_at IS NOT NULL").fetchone()
-    return (
-        None
-        if row is None
-        else ManualOverride(parse_instant(row["stood_down_at"]), parse_instant(row["stood_down_until"]))
-    )
+    """Give the manual override, over or not."""
+    found = parse_first(db, "owner", db.execute("SELECT * FROM owner"), owner_from_row)
+    return None if found is None else found[1]
+
+
+def owner_from_row(row: StoreRow) -> tuple[Pause | None, ManualOverride | None]:
+    """Parse the one row of the table `owner`."""
+    paused_since, paused_until = row.optional_instant("paused_since"), row.optional_instant("paused_until")
+    at, until = row.optional_instant("stood_down_at"), row.optional_instant("stood_down_until")
+    pause = None if paused_since is None else Pause(paused_until)
+    return pause, None if at is None or until is None else ManualOverride(at, until)
 
 
 def load_state(db: sqlite3.Connection, now: datetime, policy: Policy) -> State:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from smartcharge.errors import AppError, LockBusyError, StoreError
 from smartcharge.files import require_locks
+from smartcharge.store.rows import DAMAGED_ROW_FIX, RowConnection, StoreRow, decode_text
 from smartcharge.store.schema import APPLICATION_ID, LEGACY_TABLES, SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ DATABASE_NOT_WRITABLE = (
     "Run smartcharge as the user who owns this file and its folder, or give them to the user who runs it",
 )
 REFUSALS_BY_RESULT_CODE = {
+    sqlite3.SQLITE_TOOBIG: DATABASE_DAMAGED,
+    sqlite3.SQLITE_FORMAT: DATABASE_DAMAGED,
+    sqlite3.SQLITE_MISMATCH: DATABASE_DAMAGED,
     sqlite3.SQLITE_PERM: DATABASE_NOT_WRITABLE,
     sqlite3.SQLITE_READONLY: DATABASE_NOT_WRITABLE,
     sqlite3.SQLITE_CORRUPT: DATABASE_DAMAGED,
@@ -35,16 +39,24 @@ REFUSALS_BY_RESULT_CODE = {
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "Check that the folder exists and that both may be read and written"),
     sqlite3.SQLITE_NOTADB: ("is not an SQLite database", "Set database.path to another file, or move this one aside"),
 }
-"""Result code to what is wrong with the file, and the mend."""
+"""Result code to what is wrong with the file, and the fix."""
+UNCLEAR_RESULT_CODES = {
+    sqlite3.SQLITE_ERROR: DATABASE_DAMAGED,  # a table or a column is missing, or its definition cannot be parsed
+    sqlite3.SQLITE_CONSTRAINT: ("holds a row that breaks the rules of its table", DAMAGED_ROW_FIX),
+}
+"""The same for codes of several causes, so that what SQLite itself says is told as well."""
 
 
 @contextmanager
 def translate_sqlite_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite or the system says about the file at `path` into our words; a bug stays what it is."""
+    """Turn what SQLite or the system says about the file at `path` into our own errors.
+
+    Raises `LockBusyError` and `StoreError`. Misuse of the library (`sqlite3.ProgrammingError`) stays what it is.
+    """
     try:
         yield
     except sqlite3.Error as error:
-        translated = _translate_result_code(getattr(error, "sqlite_errorcode", 0) & PRIMARY_RESULT_CODE_MASK, path)
+        translated = _translate_sqlite_error(error, path)
         if translated is None:
             raise
         raise translated from error
@@ -59,7 +71,7 @@ def database_refusal(path: Path, problem_and_fix: tuple[str, str]) -> StoreError
     return StoreError(f"the database {path} {problem}", fix=fix)
 
 
-class StoreConnection(sqlite3.Connection):
+class StoreConnection(RowConnection):
     """A connection whose errors name the file and the mend.
 
     before_commit: writes what travels with every transaction that has changed anything.
@@ -85,25 +97,29 @@ class StoreCursor(sqlite3.Cursor):
             super().execute(sql, parameters)
         return self
 
-    def fetchone(self) -> sqlite3.Row | None:
+    def fetchone(self) -> StoreRow | None:
         """Give the next row, if any."""
         return next(self, None)
 
-    def fetchall(self) -> list[sqlite3.Row]:
+    def fetchall(self) -> list[StoreRow]:
         """Give the rows that are left."""
         return list(self)
 
-    def __next__(self) -> sqlite3.Row:
+    def __next__(self) -> StoreRow:
         """Give the next row."""
         with translate_sqlite_errors(self.connection.path):
-            row: sqlite3.Row = super().__next__()
+            row: StoreRow = super().__next__()
         return row
 
 
-def _translate_result_code(code: int, path: Path) -> AppError | None:
+def _translate_sqlite_error(error: sqlite3.Error, path: Path) -> AppError | None:
+    code = getattr(error, "sqlite_errorcode", 0) & PRIMARY_RESULT_CODE_MASK
     if code in BUSY_RESULT_CODES:
         require_locks(path.parent)  # SQLite takes a file system without locks for a database in use
         return LockBusyError(f"another run is writing to {path}", fix="Nothing to do: the next run tries again")
+    if code in UNCLEAR_RESULT_CODES:
+        problem, fix = UNCLEAR_RESULT_CODES[code]
+        return database_refusal(path, (f"{problem} ({error})", fix))
     return database_refusal(path, REFUSALS_BY_RESULT_CODE[code]) if code in REFUSALS_BY_RESULT_CODE else None
 
 
@@ -214,7 +230,8 @@ def _configure_connection(db: StoreConnection, path: Path) -> StoreConnection:
     with _close_on_error(db):
         db.path = path
         db.isolation_level = None
-        db.row_factory = sqlite3.Row
+        db.row_factory = StoreRow
+        db.text_factory = decode_text
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA synchronous = FULL")
         return db

@@ -8,7 +8,9 @@ from msgspec import Struct
 
 from smartcharge.policy.model import RegisteredDevice
 from smartcharge.store.database import transaction
-from smartcharge.store.times import format_instant, format_optional_instant, parse_optional_instant
+from smartcharge.store.rows import StoreRow, parse_first, parse_rows
+from smartcharge.store.services import load_service
+from smartcharge.store.times import format_instant
 
 
 class DeviceRow(Struct, frozen=True):
@@ -27,19 +29,22 @@ class DeviceRow(Struct, frozen=True):
 
 def load_devices(db: sqlite3.Connection) -> tuple[DeviceRow, ...]:
     """Give every device ever seen, watched or not."""
-    return tuple(
-        DeviceRow(
-            device=row["device"],
-            watched=bool(row["watched"]),
-            boosting=bool(row["boosting"]),
-            state=row["state"],
-            asked_at=parse_optional_instant(row["asked_at"]),
-            last_ok_at=parse_optional_instant(row["last_ok_at"]),
-            failures=row["failures"],
-            last_error=row["last_error"],
-            requests=row["requests"],
-        )
-        for row in db.execute("SELECT * FROM fetches ORDER BY device")
+    return parse_rows(db, "fetches", db.execute("SELECT * FROM fetches ORDER BY device"), device_from_row)
+
+
+def device_from_row(row: StoreRow) -> DeviceRow:
+    """Parse a row of the table `fetches`."""
+    row.optional_text("foreseen")
+    return DeviceRow(
+        device=row.text("device"),
+        watched=row.flag("watched"),
+        boosting=row.flag("boosting"),
+        state=row.optional_text("state"),
+        asked_at=row.optional_instant("asked_at"),
+        last_ok_at=row.optional_instant("last_ok_at"),
+        failures=row.integer("failures"),
+        last_error=row.optional_text("last_error"),
+        requests=row.integer("requests"),
     )
 
 
@@ -48,24 +53,15 @@ def load_supplier_asked_at(db: sqlite3.Connection, until: datetime | None = None
 
     until: stamps beyond it are passed over: a clock that ran ahead leaves some that stay for long.
     """
-    row = db.execute(
-        """
-        SELECT MAX(asked_at) AS at
-        FROM (SELECT asked_at FROM fetches UNION ALL SELECT asked_at FROM services WHERE service = 'kraken')
-        WHERE :until IS NULL OR asked_at <= :until
-        """,
-        {"until": format_optional_instant(until)},
-    ).fetchone()
-    return parse_optional_instant(row["at"])
+    moments = [row.asked_at for row in load_devices(db)]
+    moments.append(load_service(db, "kraken").asked_at)
+    return max((at for at in moments if at is not None and (until is None or at <= until)), default=None)
 
 
 def record_devices(db: sqlite3.Connection, devices: Iterable[RegisteredDevice]) -> None:
     """Keep what the supplier says of every registered device; one it no longer names is no longer watched."""
     named = {device.id: (int(device.watched), int(device.boosting), device.state) for device in devices}
-    known = {
-        row["device"]: (row["watched"], row["boosting"], row["state"])
-        for row in db.execute("SELECT device, watched, boosting, state FROM fetches")
-    }
+    known = {row.device: (int(row.watched), int(row.boosting), row.state) for row in load_devices(db)}
     removed = {device: (0, 0, state) for device, (_, _, state) in known.items() if device not in named}
     changed = {device: facts for device, facts in {**named, **removed}.items() if known.get(device) != facts}
     if changed:
@@ -107,8 +103,8 @@ def record_plan_fetch(
 
 def load_idle_forecast(db: sqlite3.Connection) -> str:
     """What was foreseen with the latest answer, as `foresee` was given it; "" where nothing was."""
-    row = db.execute("SELECT foreseen FROM fetches WHERE foreseen IS NOT NULL").fetchone()
-    return row["foreseen"] if row else ""
+    rows = db.execute("SELECT device, foreseen FROM fetches WHERE foreseen IS NOT NULL")
+    return parse_first(db, "fetches", rows, lambda row: row.text("foreseen")) or ""
 
 
 def save_idle_forecast(db: sqlite3.Connection, text: str) -> None:

@@ -9,7 +9,8 @@ from msgspec import Struct
 from smartcharge.policy.model import Dispatch, DispatchWindow
 from smartcharge.policy.plan import KnownDispatch, PlanChanges
 from smartcharge.store.database import transaction
-from smartcharge.store.times import UNIX_EPOCH, format_instant, parse_instant, parse_optional_instant
+from smartcharge.store.rows import MAX_ENERGY_KWH, StoreRow, parse_rows
+from smartcharge.store.times import UNIX_EPOCH, format_instant
 
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 DISPATCH_LOOK_BACK = timedelta(hours=24)
@@ -46,16 +47,18 @@ def load_planned_dispatches(db: sqlite3.Connection, device: str, now: datetime) 
         """,
         (device, format_instant(now)),
     )
-    return tuple(
-        KnownDispatch(
-            id=row["id"],
-            starts_at=parse_instant(row["start"]),
-            ends_at=parse_instant(row["end"]),
-            energy_kwh=_energy_from_row(row),
-            missing_since=parse_optional_instant(row["missing_since"]),
-            withdrawn_at=parse_optional_instant(row["withdrawn_at"]),
-        )
-        for row in rows
+    return parse_rows(db, "dispatches", rows, _known_dispatch_from_row)
+
+
+def _known_dispatch_from_row(row: StoreRow) -> KnownDispatch:
+    starts_at, ends_at = row.span("start", "end")
+    return KnownDispatch(
+        id=row.integer("id"),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        energy_kwh=energy_from_row(row),
+        missing_since=row.optional_instant("missing_since"),
+        withdrawn_at=row.optional_instant("withdrawn_at"),
     )
 
 
@@ -98,8 +101,9 @@ def record_completed_dispatches(db: sqlite3.Connection, completed: Iterable[Disp
     reported = _index_by_span(completed)
     first_start = min((start for start, _ in reported), default="~")
     rows = db.execute("SELECT * FROM dispatches WHERE kind = 'completed' AND end > ?", (first_start,))
-    known = {(row["start"], row["end"]): row for row in rows}
-    removed = [row for span, row in known.items() if span not in reported]
+    completed_rows = parse_rows(db, "dispatches", rows, _completed_from_row)
+    known = {(format_instant(each.starts_at), format_instant(each.ends_at)): each for each in completed_rows}
+    removed = [each for span, each in known.items() if span not in reported]
     changed = [
         each
         for span, each in reported.items()
@@ -122,13 +126,29 @@ def _index_by_span(completed: Iterable[Dispatch]) -> dict[tuple[str, str], Dispa
     return reported
 
 
-def _has_completed_changed(reported: Dispatch, known: sqlite3.Row, removed: Iterable[sqlite3.Row]) -> bool:
+class _KnownCompleted(Struct, frozen=True):
+    """A completed dispatch as it was stored; fetched_at: the last answer that changed it."""
+
+    starts_at: datetime
+    ends_at: datetime
+    energy_kwh: float | None
+    location: str | None
+    fetched_at: datetime
+
+
+def _completed_from_row(row: StoreRow) -> _KnownCompleted:
+    return _KnownCompleted(
+        *row.span("start", "end"), energy_from_row(row), row.optional_text("location"), row.instant("fetched_at")
+    )
+
+
+def _has_completed_changed(reported: Dispatch, known: _KnownCompleted, removed: Iterable[_KnownCompleted]) -> bool:
     """Whether a completed dispatch is not as it is known, or had been replaced by one that is gone itself."""
-    energy = reported.energy_kwh is not None and reported.energy_kwh != _energy_from_row(known)
-    place = reported.location is not None and reported.location != known["location"]
+    energy = reported.energy_kwh is not None and reported.energy_kwh != known.energy_kwh
+    place = reported.location is not None and reported.location != known.location
     replaced = any(
-        row["start"] < known["end"] and known["start"] < row["end"] and row["fetched_at"] >= known["fetched_at"]
-        for row in removed
+        each.starts_at < known.ends_at and known.starts_at < each.ends_at and each.fetched_at >= known.fetched_at
+        for each in removed
     )
     return energy or place or replaced
 
@@ -140,25 +160,27 @@ def load_windows(db: sqlite3.Connection, now: datetime) -> tuple[DispatchWindow,
     """
     rows = db.execute(
         """
-        SELECT d.start, d.end, d.device, d.delta_kwh, d.withdrawn_at, d.superseded_by, f.watched, f.boosting,
-               f.last_ok_at
+        SELECT d.id, d.start, d.end, d.device, d.delta_kwh, d.withdrawn_at, d.superseded_by,
+               COALESCE(f.watched, 0) AS watched, COALESCE(f.boosting, 0) AS boosting, f.last_ok_at
         FROM dispatches AS d LEFT JOIN fetches AS f ON f.device = d.device
         WHERE d.kind = 'planned' AND d.end > ? ORDER BY d.start, d.end, d.device
         """,
         (format_instant(now - DISPATCH_LOOK_BACK),),
     )
-    return tuple(
-        DispatchWindow(
-            starts_at=parse_instant(row["start"]),
-            ends_at=parse_instant(row["end"]),
-            seen_at=parse_optional_instant(row["last_ok_at"]) or UNIX_EPOCH,
-            device=row["device"],
-            withdrawn=row["withdrawn_at"] is not None or not row["watched"],
-            superseded=row["superseded_by"] is not None,
-            boosting=bool(row["boosting"]),
-            energy_kwh=_energy_from_row(row),
-        )
-        for row in rows
+    return parse_rows(db, "dispatches", rows, _window_from_row)
+
+
+def _window_from_row(row: StoreRow) -> DispatchWindow:
+    starts_at, ends_at = row.span("start", "end")
+    return DispatchWindow(
+        starts_at=starts_at,
+        ends_at=ends_at,
+        seen_at=row.optional_instant("last_ok_at") or UNIX_EPOCH,
+        device=row.text("device"),
+        withdrawn=row.optional_instant("withdrawn_at") is not None or not row.flag("watched"),
+        superseded=row.optional_integer("superseded_by") is not None,
+        boosting=row.flag("boosting"),
+        energy_kwh=energy_from_row(row),
     )
 
 
@@ -182,20 +204,28 @@ def load_dispatch_history(
         """,
         {"now": format_instant(now), "since": format_instant(since), "until": format_instant(until)},
     )
-    return tuple(
-        DispatchRow(
-            id=row["id"],
-            kind=row["kind"],
-            device=row["device"],
-            starts_at=parse_instant(row["start"]),
-            ends_at=parse_instant(row["end"]),
-            energy_kwh=_energy_from_row(row),
-            live=bool(row["live"]),
-            first_seen_at=parse_instant(row["first_seen_at"]),
-            withdrawn_at=parse_optional_instant(row["withdrawn_at"]),
-            superseded_by=row["superseded_by"],
-        )
-        for row in rows
+    return parse_rows(db, "dispatches", rows, lambda row: dispatch_from_row(row, live=row.flag("live")))
+
+
+def dispatch_from_row(row: StoreRow, *, live: bool = False) -> DispatchRow:
+    """Parse a row of the table `dispatches`. live: as its device's row says."""
+    starts_at, ends_at = row.span("start", "end")
+    for column in ("type", "source", "location", "gcal_event_id"):
+        row.optional_text(column)
+    row.integer("gcal_sequence")
+    row.instant("fetched_at")
+    row.optional_instant("missing_since")
+    return DispatchRow(
+        id=row.integer("id"),
+        kind=row.text("kind"),
+        device=row.text("device"),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        energy_kwh=energy_from_row(row),
+        live=live,
+        first_seen_at=row.instant("first_seen_at"),
+        withdrawn_at=row.optional_instant("withdrawn_at"),
+        superseded_by=row.optional_integer("superseded_by"),
     )
 
 
@@ -242,5 +272,7 @@ def _energy_to_delta_kwh(energy_kwh: float | None) -> float | None:
     return None if energy_kwh is None else -energy_kwh
 
 
-def _energy_from_row(row: sqlite3.Row) -> float | None:
-    return None if row["delta_kwh"] is None else abs(row["delta_kwh"])
+def energy_from_row(row: StoreRow) -> float | None:
+    """Give a dispatch's energy, kWh, as a magnitude."""
+    delta_kwh = row.optional_number("delta_kwh", lowest=-MAX_ENERGY_KWH, highest=MAX_ENERGY_KWH)
+    return None if delta_kwh is None else abs(delta_kwh)

@@ -1,35 +1,41 @@
 """The journal: what was decided anew, done, or failed, with all that the decision knew."""
 
 import sqlite3
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from msgspec import Struct, json
+from msgspec import MsgspecError, Struct, json
 
 from smartcharge.errors import to_one_line
 from smartcharge.policy.model import Reason, State
-from smartcharge.store.times import format_instant, parse_instant, parse_optional_instant
+from smartcharge.store.rows import (
+    MAX_ENERGY_KWH,
+    VALID_YEARS,
+    RefusedValueError,
+    StoreRow,
+    parse_first,
+    parse_rows,
+)
+from smartcharge.store.times import format_instant
 
+MAX_DURATION = timedelta(days=366)
+"""No duration that a decision knows is longer; a clock that was wrong leaves some that are longer than a day."""
 UNBOUNDED_TIME_TEXTS = ("", "~")
 """Texts before and after any time."""
 
 
 class JournalRow(Struct, frozen=True):
-    """One entry. situation_json: what the decision knew, None where nothing was decided."""
+    """One entry. state: what the decision knew, equal to what it was then; None where nothing was decided."""
 
     id: int
     at: datetime
     command: str
     outcome: str
     reason: Reason | None = None
-    state_json: str | None = None
+    state: State | None = None
     error: str | None = None
     detail: str | None = None
-
-    @property
-    def state(self) -> State | None:
-        """What the decision knew, equal to what it was then."""
-        return None if self.state_json is None else json.decode(self.state_json, type=State)
 
 
 def append_journal(
@@ -79,44 +85,76 @@ def load_journal(
             "limit": -1 if limit is None else limit,
         },
     ).fetchall()
-    return tuple(_entry_from_row(row) for row in reversed(found))
+    return parse_rows(db, "journal", reversed(found), journal_row_from_row)
 
 
 def load_newest_journal_at(db: sqlite3.Connection, before: datetime) -> datetime | None:
     """Give the newest stamp up to a moment, whichever run wrote it; a migration dates its row by what it found."""
-    query = "SELECT MAX(at) AS at FROM journal WHERE at <= ? AND command <> 'migration'"
-    row = db.execute(query, (format_instant(before),)).fetchone()
-    return None if row is None else parse_optional_instant(row["at"])
+    query = "SELECT id, at FROM journal WHERE at <= ? AND command <> 'migration' ORDER BY at DESC"
+    return parse_first(db, "journal", db.execute(query, (format_instant(before),)), lambda row: row.instant("at"))
 
 
 def load_last_decision(db: sqlite3.Connection, until: datetime) -> JournalRow | None:
     """Give the newest entry, up to and including a moment, in which something was decided."""
-    query = "SELECT * FROM journal WHERE at <= ? AND situation IS NOT NULL ORDER BY at DESC, id DESC LIMIT 1"
-    row = db.execute(query, (format_instant(until),)).fetchone()
-    return None if row is None else _entry_from_row(row)
+    query = "SELECT * FROM journal WHERE at <= ? AND situation IS NOT NULL ORDER BY at DESC, id DESC"
+    return parse_first(db, "journal", db.execute(query, (format_instant(until),)), journal_row_from_row)
 
 
 def load_last_journal_row(db: sqlite3.Connection, command: str) -> JournalRow | None:
     """Give the entry a command wrote last, whatever the clock said then."""
-    row = db.execute("SELECT * FROM journal WHERE command = ? ORDER BY id DESC LIMIT 1", (command,)).fetchone()
-    return None if row is None else _entry_from_row(row)
+    rows = db.execute("SELECT * FROM journal WHERE command = ? ORDER BY id DESC", (command,))
+    return parse_first(db, "journal", rows, journal_row_from_row)
 
 
 def _one_line_or_none(text: str | None) -> str | None:
     return None if text is None else to_one_line(text)
 
 
-def _entry_from_row(row: sqlite3.Row) -> JournalRow:
+def journal_row_from_row(row: StoreRow) -> JournalRow:
+    """Parse a row of the table `journal`."""
+    state = row.optional_text("situation")
     return JournalRow(
-        id=row["id"],
-        at=parse_instant(row["at"]),
-        command=row["command"],
-        outcome=row["outcome"],
-        reason=None if row["because"] is None else Reason[row["because"]],
-        state_json=row["situation"],
-        error=row["error"],
-        detail=row["detail"],
+        id=row.integer("id"),
+        at=row.instant("at"),
+        command=row.text("command"),
+        outcome=row.text("outcome"),
+        reason=row.optional_member("because", Reason),
+        state=None if state is None else _decode_state(state),
+        error=row.optional_text("error"),
+        detail=row.optional_text("detail"),
     )
+
+
+def _decode_state(text: str) -> State:
+    """Decode what a decision knew; `RefusedValueError` for what no decision can have known."""
+    try:
+        state = json.decode(text, type=State)
+        ZoneInfo(state.policy.cheap_period.zone)
+    except (MsgspecError, ValueError, OverflowError, OSError, KeyError):
+        raise RefusedValueError("situation", "is not what a decision knew") from None
+    if not all(map(_is_plausible, _values_within(state))):
+        raise RefusedValueError("situation", "holds a time or a number out of range")
+    return state
+
+
+def _values_within(value: object) -> Iterator[object]:
+    """Every value in a structure, however deep."""
+    if isinstance(value, Struct):
+        for name in value.__struct_fields__:
+            yield from _values_within(getattr(value, name))
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _values_within(each)
+    else:
+        yield value
+
+
+def _is_plausible(value: object) -> bool:
+    if isinstance(value, datetime):
+        return value.tzinfo is not None and value.year in VALID_YEARS
+    if isinstance(value, timedelta):
+        return abs(value) <= MAX_DURATION
+    return not isinstance(value, float) or abs(value) <= MAX_ENERGY_KWH
 
 
 def _encode_state(state: State) -> str:

@@ -7,11 +7,13 @@ after an unknown outcome is the same mail. Only who holds the mail lock claims, 
 
 import sqlite3
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec import Struct
 
 from smartcharge.policy.calendar import InviteMethod
-from smartcharge.store.times import format_instant, format_optional_instant, parse_optional_instant
+from smartcharge.store.rows import StoreRow, parse_first, parse_rows
+from smartcharge.store.times import format_instant, format_optional_instant
 
 MIN_MAIL_INTERVAL = timedelta(minutes=5)
 """Of one event; a plan that flaps faster is told in its newest state only."""
@@ -96,20 +98,20 @@ def queue_message(
 
 def load_next_due_message(db: sqlite3.Connection, now: datetime) -> OutboxMessage | None:
     """Give the message that has waited longest of those that may be posted now."""
-    row = db.execute(
+    rows = db.execute(
         """
         SELECT * FROM outbox
-        WHERE state = 'queued' AND (not_before IS NULL OR not_before <= ? OR not_before > ?) ORDER BY id LIMIT 1
+        WHERE state = 'queued' AND (not_before IS NULL OR not_before <= ? OR not_before > ?) ORDER BY id
         """,
         (format_instant(now), format_instant(now + MAX_MAIL_WAIT)),
-    ).fetchone()
-    return None if row is None else _message_from_row(db, row)
+    )
+    return parse_first(db, "outbox", rows, partial(message_from_row, db))
 
 
 def load_waiting_messages(db: sqlite3.Connection) -> tuple[OutboxMessage, ...]:
     """Give every message that waits, whether it may be posted now or later; the oldest first."""
     rows = db.execute("SELECT * FROM outbox WHERE state IN ('queued', 'inflight') ORDER BY id").fetchall()
-    return tuple(_message_from_row(db, row) for row in rows)
+    return parse_rows(db, "outbox", rows, partial(message_from_row, db))
 
 
 def count_sent_since(db: sqlite3.Connection, since: datetime) -> int:
@@ -180,12 +182,12 @@ def requeue_interrupted_messages(db: sqlite3.Connection) -> None:
 
     After the first time only when the event's next mail may go out, so that a run that always dies does no harm.
     """
-    for row in db.execute("SELECT id, tried_at, attempts FROM outbox WHERE state = 'inflight'").fetchall():
-        tried_at = parse_optional_instant(row["tried_at"])
-        again_at = tried_at + MIN_MAIL_INTERVAL if tried_at and row["attempts"] > 1 else None
+    rows = db.execute("SELECT * FROM outbox WHERE state = 'inflight'").fetchall()
+    for row, tried_at, attempts in parse_rows(db, "outbox", rows, _attempts_from_row):
+        again_at = tried_at + MIN_MAIL_INTERVAL if tried_at and attempts > 1 else None
         db.execute(
             "UPDATE outbox SET state = 'queued', may_have_arrived = 1, not_before = ? WHERE id = ?",
-            (format_optional_instant(again_at), row["id"]),
+            (format_optional_instant(again_at), row),
         )
     _supersede_older_revisions(db)
 
@@ -200,16 +202,27 @@ def is_possibly_delivered(db: sqlite3.Connection, uid: str) -> bool:
     return _last_possible_delivery_at(db, uid) is not None
 
 
-def _message_from_row(db: sqlite3.Connection, row: sqlite3.Row) -> OutboxMessage:
+def message_from_row(db: sqlite3.Connection, row: StoreRow) -> OutboxMessage:
+    """Parse a row of the table `outbox`."""
+    uid, sequence = row.text("uid"), row.integer("sequence")
+    row.optional_text("last_error")
+    for column in ("not_before", "created_at", "sent_at"):
+        row.optional_instant(column)
+    _attempts_from_row(row)
     return OutboxMessage(
-        id=row["id"],
-        uid=row["uid"],
-        sequence=row["sequence"],
-        method=row["method"],
-        recipient=row["recipient"],
-        message=row["message"] or None,
-        is_first=_last_possible_delivery_at(db, row["uid"], below=row["sequence"]) is None,
+        id=row.integer("id"),
+        uid=uid,
+        sequence=sequence,
+        method=row.text("method"),
+        recipient=row.text("recipient"),
+        message=row.content("message") or None,
+        is_first=_last_possible_delivery_at(db, uid, below=sequence) is None,
     )
+
+
+def _attempts_from_row(row: StoreRow) -> tuple[int, datetime | None, int]:
+    """The message's id, its last attempt and the number of attempts."""
+    return row.integer("id"), row.optional_instant("tried_at"), row.integer("attempts")
 
 
 def _supersede_older_revisions(db: sqlite3.Connection) -> None:
@@ -229,12 +242,13 @@ def _last_possible_delivery_at(
 
     until: the last stamp that counts, so that one from a clock that ran ahead hides none of those after it.
     """
-    (row,) = db.execute(
+    rows = db.execute(
         """
-        SELECT MAX(tried_at) AS at FROM outbox
+        SELECT id, tried_at FROM outbox
         WHERE uid = :uid AND sequence < :below AND (state IN ('sent', 'inflight') OR may_have_arrived)
-            AND (:until IS NULL OR tried_at <= :until)
+            AND tried_at IS NOT NULL AND (:until IS NULL OR tried_at <= :until)
+        ORDER BY tried_at DESC
         """,
         {"uid": uid, "below": below, "until": format_optional_instant(until)},
-    ).fetchall()
-    return parse_optional_instant(row["at"])
+    )
+    return parse_first(db, "outbox", rows, lambda row: row.instant("tried_at"))

@@ -10,8 +10,13 @@ from smartcharge.policy.energy import CompletedDispatch, LedgerInputs, PlannedDi
 from smartcharge.policy.model import BatteryLevel, ChargerReading, ChargerState
 from smartcharge.policy.slots import DAY, CheapPeriod, Span
 from smartcharge.store.control import load_hold_history
-from smartcharge.store.dispatches import LOCATION_AWAY
-from smartcharge.store.times import format_instant, parse_instant, parse_optional_instant
+from smartcharge.store.dispatches import LOCATION_AWAY, energy_from_row
+from smartcharge.store.rows import MAX_ENERGY_KWH, StoreRow, parse_first, parse_rows
+from smartcharge.store.times import format_instant
+
+MAX_CHARGER_WATTS = 1_000_000.0
+MAX_PCT = 1000.0
+"""Beyond these a figure was not measured at a house."""
 
 
 class ChargerRow(Struct, frozen=True):
@@ -42,13 +47,13 @@ def record_charger_reading(db: sqlite3.Connection, reading: ChargerReading, erro
 
 def load_last_charger_reading(db: sqlite3.Connection) -> ChargerRow | None:
     """Give the reading that was kept last, whatever the clock said then."""
-    row = db.execute("SELECT * FROM readings WHERE kind = 'charger' ORDER BY id DESC LIMIT 1").fetchone()
-    return None if row is None else ChargerRow(_charger_reading(row), row["error"])
+    rows = db.execute("SELECT * FROM readings WHERE kind = 'charger' ORDER BY id DESC")
+    return parse_first(db, "readings", rows, charger_row_from_row)
 
 
 def load_charger_readings(db: sqlite3.Connection, since: datetime, until: datetime) -> tuple[ChargerReading, ...]:
     """Give the charger's readings in [since, until) in the order of time, failures among them."""
-    return tuple(_charger_reading(row) for row in _select_readings(db, "charger", since, until))
+    return parse_rows(db, "readings", _select_readings(db, "charger", since, until), charger_reading_from_row)
 
 
 def record_battery_level(
@@ -63,13 +68,13 @@ def record_battery_level(
 
 def load_last_battery_level(db: sqlite3.Connection) -> BatteryLevel | None:
     """Give the reading that was kept last, whatever the clock said then."""
-    row = db.execute("SELECT * FROM readings WHERE kind = 'battery' ORDER BY id DESC LIMIT 1").fetchone()
-    return None if row is None else _battery_level(row)
+    rows = db.execute("SELECT * FROM readings WHERE kind = 'battery' ORDER BY id DESC")
+    return parse_first(db, "readings", rows, battery_level_from_row)
 
 
 def load_battery_levels(db: sqlite3.Connection, since: datetime, until: datetime) -> tuple[BatteryLevel, ...]:
     """Give the battery's readings in [since, until) in the order of time."""
-    return tuple(_battery_level(row) for row in _select_readings(db, "battery", since, until))
+    return parse_rows(db, "readings", _select_readings(db, "battery", since, until), battery_level_from_row)
 
 
 def _select_readings(db: sqlite3.Connection, kind: str, since: datetime, until: datetime) -> sqlite3.Cursor:
@@ -80,19 +85,31 @@ def _select_readings(db: sqlite3.Connection, kind: str, since: datetime, until: 
     )
 
 
-def _charger_reading(row: sqlite3.Row) -> ChargerReading:
-    return ChargerReading(
-        state=ChargerState(row["state"]),
-        at=parse_instant(row["at"]),
-        watts=row["watts"],
-        why=row["why"],
-        session_kwh=row["session_kwh"],
-        serials=tuple(row["serials"].split()),
+def charger_row_from_row(row: StoreRow) -> ChargerRow:
+    """Parse a row of the table `readings` whose kind is charger."""
+    reading = ChargerReading(
+        state=row.member("state", ChargerState),
+        at=row.instant("at"),
+        watts=row.optional_number("watts", lowest=-MAX_CHARGER_WATTS, highest=MAX_CHARGER_WATTS),
+        why=row.optional_text("why") or "",
+        session_kwh=row.optional_number("session_kwh", lowest=-MAX_ENERGY_KWH, highest=MAX_ENERGY_KWH),
+        serials=tuple((row.optional_text("serials") or "").split()),
     )
+    return ChargerRow(reading, row.optional_text("error"))
 
 
-def _battery_level(row: sqlite3.Row) -> BatteryLevel:
-    return BatteryLevel(parse_instant(row["at"]), row["soe_pct"], row["capacity_kwh"])
+def charger_reading_from_row(row: StoreRow) -> ChargerReading:
+    """Parse the reading alone."""
+    return charger_row_from_row(row).reading
+
+
+def battery_level_from_row(row: StoreRow) -> BatteryLevel:
+    """Parse a row of the table `readings` whose kind is battery."""
+    return BatteryLevel(
+        row.instant("at"),
+        row.optional_number("soe_pct", lowest=-MAX_PCT, highest=MAX_PCT),
+        row.optional_number("capacity_kwh", lowest=0, highest=MAX_ENERGY_KWH),
+    )
 
 
 MAX_DISPATCH_LENGTH = timedelta(days=7)
@@ -105,13 +122,8 @@ def load_ledger_facts(db: sqlite3.Connection, span: Span, now: datetime, cheap_p
     return LedgerInputs(
         now=now,
         cheap_period=cheap_period,
-        planned=tuple(
-            PlannedDispatch(
-                parse_instant(row["start"]), parse_instant(row["end"]), parse_optional_instant(row["withdrawn_at"])
-            )
-            for row in _select_dispatches(db, "planned", since, until)
-        ),
-        completed=tuple(_completed_dispatch(row) for row in _select_dispatches(db, "completed", since, until)),
+        planned=parse_rows(db, "dispatches", _select_dispatches(db, "planned", since, until), _planned_dispatch),
+        completed=parse_rows(db, "dispatches", _select_dispatches(db, "completed", since, until), _completed_dispatch),
         holds=tuple(HoldRecord(h.opened_at, h.hold.until, h.closed_at) for h in load_hold_history(db, since, until)),
         chargers=load_charger_readings(db, since, until),
         batteries=load_battery_levels(db, since, until),
@@ -121,7 +133,7 @@ def load_ledger_facts(db: sqlite3.Connection, span: Span, now: datetime, cheap_p
 def _select_dispatches(db: sqlite3.Connection, kind: str, since: datetime, until: datetime) -> sqlite3.Cursor:
     return db.execute(
         """
-        SELECT start, end, delta_kwh, location, fetched_at, first_seen_at, withdrawn_at FROM dispatches
+        SELECT id, start, end, delta_kwh, location, fetched_at, first_seen_at, withdrawn_at FROM dispatches
         WHERE kind = :kind AND end > :since AND end < :longest AND start < :until ORDER BY start, end
         """,
         {
@@ -133,12 +145,17 @@ def _select_dispatches(db: sqlite3.Connection, kind: str, since: datetime, until
     )
 
 
-def _completed_dispatch(row: sqlite3.Row) -> CompletedDispatch:
+def _planned_dispatch(row: StoreRow) -> PlannedDispatch:
+    return PlannedDispatch(*row.span("start", "end"), row.optional_instant("withdrawn_at"))
+
+
+def _completed_dispatch(row: StoreRow) -> CompletedDispatch:
+    starts_at, ends_at = row.span("start", "end")
     return CompletedDispatch(
-        starts_at=parse_instant(row["start"]),
-        ends_at=parse_instant(row["end"]),
-        first_reported_at=parse_instant(row["first_seen_at"]),
-        last_reported_at=parse_instant(row["fetched_at"]),
-        energy_kwh=None if row["delta_kwh"] is None else abs(row["delta_kwh"]),
-        at_home=row["location"] != LOCATION_AWAY,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        first_reported_at=row.instant("first_seen_at"),
+        last_reported_at=row.instant("fetched_at"),
+        energy_kwh=energy_from_row(row),
+        at_home=row.optional_text("location") != LOCATION_AWAY,
     )

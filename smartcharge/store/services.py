@@ -6,7 +6,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from smartcharge.store.times import format_instant, format_optional_instant, parse_instant, parse_optional_instant
+from smartcharge.store.rows import StoreRow, parse_first, parse_rows
+from smartcharge.store.times import format_instant, format_optional_instant
 
 SUSPECTED_REFUSAL_PREFIX = "once: "
 """Before a fingerprint: a refusal that a server in trouble gives too, believed when it comes twice running."""
@@ -43,28 +44,31 @@ class ServiceRow(Struct, frozen=True):
 
 
 def load_service(db: sqlite3.Connection, name: str) -> ServiceRow:
-    """Give what is remembered of 'kraken', 'zappi', 'tesla' or 'mail'."""
-    row = db.execute("SELECT * FROM services WHERE service = ?", (name,)).fetchone()
-    if row is None:
-        return ServiceRow(name)
+    """Give what is remembered of 'kraken', 'zappi', 'tesla' or 'mail'; where it cannot be read, nothing."""
+    rows = db.execute("SELECT * FROM services WHERE service = ?", (name,))
+    return parse_first(db, "services", rows, service_from_row) or ServiceRow(name)
+
+
+def service_from_row(row: StoreRow) -> ServiceRow:
+    """Parse a row of the table `services`."""
     return ServiceRow(
-        service=name,
-        asked_at=parse_optional_instant(row["asked_at"]),
-        ok_at=parse_optional_instant(row["ok_at"]),
-        failures=row["failures"],
-        not_before=parse_optional_instant(row["not_before"]),
-        refused_for=row["refused_for"],
-        refused_at=parse_optional_instant(row["refused_at"]),
-        host=row["host"],
-        last_error=row["last_error"],
-        requests=row["requests"],
+        service=row.text("service"),
+        asked_at=row.optional_instant("asked_at"),
+        ok_at=row.optional_instant("ok_at"),
+        failures=row.integer("failures"),
+        not_before=row.optional_instant("not_before"),
+        refused_for=row.optional_text("refused_for"),
+        refused_at=row.optional_instant("refused_at"),
+        host=row.optional_text("host"),
+        last_error=row.optional_text("last_error"),
+        requests=row.integer("requests"),
     )
 
 
 def has_failing_service(db: sqlite3.Connection) -> bool:
     """Whether any service is in trouble."""
-    rows = db.execute("SELECT service FROM services").fetchall()
-    return any(load_service(db, row["service"]).is_failing for row in rows)
+    rows = parse_rows(db, "services", db.execute("SELECT * FROM services"), service_from_row)
+    return any(row.is_failing for row in rows)
 
 
 def record_service_attempt(db: sqlite3.Connection, name: str, now: datetime) -> None:
@@ -155,14 +159,14 @@ class Alert(Struct, frozen=True):
 
 def count_alert_failure(db: sqlite3.Connection, command: str, kind: str, now: datetime) -> Alert:
     """Begin an episode, or count one more failure in the one that goes on."""
-    (row,) = db.execute(
+    rows = db.execute(
         """
         INSERT INTO episodes (command, kind, since, count) VALUES (?, ?, ?, 1)
         ON CONFLICT (command, kind) DO UPDATE SET count = count + 1 RETURNING *
         """,
         (command, kind, format_instant(now)),
     ).fetchall()
-    return _alert_from_row(row)
+    return parse_first(db, "episodes", rows, alert_from_row) or Alert(command, kind, now, 1)
 
 
 def mark_alert_notified(db: sqlite3.Connection, command: str, kind: str, now: datetime) -> None:
@@ -172,25 +176,27 @@ def mark_alert_notified(db: sqlite3.Connection, command: str, kind: str, now: da
 
 def delete_alert(db: sqlite3.Connection, command: str, kind: str) -> Alert | None:
     """End an episode and give it back; without one, nothing is written."""
-    row = db.execute("SELECT * FROM episodes WHERE command = ? AND kind = ?", (command, kind)).fetchone()
-    if row is None:
+    rows = db.execute("SELECT * FROM episodes WHERE command = ? AND kind = ?", (command, kind)).fetchall()
+    if not rows:
         return None
     db.execute("DELETE FROM episodes WHERE command = ? AND kind = ?", (command, kind))
-    return _alert_from_row(row)
+    return parse_first(db, "episodes", rows, alert_from_row)
 
 
 def load_open_alerts(db: sqlite3.Connection) -> tuple[Alert, ...]:
     """Give what goes on, the oldest first."""
-    return tuple(_alert_from_row(row) for row in db.execute("SELECT * FROM episodes ORDER BY since, command, kind"))
+    rows = db.execute("SELECT * FROM episodes ORDER BY since, command, kind")
+    return parse_rows(db, "episodes", rows, alert_from_row)
 
 
-def _alert_from_row(row: sqlite3.Row) -> Alert:
+def alert_from_row(row: StoreRow) -> Alert:
+    """Parse a row of the table `episodes`."""
     return Alert(
-        command=row["command"],
-        kind=row["kind"],
-        since=parse_instant(row["since"]),
-        count=row["count"],
-        notified_at=parse_optional_instant(row["told_at"]),
+        command=row.text("command"),
+        kind=row.text("kind"),
+        since=row.instant("since"),
+        count=row.integer("count"),
+        notified_at=row.optional_instant("told_at"),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from store_helpers import at, files_on_disk
 
+from smartcharge.errors import StoreError
 from smartcharge.policy.model import Hold, HoldKind, Reason
 from smartcharge.store.control import HoldRow, hold_duration, load_hold_history, load_open_hold, set_hold
 
@@ -62,11 +63,10 @@ def test_what_is_held_already_is_not_written_again(db: sqlite3.Connection, path:
 def test_the_database_itself_refuses_a_second_open_hold(db: sqlite3.Connection) -> None:
     hold(db, at("13:05"))
 
-    with pytest.raises(sqlite3.IntegrityError) as refused:
+    with pytest.raises(StoreError, match="UNIQUE"):
         db.execute(
             "INSERT INTO holds (opened_at, until, kind, because) SELECT opened_at, until, kind, because FROM holds"
         )
-    assert refused.value.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE
 
 
 HOURS = {

@@ -11,6 +11,7 @@ import pytest
 from sqlite_utils import Database
 from store_helpers import LEGACY_SCHEMAS, files_on_disk, insert_legacy_rows, make_legacy_database, query_tuples
 
+from smartcharge.errors import StoreError
 from smartcharge.store.database import open_store, transaction
 from smartcharge.store.migrations import MIGRATIONS, apply_migrations
 from smartcharge.store.schema import APPLICATION_ID, SCHEMA_VERSION
@@ -111,7 +112,7 @@ def test_a_failing_step_leaves_the_database_as_it_was(path: Path) -> None:
         old.execute("CREATE TABLE episodes (in_the_way)")
     before = files_on_disk(path.parent)
 
-    with pytest.raises(sqlite3.OperationalError, match="episodes"):
+    with pytest.raises(StoreError, match="episodes"):
         open_store(path)
 
     assert {name: content for name, (_, content) in files_on_disk(path.parent).items()} == {
@@ -124,7 +125,7 @@ def test_a_step_that_fails_takes_back_only_itself_and_can_be_tried_again(path: P
     stopped_before(path, "m002_legacy_dispatches")
     with closing(sqlite3.connect(path)) as old:
         old.executescript("CREATE TRIGGER no BEFORE INSERT ON journal BEGIN SELECT RAISE (ABORT, 'not today'); END")
-    with pytest.raises(sqlite3.IntegrityError, match="not today"):
+    with pytest.raises(StoreError, match="not today"):
         open_store(path)
     with closing(sqlite3.connect(path)) as old:
         assert query_tuples(old, "PRAGMA user_version") == [(1,)]
@@ -153,6 +154,7 @@ def test_a_process_killed_in_the_middle_leaves_the_old_database_or_the_new(path:
     code = """
 import os, signal, sys
 from pathlib import Path
+from smartcharge.errors import StoreError
 from smartcharge.store.database import open_store
 
 def kill(sql):
@@ -191,6 +193,7 @@ def test_several_processes_may_open_an_old_or_missing_database_at_once(path: Pat
 import sys
 from pathlib import Path
 from smartcharge.store import migrations
+from smartcharge.errors import StoreError
 from smartcharge.store.database import open_store
 print("ready", flush=True)
 input()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import fields
 from store_helpers import NO_DEADLINE, POLICY, WHOLE_CENTURY, at, files_on_disk, memory_database, query_tuples
 
+from smartcharge.errors import StoreError
 from smartcharge.policy.battery import BatteryMemory, BatterySettings
 from smartcharge.policy.model import (
     BatteryLevel,
@@ -238,7 +239,7 @@ def test_the_journal_gives_a_span_of_one_command_oldest_first(db: sqlite3.Connec
 def test_the_journal_cannot_be_rewritten_but_may_be_pruned(db: sqlite3.Connection) -> None:
     append_journal(db, at=at("13:00"), command="tick", outcome="held")
 
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with pytest.raises(StoreError, match="append-only"):
         db.execute("UPDATE journal SET outcome = 'released'")
     db.execute("DELETE FROM journal")
 
