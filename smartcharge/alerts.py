@@ -21,6 +21,7 @@ from smartcharge.errors import (
     LockBusyError,
     SignInRefusedError,
     StoreError,
+    UnexpectedError,
 )
 from smartcharge.store.database import transaction
 from smartcharge.store.journal import append_journal
@@ -100,7 +101,7 @@ class Alerts:
         db = self._open_db()
         with transaction(db):
             alert = count_alert_failure(db, command, kind, self._now)
-            at_once = urgent or isinstance(error, (ConfigurationError, StoreError, SignInRefusedError))
+            at_once = urgent or isinstance(error, (ConfigurationError, StoreError, SignInRefusedError, UnexpectedError))
             due = alert.notified_at is None and (at_once or alert.count >= FAILURES_BEFORE_ALERT)
             line = f"smartcharge {command}: {error}{_repeat_suffix(alert.count)}"
             if due:

@@ -12,6 +12,7 @@ from typing import TextIO
 
 import click
 
+from smartcharge.deadline import DeadlineExceeded, unwrap_group
 from smartcharge.errors import AppError, LockBusyError, to_one_line
 from smartcharge.files import write_private_file
 from smartcharge.regular_file import read_regular_file
@@ -136,26 +137,40 @@ STDOUT_ERRNOS = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO
 
 
 def run_guarded(run: Callable[[], None], print_error: Callable[[str], None] = print_warning) -> int:
-    """Run one part to its end or to its trouble; what is foreseen is told in a line, the rest with a traceback.
+    """Run one part and give its exit code: a known error is printed as one line, an unexpected one with its traceback.
 
-    `budget.OutOfTime` passes: when the whole run's time is up there is no next part.
+    A library's `BaseException`, its `SystemExit` and exception groups end the part like any other error.
+    `KeyboardInterrupt` and `DeadlineExceeded` pass: when the time of the whole run is used up, there is no next part.
     """
     try:
         run()
-    except LockBusyError as busy:
-        return busy.exit_code
-    except AppError as error:
-        print_error(f"smartcharge: {error}")
-        return error.exit_code
     except click.ClickException:
         raise
-    except Exception as odd:  # noqa: BLE001  # a bug in one part must not stop the others
-        if isinstance(odd, OSError) and odd.errno in STDOUT_ERRNOS and odd.filename is None:
-            return on_stdout_error(odd)
-        for line in traceback.format_exc().splitlines():
-            print_warning(line)
-        return EXIT_UNEXPECTED_ERROR
+    except BaseException as failure:  # noqa: BLE001  # one part must not stop the others
+        return _report_failure(unwrap_group(failure), print_error)
     return 0
+
+
+def _report_failure(failure: BaseException, print_error: Callable[[str], None]) -> int:
+    if isinstance(failure, LockBusyError):
+        return failure.exit_code
+    if isinstance(failure, AppError):
+        print_error(f"smartcharge: {failure}")
+        return failure.exit_code
+    if isinstance(failure, KeyboardInterrupt | DeadlineExceeded):
+        raise failure
+    if isinstance(failure, OSError) and failure.errno in STDOUT_ERRNOS and failure.filename is None:
+        return on_stdout_error(failure)
+    for line in _format_traceback(failure):
+        print_warning(line)
+    return EXIT_UNEXPECTED_ERROR
+
+
+def _format_traceback(failure: BaseException) -> list[str]:
+    try:
+        return "".join(traceback.format_exception(failure)).splitlines()
+    except (MemoryError, RecursionError):
+        return [f"smartcharge: unexpected {type(failure).__name__}"]
 
 
 class Output:

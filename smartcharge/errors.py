@@ -93,6 +93,12 @@ class NotConfirmedError(AppError):
     exit_code = 6
 
 
+class UnexpectedError(AppError):
+    """A provider failed in a way that it does not know: a mistake of ours or of a library."""
+
+    exit_code = 1
+
+
 class RatePlanMissingError(NotConfirmedError):
     """Tesla refuses Time-Based Control because the Tesla app has no rate plan (HTTP 410)."""
 

@@ -28,9 +28,10 @@ SUPPORT = "errors files regular_file deadline console formatting"
 
 PLACES = {
     # what needs nothing else
-    "__init__ errors clock deadline config.find regular_file": Place(),
+    "__init__ errors clock config.find regular_file": Place(),
+    "deadline": Place("errors"),
     "files": Place("errors"),
-    "console": Place("errors files regular_file", libraries="click"),
+    "console": Place("errors files regular_file deadline", libraries="click"),
     "formatting": Place("policy.*", libraries="msgspec"),
     "installations": Place("config.* errors idle"),
     # the fast path, before anything heavy is loaded

@@ -14,7 +14,14 @@ from smartcharge import deadline
 from smartcharge.app import App, mail_sign_in_fingerprint
 from smartcharge.console import run_guarded
 from smartcharge.deadline import DeadlineExceeded, time_limit
-from smartcharge.errors import AppError, ConfigurationError, SignInRefusedError, ThrottledError, UnreachableError
+from smartcharge.errors import (
+    AppError,
+    ConfigurationError,
+    SignInRefusedError,
+    ThrottledError,
+    UnexpectedError,
+    UnreachableError,
+)
 from smartcharge.files import file_lock, write_private_file
 from smartcharge.formatting import local_span
 from smartcharge.jobs.polling import print_wait_reason
@@ -195,7 +202,7 @@ def send_messages(app: App) -> None:
                 _send_message(app, message)
     except DeadlineExceeded:
         _handle_failure(app, UnreachableError("the mail server took too long", service=MAIL_SERVICE_KEY))
-    except (UnreachableError, SignInRefusedError) as error:
+    except (UnreachableError, SignInRefusedError, UnexpectedError) as error:
         _handle_failure(app, error)
 
 

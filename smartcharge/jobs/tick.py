@@ -29,9 +29,15 @@ def run_tick(app: App) -> None:
     A watchdog, where one is configured, hears of the beginning and of the end; of a bad one while trouble goes on
     that the owner was told of.
     """
-    _ping_watchdog(app, "start")
-    for part in TICK_PARTS:
+    for part in (_ping_start, *TICK_PARTS, _ping_end):
         app.out.exit_codes.append(run_guarded(partial(part, app), app.out.warn_hourly))
+
+
+def _ping_start(app: App) -> None:
+    _ping_watchdog(app, "start")
+
+
+def _ping_end(app: App) -> None:
     is_alerted = any(alert.notified_at for alert in load_open_alerts(app.read_only_db))
     _ping_watchdog(app, "fail" if is_alerted else "")
 

@@ -2,6 +2,9 @@
 
 import os
 
+from smartcharge.deadline import service_boundary
+from smartcharge.errors import AppError
+
 CA_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 HTTP_SUCCESS = range(200, 300)
 
@@ -16,7 +19,10 @@ def ping_healthcheck(url: str, stage: str) -> bool:
     trusted = next(filter(None, map(os.environ.get, CA_BUNDLE_VARIABLES)), True)  # the library itself ignores the last
     address = f"{url.rstrip('/')}/{stage}".rstrip("/")
     try:
-        with requests.get(address, timeout=3, allow_redirects=False, stream=True, verify=trusted) as answer:
+        with (
+            service_boundary("watchdog", "the watchdog"),
+            requests.get(address, timeout=3, allow_redirects=False, stream=True, verify=trusted) as answer,
+        ):
             return answer.status_code in HTTP_SUCCESS
-    except (requests.RequestException, OSError):
+    except AppError:
         return False

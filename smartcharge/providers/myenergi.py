@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
+from smartcharge.deadline import service_boundary
 from smartcharge.errors import AppError, ConfigurationError, SignInRefusedError, ThrottledError, UnreachableError
 from smartcharge.policy.model import ChargerReading, ChargerState
 
@@ -233,7 +234,7 @@ def _parse_number(value: object) -> float | None:
 
 
 T = TypeVar("T")
-ZAPPI_SERVICE = "zappi"
+ZAPPI_SERVICE, ZAPPI_LABEL = "zappi", "myenergi"
 ZAPPI_STATUS_PATH = "/cgi-jstatus-Z"
 """All Zappis and nothing else: one malformed other device would spoil the answer for the whole account."""
 ZAPPI_TIMEOUT_SECONDS = 9.0
@@ -276,7 +277,7 @@ class ZappiCharger:
 
     def prepare(self) -> None:
         """Import the library. One that cannot be imported is told by the question, in words."""
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(AppError), service_boundary(ZAPPI_SERVICE, ZAPPI_LABEL):
             import pymyenergi.connection  # noqa: F401
 
     def read(self, now: datetime) -> ChargerReading:
@@ -298,8 +299,9 @@ class ZappiCharger:
 
     def _answer(self, now: datetime) -> object:
         try:
-            answer = _run_in_new_loop(self._converse(now))
-            _raise_for_error_number(answer)
+            with service_boundary(ZAPPI_SERVICE, ZAPPI_LABEL):
+                answer = _run_in_new_loop(self._converse(now))
+                _raise_for_error_number(answer)
         except ThrottledError:
             raise  # looking for the server anew would only add to what is too much already
         except BaseException:  # an alarm, too
@@ -384,6 +386,7 @@ def _run_in_new_loop(conversation: Coroutine[object, object, T]) -> T:
     finally:
         try:
             _cancel_tasks(loop)
+            loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             loop.close()
 
@@ -394,7 +397,7 @@ def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
     for task in unfinished:
         task.cancel()
     if unfinished:
-        loop.run_until_complete(asyncio.wait(unfinished))
+        loop.run_until_complete(asyncio.gather(*unfinished, return_exceptions=True))
 
 
 def _raise_for_error_number(answer: object) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smartcharge.deadline import service_boundary
 from smartcharge.errors import SignInRefusedError, ThrottledError, UnreachableError
 from smartcharge.policy.polling import DeliveryResult, DeliveryStatus
 
@@ -53,14 +54,14 @@ class SmtpMailer:
 
     def send(self, message: bytes, recipient: str) -> DeliveryResult:
         """Post one message. What is raised means that it was certainly not taken."""
-        with self._signed_in() as smtp:
+        with service_boundary(MAIL_SERVICE, "the mail server"), self._signed_in() as smtp:
             _require_sender_accepted(*smtp.mail(self._user))
             refused = _check_reply(*smtp.rcpt(recipient), DeliveryStatus.NO_SUCH_ADDRESS)
             return refused or _send_data(smtp, message)
 
     def check(self) -> None:
         """Sign in and say good-bye; nothing is posted. Raises as `send` does."""
-        with self._signed_in():
+        with service_boundary(MAIL_SERVICE, "the mail server"), self._signed_in():
             return
 
     @contextmanager

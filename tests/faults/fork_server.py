@@ -99,17 +99,18 @@ def _run_command(job: dict[str, Any], report: Path) -> int:
 
 def _note_the_first_share(place: Path) -> None:
     """Write down how much time the run gives itself at most, at once: it may not live to its end."""
-    from smartcharge.deadline import time_limit  # noqa: PLC0415  # in memory already
+    from smartcharge import deadline  # noqa: PLC0415  # in memory already
 
-    real = time_limit
+    limit: Any = deadline._TimeLimit  # noqa: SLF001
+    real = limit.__init__
 
-    def noting(seconds: float) -> Any:
-        time_limit = real  # noqa: F841
+    def noting(self: Any, seconds: float) -> None:
+        limit.__init__ = real
         with contextlib.suppress(OSError):  # a full disk
             place.write_text(str(seconds))
-        return real(seconds)
+        real(self, seconds)
 
-    time_limit = noting
+    limit.__init__ = noting
 
 
 def _stall_lookups(whose: tuple[str, ...]) -> None:

@@ -7,8 +7,9 @@ empty list without an error says "nothing planned": all else leaves a part unkno
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from smartcharge.deadline import service_boundary
 from smartcharge.policy.model import DeviceRegistration, SupplierPlan
-from smartcharge.providers.kraken.account import KrakenAccount
+from smartcharge.providers.kraken.account import KRAKEN_SERVICE, KrakenAccount
 from smartcharge.providers.kraken.client import KrakenClient
 from smartcharge.providers.kraken.http import HttpClient
 
@@ -26,10 +27,10 @@ class KrakenTariff:
 
     def plan(self, devices: Sequence[str], now: datetime) -> SupplierPlan:
         """Ask for the plan of the devices known so far; those not known yet are asked about in the same run."""
-        with HttpClient(now, self._count) as wire:
+        with service_boundary(KRAKEN_SERVICE, self._account.label), HttpClient(now, self._count) as wire:
             return KrakenClient(self._account, wire).plan(devices)
 
     def registrations(self, now: datetime) -> tuple[DeviceRegistration, ...]:
         """Ask which devices are registered, in 1 request; raises as `plan` does."""
-        with HttpClient(now, self._count) as wire:
+        with service_boundary(KRAKEN_SERVICE, self._account.label), HttpClient(now, self._count) as wire:
             return KrakenClient(self._account, wire).registrations()

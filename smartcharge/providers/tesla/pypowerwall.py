@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from smartcharge.deadline import service_boundary, unwrap_group
 from smartcharge.errors import AppError, SignInRefusedError, ThrottledError, UnreachableError
 from smartcharge.providers.tesla.tokens import (
     TESLA_SERVICE,
@@ -214,12 +215,14 @@ def translate_library_errors(
     fix_by_status: Mapping[int, str] = CLOUD_FIX_BY_STATUS, in_words: ErrorTranslator = LogCapture.trouble
 ) -> Iterator[LogCapture]:
     """Listen to the library, and put whatever it raises into our words. hints: as in `Hearing`."""
-    with disable_interaction(), capture_logs(fix_by_status) as heard:
+    with service_boundary(TESLA_SERVICE, "Tesla"), disable_interaction(), capture_logs(fix_by_status) as heard:
         try:
             yield heard
-        except AppError:
+        except (AppError, MemoryError, RecursionError):
             raise
         except Exception as odd:
+            if isinstance(unwrap_group(odd), AppError):
+                raise
             raise in_words(heard, repr(odd)) from odd
 
 
