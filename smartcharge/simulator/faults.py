@@ -12,7 +12,8 @@ from typing import TypedDict, Unpack
 
 from smartcharge.simulator.http_messages import JSON_HEADER, Delivery, HttpReply, html_reply
 
-HUGE_BYTES = 8_000_000
+HUGE_MB = 8.0
+BYTES_PER_MB = 1_000_000
 RETRY_AFTER_S = 120
 
 
@@ -29,7 +30,8 @@ class Fault:
     device: holds for this Kraken device only; empty for all.
     times: goes away after so many requests; None stays.
     after: the request is carried out first, then its answer is spoilt.
-    amount: the fault's figure (seconds of Retry-After, of lateness, of age; milliseconds); None for its default.
+    amount: the fault's figure (seconds of Retry-After, of lateness, of age; milliseconds; megabytes of a huge body);
+        None for its default.
     """
 
     service: str
@@ -60,6 +62,11 @@ def _rate_limited_reply(fault: Fault) -> HttpReply:
     return html_reply(429, "Too Many Requests", ("Retry-After", str(seconds)))
 
 
+def _huge_reply(fault: Fault) -> HttpReply:
+    padding = int((HUGE_MB if fault.amount is None else fault.amount) * BYTES_PER_MB)
+    return HttpReply(200, b'{"data":"', (JSON_HEADER,), padding_bytes=padding)
+
+
 def _body_fault(body: bytes) -> Callable[[Fault], HttpReply]:
     return lambda _fault: HttpReply(200, body, (JSON_HEADER,))
 
@@ -75,7 +82,7 @@ HTTP_FAULTS: dict[str, Callable[[Fault], HttpReply]] = {
     "null": _body_fault(b"null"),
     "list": _body_fault(b"[]"),
     "empty": _body_fault(b""),
-    "huge": lambda _fault: HttpReply(200, b'{"data":"' + b"x" * HUGE_BYTES + b'"}', (JSON_HEADER,)),
+    "huge": _huge_reply,
     "hang": lambda _fault: HttpReply(0, delivery=Delivery.HANG),
     "drop": lambda _fault: HttpReply(0, delivery=Delivery.DROP),
     "drip": lambda _fault: HttpReply(0, delivery=Delivery.DRIP),
@@ -91,6 +98,8 @@ SERVICE_FAULTS: dict[str, frozenset[str]] = {
     "tesla": frozenset(
         {
             "ignores-writes",
+            "ignores-autonomous-from-backup",
+            "refuses-backup-mode",
             "drops-mode",
             "late",
             "error-body",
@@ -101,6 +110,7 @@ SERVICE_FAULTS: dict[str, frozenset[str]] = {
             "clamps-reserve",
             "site-gone",
             "site-forgotten",
+            "sites-reversed",
             "storm",
             "grid-services",
             "off-grid",

@@ -51,12 +51,16 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """One answer, and the manner of its delivery."""
+    """One answer, and the manner of its delivery.
+
+    padding_bytes: so many bytes follow the body; they are generated while they are sent, never held in memory.
+    """
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
     delivery: Delivery = Delivery.WHOLE
+    padding_bytes: int = 0
 
 
 def json_reply(value: object, status: int = 200, *headers: tuple[str, str]) -> HttpReply:
@@ -107,8 +111,8 @@ async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
 
 
 def encode_reply(reply: HttpReply) -> bytes:
-    """Put a reply into bytes as HTTP/1.1 wants them."""
+    """Put a reply into bytes as HTTP/1.1 wants them, without its padding."""
     lines = [f"HTTP/1.1 {reply.status} {'OK' if reply.status < 400 else 'Refused'}"]  # noqa: PLR2004 - HTTP's own line
     lines += [f"{name}: {value}" for name, value in reply.headers]
-    lines.append(f"Content-Length: {len(reply.body)}")
+    lines.append(f"Content-Length: {len(reply.body) + reply.padding_bytes}")
     return "\r\n".join(lines).encode("latin-1") + HEAD_END + reply.body

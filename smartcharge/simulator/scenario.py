@@ -59,12 +59,16 @@ class FaultPeriod:
 
 @dataclass(frozen=True, slots=True)
 class OwnerAction:
-    """Something the owner does: turn the battery's settings in his app, or type a command."""
+    """Something the owner does: change the battery's settings in the app, edit the configuration, type a command.
+
+    config: the edited keys, section by section; a key whose value is None is taken out of the file.
+    """
 
     at: datetime
     mode: str | None = None
     reserve_pct: int | None = None
     command: tuple[str, ...] = ()
+    config: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

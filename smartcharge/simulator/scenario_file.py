@@ -135,7 +135,7 @@ def _parse_device(given: dict[str, object]) -> SimulatedDevice:
 
 PILOT_STATES = ("A", "B1", "B2", "C1", "C2", "D1", "D2", "E", "F")
 CAR_KEYS = ("watts", "pst", "changes", "without")
-OWNER_KEYS = ("mode", "reserve", "run")
+OWNER_KEYS = ("mode", "reserve", "run", "config")
 FAULT_KEYS = ("span", "service", "fault", *FaultOptions.__annotations__)
 ONE_MINUTE = timedelta(minutes=1)
 
@@ -225,6 +225,7 @@ def _parse_owner_action(at: datetime, value: object, where: str) -> OwnerAction:
         None if mode is None else str(mode),
         None if reserve is None else as_int(reserve, where),
         tuple(shlex.split(str(given.get("run", "")))),
+        as_mapping(given.get("config", {}), f"{where} config"),
     )
 
 

@@ -127,6 +127,8 @@ def _run_minute(scenario: Scenario, simulator: Simulator, run: CommandRunner, st
 
 def _apply_owner_action(simulator: Simulator, run: CommandRunner, action: OwnerAction, at: datetime) -> CommandRun:
     simulator.powerwall.set_manually(mode=action.mode, reserve_pct=action.reserve_pct)
+    if action.config and simulator.config_file:
+        edit_config(simulator.config_file, action.config)
     return CommandRun(action.command, run(list(action.command), at) if action.command else CommandResult(0))
 
 
@@ -166,10 +168,27 @@ def write_simulator_config(folder: Path, simulator: Simulator, scenario: Scenari
         },
         "database": {"path": "smartcharge.db"},
     }
-    path = folder / "config.yaml"
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        yaml.safe_dump(_merge_settings(settings, scenario.config if scenario else {}), file, sort_keys=False)
+    path = simulator.config_file = folder / "config.yaml"
+    _save_config(path, _merge_settings(settings, scenario.config if scenario else {}))
     return path
+
+
+def _save_config(path: Path, settings: Mapping[str, object]) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        yaml.safe_dump(dict(settings), file, sort_keys=False)
+
+
+def edit_config(path: Path, changes: Mapping[str, object]) -> None:
+    """Edit a configuration as its owner would; a key whose new value is None is taken out."""
+    _save_config(path, _without_none(_merge_settings(yaml.safe_load(path.read_text("utf-8")), changes)))
+
+
+def _without_none(settings: Mapping[str, object]) -> dict[str, object]:
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else value
+        for key, value in settings.items()
+        if value is not None
+    }
 
 
 def _merge_settings(base: Mapping[str, object], override: Mapping[str, object]) -> dict[str, object]:

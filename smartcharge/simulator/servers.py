@@ -53,6 +53,7 @@ class ReceivedMail:
 
 
 DRIP_INTERVAL_S = 0.5
+PADDING_CHUNK = b"x" * 65_536
 
 RequestHandler = Callable[[HttpRequest], HttpReply]
 """Answers a request; synchronous, because the street has nothing to wait for."""
@@ -120,11 +121,19 @@ class ProxyServer:
         if reply.delivery is Delivery.WHOLE:
             writer.write(encoded)
             await writer.drain()
+            await _send_padding(writer, reply.padding_bytes)
             return
         for index in range(len(encoded)):
             writer.write(encoded[index : index + 1])
             await writer.drain()
             await asyncio.sleep(self.drip_interval_s)
+
+
+async def _send_padding(writer: asyncio.StreamWriter, count: int) -> None:
+    """Send so many bytes, in chunks and only as fast as the client reads."""
+    for start in range(0, count, len(PADDING_CHUNK)):
+        writer.write(PADDING_CHUNK[: count - start])
+        await writer.drain()
 
 
 SmtpEventRecorder = Callable[[str, str, int], None]

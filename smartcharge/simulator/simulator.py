@@ -119,6 +119,7 @@ class Simulator:
 
     environment, unset: variables a client needs, and those it must not have.
     requests, mails, refused: who came; what was posted; hosts asked for that are not in this street.
+    config_file: the configuration written for this simulator, None until `write_simulator_config` has written one.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class Simulator:
         self.house = house
         self.active_faults = ActiveFaults()
         self.requests: list[ReceivedRequest] = []
+        self.config_file: Path | None = None
         id_key = token_bytes(32)
         self.account = SimulatedAccount(house, id_key, (SimulatedDevice(house.device_id),))
         self.kraken = KrakenServer(self.account, self.active_faults)

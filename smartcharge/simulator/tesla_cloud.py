@@ -151,6 +151,7 @@ class TeslaOwnerApi:
         )
 
     def _products(self) -> list[dict[str, object]]:
+        order = -1 if self._active_faults.trigger(self.name, "sites-reversed") else 1
         products: list[dict[str, object]] = [
             {
                 "energy_site_id": site.site_id,
@@ -162,7 +163,7 @@ class TeslaOwnerApi:
                 "battery_type": "ac_powerwall",
                 "backup_capable": True,
             }
-            for site in self.sites
+            for site in self.sites[::order]
             if self._lists(site)
         ]
         if self.has_solar:
@@ -248,14 +249,28 @@ class TeslaOwnerApi:
     def _write_mode(self, site: EnergySite, value: object, request: HttpRequest, now: datetime) -> HttpReply:
         if not isinstance(value, str) or value not in OPERATION_MODES:
             return _error_reply(400, "invalid default_real_mode")
+        if refusal := self._mode_refusal(site, value):
+            return refusal
+        if self._ignores_mode(site, value, request):
+            return _UPDATED_REPLY
+        return self._accept(site, "mode", value, now)
+
+    def _mode_refusal(self, site: EnergySite, mode: str) -> HttpReply | None:
         no_plan = not site.powerwall.has_rate_plan or self._active_faults.trigger(self.name, "no-rate-plan")
-        if value == "autonomous" and no_plan:
+        if mode == "autonomous" and no_plan:
             return _error_reply(410, "Gone")
+        if mode == "backup" and self._active_faults.trigger(self.name, "refuses-backup-mode"):
+            return _error_reply(400, "invalid default_real_mode")
+        return None
+
+    def _ignores_mode(self, site: EnergySite, mode: str, request: HttpRequest) -> bool:
+        """Whether a mode is answered as usual and then never carried out."""
         since_ms = 1000 * (request.arrived_s - self._reserve_written_s.get(site.site_id, float("-inf")))
         drops = self._active_faults.trigger(self.name, "drops-mode")
         if drops and since_ms < (DROPS_MODE_WITHIN_MS if drops.amount is None else drops.amount):
-            return _UPDATED_REPLY
-        return self._accept(site, "mode", value, now)
+            return True
+        stays_in_backup = (site.powerwall.mode, mode) == ("backup", "autonomous")
+        return stays_in_backup and bool(self._active_faults.trigger(self.name, "ignores-autonomous-from-backup"))
 
     def _accept(self, site: EnergySite, kind: str, value: SettingValue, now: datetime) -> HttpReply:
         if self._active_faults.trigger(self.name, "error-body", kind):

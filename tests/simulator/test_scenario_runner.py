@@ -123,6 +123,22 @@ def test_words_and_counts_are_expectations_too(scenario: Scenario, simulator: Si
     ]
 
 
+def test_the_owner_edits_the_configuration(simulator: Simulator, tmp_path: Path) -> None:
+    edits = "  13:04: {config: {tesla: {energy_site_id: '7'}, gcal: null}}"
+    scenario = parse_scenario(TEXT.replace("  13:04: {reserve: 33}", edits))
+    path = write_simulator_config(tmp_path, simulator, scenario)
+    sites: list[tuple[str, bool]] = []
+
+    def note_site(_minute: MinuteRecord) -> None:
+        settings = yaml.safe_load(path.read_text())
+        sites.append((settings["tesla"]["energy_site_id"], "gcal" in settings))
+
+    run_scenario(scenario, simulator, Product().run, on_minute=note_site)
+
+    assert sites == [(str(simulator.house.site_id), True)] * 4 + [("7", False)] * 6
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_the_configuration_is_the_street_s_with_the_story_s_on_top(
     scenario: Scenario, simulator: Simulator, tmp_path: Path
 ) -> None:

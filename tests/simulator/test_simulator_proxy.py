@@ -47,9 +47,22 @@ def test_too_many_requests_come_with_a_time_to_wait(simulator: Simulator) -> Non
     assert answer.headers["Content-Type"].startswith("text/html")
 
 
-def test_a_huge_body_is_sent_to_its_end(simulator: Simulator) -> None:
-    with simulator.fault("kraken", "huge"):
-        assert len(requests.post(URL, json={}, timeout=60).content) > 8_000_000
+@pytest.mark.parametrize("amount_mb", [None, 20.0])
+def test_a_huge_body_is_as_long_as_the_fault_says(simulator: Simulator, amount_mb: float | None) -> None:
+    with simulator.fault("kraken", "huge", amount=amount_mb):
+        content = requests.post(URL, json={}, timeout=60).content
+
+    assert len(content) == len(b'{"data":"') + (8_000_000 if amount_mb is None else 20_000_000)
+
+
+def test_a_client_may_leave_in_the_middle_of_a_huge_body(simulator: Simulator) -> None:
+    with simulator.fault("kraken", "huge", amount=400.0):
+        answer = requests.post(URL, json={}, timeout=60, stream=True)
+        start = answer.raw.read(1000)
+        answer.close()
+
+    assert len(start) == 1000
+    assert requests.post(URL, json={}, timeout=60).status_code == 400
 
 
 def test_a_hanging_server_and_a_cut_line_leave_no_status(simulator: Simulator) -> None:

@@ -117,6 +117,25 @@ def test_one_of_two_settings_may_be_the_one_that_is_ignored(simulator: Simulator
     assert (simulator.powerwall.mode, simulator.powerwall.reserve_pct) == ("backup", 20)
 
 
+def test_autonomous_may_be_ignored_from_backup_alone(simulator: Simulator) -> None:
+    with simulator.fault("tesla", "ignores-autonomous-from-backup"):
+        modes = []
+        for mode in ("backup", "autonomous", "self_consumption", "autonomous"):
+            assert post(simulator, "operation", default_real_mode=mode) == 200
+            modes.append(simulator.powerwall.mode)
+
+    assert modes == ["backup", "backup", "self_consumption", "autonomous"]
+
+
+def test_mode_backup_may_be_refused_while_the_reserve_is_taken(simulator: Simulator) -> None:
+    with simulator.fault("tesla", "refuses-backup-mode"):
+        statuses = [post(simulator, "operation", default_real_mode=mode) for mode in ("backup", "self_consumption")]
+        statuses.append(post(simulator, "backup", backup_reserve_percent=100))
+
+    assert statuses == [400, 200, 200]
+    assert (simulator.powerwall.mode, simulator.powerwall.reserve_pct) == ("self_consumption", 100)
+
+
 def test_autonomous_without_a_rate_plan_is_gone(simulator: Simulator) -> None:
     simulator.powerwall.has_rate_plan = False
 
@@ -217,6 +236,18 @@ def test_of_two_sites_one_may_be_gone(simulator: Simulator, folder: Path) -> Non
         assert connect(simulator, folder).is_connected()
     with simulator.fault("tesla", "site-gone", only="Home"):
         assert not connect(simulator, folder).is_connected()
+
+
+def test_two_sites_may_be_listed_in_another_order(simulator: Simulator, folder: Path) -> None:
+    simulator.tesla.add_site()
+
+    def first_site() -> str:
+        account = Powerwall("", email=simulator.house.tesla_email, cloudmode=True, authpath=str(folder), failover=False)
+        return str(account.client.site["site_name"])
+
+    before = first_site()
+    with simulator.fault("tesla", "sites-reversed"):
+        assert (before, first_site()) == ("Holiday house", "Home")
 
 
 def test_a_forgotten_site_makes_the_library_go_over_to_the_one_that_is_left(simulator: Simulator, folder: Path) -> None:
