@@ -12,15 +12,16 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 import click
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from smartcharge.app import App
 from smartcharge.cli_context import CliContext
 from smartcharge.commands.crontab import SEPARATE_COMMANDS, crontab_lines, detect_installation
 from smartcharge.commands.options import has_terminal, prompt_hidden, prompt_text
 from smartcharge.config.find import config_file_candidates
-from smartcharge.config.load import convert_value, describe_valid_value, is_secret_type, load_config, strip_optional
-from smartcharge.config.schema import CONFIG_SECTIONS, DEFAULT_CHEAP_PERIODS, ControlConfig, MailConfig, TimeRange
+from smartcharge.config.load import load_config
+from smartcharge.config.schema import DEFAULT_CHEAP_PERIODS, ControlConfig, MailConfig, TimeRange
+from smartcharge.config.settings import SETTINGS, Setting
 from smartcharge.errors import ConfigurationError
 from smartcharge.files import UNWRITABLE_FIX, create_private_file
 
@@ -33,24 +34,19 @@ ENTRY_PATTERN: Final = re.compile(r'(  (\w+): +)("[^"]*"|\S+)( *)(.*)')
 PLAIN_VALUE_PATTERN: Final = re.compile(r"[0-9.]+|[a-z-]+")
 
 
-def key_type(key: str) -> object:
-    """The type that a key's values have."""
+def find_setting(key: str) -> Setting:
+    """Find the setting that a key such as "control.hold" names."""
     section, _, name = key.partition(".")
-    return next(strip_optional(each.type) for each in structs.fields(CONFIG_SECTIONS[section]) if each.name == name)
-
-
-def is_secret_key(key: str) -> bool:
-    """Whether its values are never shown."""
-    return is_secret_type(key_type(key))
+    return SETTINGS[section][name]
 
 
 def answer_problem(key: str, text: str) -> str | None:
     """What would be right in place of an answer, in a sentence; None where it is right."""
-    kind = key_type(key)
+    setting = find_setting(key)
     try:
-        convert_value(_normalize_answer(key, text), kind, Path)
+        setting.parse(_normalize_answer(key, text), Path)
     except ValueError:
-        return f"{describe_valid_value(kind, text)}."
+        return f"{setting.describe_valid_value(text)}."
     return None
 
 
@@ -101,14 +97,14 @@ def _filled_line(entry: re.Match[str], key: str, answer: str) -> str:
 
 
 def _yaml_scalar(key: str, answer: str, *, is_quoted: bool) -> str:
-    if key_type(key) == TimeRange:
+    if find_setting(key).value_type == TimeRange:
         return json.dumps([part.strip() for part in _normalize_answer(key, answer).split(",")])
     return answer if PLAIN_VALUE_PATTERN.fullmatch(answer) and not is_quoted else json.dumps(answer, ensure_ascii=False)
 
 
 def _normalize_answer(key: str, text: str) -> str:
     """An answer as a file would have it: two times may be typed as 00:00-06:00."""
-    return re.sub(r"[\[\]\"' ]", "", text).replace("-", ",") if key_type(key) == TimeRange else text
+    return re.sub(r"[\[\]\"' ]", "", text).replace("-", ",") if find_setting(key).value_type == TimeRange else text
 
 
 InitAnswers = Mapping[str, str]
@@ -216,7 +212,7 @@ def _ask_until_valid(question: InitQuestion) -> str:
 
 
 def _prompt_answer(question: InitQuestion) -> str:
-    is_hidden = is_secret_key(question.key)
+    is_hidden = find_setting(question.key).is_secret
     words = f"{question.words} [{question.default}]" if question.default else question.words
     given = prompt_hidden(words) if is_hidden else prompt_text(words)
     if given == "" and not has_terminal():  # an empty line has its end

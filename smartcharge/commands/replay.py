@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Final, get_type_hints
+from typing import Final
 
 import click
 from msgspec import Struct, structs
@@ -16,8 +16,7 @@ from msgspec.structs import replace
 from smartcharge.app import App
 from smartcharge.cli_context import CliContext
 from smartcharge.commands.options import at_option, parse_day, parse_time
-from smartcharge.config.load import convert_value, describe_valid_value, strip_optional
-from smartcharge.config.schema import ControlConfig, closest_name
+from smartcharge.config.settings import SETTINGS, closest_name
 from smartcharge.formatting import EMPTY_ROW, LABEL_WIDTH, TextRow, local_time, wrap_row
 from smartcharge.policy.decide import decide
 from smartcharge.policy.ledger import SavingsDifference, local_days_span, savings_difference
@@ -259,15 +258,14 @@ def _parse_policy_value(key: str, text: str) -> object:
             else f"It should be one of {', '.join(POLICY_FIELDS)}."
         )
         raise ValueError(f"{CONTROL_PREFIX}{key} is not a number of the policy. {meant}")
-    kind = get_type_hints(ControlConfig, include_extras=True)[key]
-    value_type = strip_optional(kind)
-    if value_type is not kind and text.strip().lower() in NO_CAP_WORDS:
+    setting = SETTINGS["control"][key]
+    if key == "max_hours_per_day" and text.strip().lower() in NO_CAP_WORDS:
         return None
     normalized = re.sub(r"[\[\]\"' ]", "", text).replace("-", ",") if key == "cheap_period" else text
     try:
-        return convert_value(normalized, value_type, Path)
+        return setting.parse(normalized, Path)
     except ValueError:
-        raise ValueError(f"{CONTROL_PREFIX}{key} is {text}. {describe_valid_value(value_type, text)}.") from None
+        raise ValueError(f"{CONTROL_PREFIX}{key} is {text}. {setting.describe_valid_value(text)}.") from None
 
 
 @click.command("replay")

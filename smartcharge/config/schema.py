@@ -1,10 +1,10 @@
 """The sections of the configuration: every key with its type, its range, its default and what would be right.
 
-The description of a type continues the sentence "It should be ..." when a value is refused.
+The description of a type continues the sentence "It should be ..." when a value is refused. A type that needs its text
+prepared names the function that does it in `extra["prepare"]`; every other text is stripped.
 """
 
 import re
-from collections.abc import Iterable
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -13,14 +13,11 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta, Struct, field
 
 HTTPS_URL_PATTERN: Final = r"\Ahttps://[^\s\x00-\x1f\x7f]+\Z"
-
-_ONE_LINE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-_APP_PASSWORD_LENGTH: Final = 16
-
-
-def is_one_line(text: str) -> bool:
-    """Whether text is not empty and free of line breaks and control characters, so that it can end no header."""
-    return _ONE_LINE.fullmatch(text) is not None
+PRINTABLE_LINE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+APP_PASSWORD_LENGTH: Final = 16
+FOLDER_PATH_ENDINGS: Final = frozenset({"", ".", "..", "~"})
+"""The last part of a path that can only be a folder's."""
+SWITCH_SYNONYMS: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
 class Secret:
@@ -50,58 +47,73 @@ class Secret:
         return hash(self._text)
 
 
-class SecretKey(Secret):
-    """A key or an account number: blanks around it do not count, blanks inside are a mistake (ValueError)."""
-
-    __slots__ = ()
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text.strip())
-        if re.search(r"\s", self._text):
-            raise ValueError("blanks inside")
+def is_one_line(text: str) -> bool:
+    """Whether text is not empty and free of line breaks and control characters, so that it can end no header."""
+    return PRINTABLE_LINE.fullmatch(text) is not None
 
 
-class AppPassword(Secret):
-    """A mail password; Google shows its sixteen letters in groups, the blanks between them do not count."""
-
-    __slots__ = ()
-
-    def __init__(self, text: str) -> None:
-        compact = "".join(text.split())
-        super().__init__(compact if len(compact) == _APP_PASSWORD_LENGTH and compact.isalnum() else text)
+def _prepare_key(text: str) -> str:
+    """Blanks around a key do not count, blanks inside it are a mistake (ValueError)."""
+    if len(text.split()) != 1:
+        raise ValueError("blanks inside")
+    return text.strip()
 
 
-class SecretUrl(Secret):
-    """An https:// address that is a secret, because knowing it is enough to use it (else ValueError)."""
-
-    __slots__ = ()
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text.strip())
-        if not re.search(HTTPS_URL_PATTERN, self._text):
-            raise ValueError("not an https:// address")
+def _prepare_app_password(text: str) -> str:
+    """Google shows the sixteen letters of an App Password in groups; the blanks between them do not count."""
+    compact = "".join(text.split())
+    return compact if len(compact) == APP_PASSWORD_LENGTH and compact.isalnum() else text
 
 
+def _prepare_url(text: str) -> str:
+    if not re.search(HTTPS_URL_PATTERN, text.strip()):
+        raise ValueError("not an https:// address")
+    return text.strip()
+
+
+def _prepare_file_path(text: str) -> str:
+    if text.strip().rpartition("/")[2] in FOLDER_PATH_ENDINGS:
+        raise ValueError("a folder's path")
+    return text.strip()
+
+
+def _prepare_switch(text: str) -> str:
+    return SWITCH_SYNONYMS.get(text.strip().lower(), text.strip())
+
+
+def _prepare_times(text: str | tuple[str, ...]) -> list[str]:
+    """Complete H:MM to what msgspec reads as a time of day; ValueError for another form, and for one time twice."""
+    parts = text.split(",") if isinstance(text, str) else text
+    found = [re.fullmatch(r"([0-9]{1,2}):([0-9]{2})", part.strip()) for part in parts]
+    times = [f"{each[1]:0>2}:{each[2]}:00" for each in found if each]
+    if len(set(times)) != len(found):
+        raise ValueError("not different times")
+    return times
+
+
+KEY: Final = {"prepare": _prepare_key}
 OneWord = Annotated[str, Meta(pattern=r"\A[^\s\x00-\x1f\x7f]+\Z", description="one word without blanks")]
-_EMAIL_CHARACTERS: Final = r"[!#-'*+\-./0-9=?A-Z\[\]^-~]"
+EMAIL_CHARACTERS: Final = r"[!#-'*+\-./0-9=?A-Z\[\]^-~]"
 """What plain addresses are made of. Naming what they are not, up to the end of Unicode, takes 4 ms to compile."""
+EMAIL_PATTERN: Final = rf"\A{EMAIL_CHARACTERS}+@{EMAIL_CHARACTERS}+\Z"
 EmailAddress = Annotated[
-    str,
-    Meta(
-        pattern=rf"\A{_EMAIL_CHARACTERS}+@{_EMAIL_CHARACTERS}+\Z",
-        max_length=254,
-        description="one plain address such as you@example.com",
-    ),
+    str, Meta(pattern=EMAIL_PATTERN, max_length=254, description="one plain address such as you@example.com")
 ]
-Password = Annotated[Secret, Meta(description="one line of text; put it in quotes")]
-ApiKey = Annotated[SecretKey, Meta(description="a key without blanks")]
+Password = Annotated[Secret, Meta(description="one line of text; put it in quotes", extra={"prepare": str})]
+AppPassword = Annotated[
+    Secret, Meta(description="an App Password, on one line and in quotes", extra={"prepare": _prepare_app_password})
+]
+ApiKey = Annotated[Secret, Meta(description="a key without blanks", extra=KEY)]
+SecretUrl = Annotated[Secret, Meta(description="an https:// address", extra={"prepare": _prepare_url})]
 PencePerKwh = Annotated[float, Meta(ge=0, le=1000, description="pence per kWh, 0 or more, such as 6.19")]
+HoursPerDay = Annotated[float, Meta(gt=0, le=24, description="hours above 0 and up to 24, or null for no cap")]
+Switch = Annotated[bool, Meta(description="true or false", extra={"prepare": _prepare_switch})]
 TimePair = tuple[time, time]
-TimeRange = Annotated[TimePair, Meta(description='two different local times such as ["00:00", "06:00"]')]
+TIMES_DESCRIPTION: Final = 'two different local times such as ["00:00", "06:00"]'
+TimeRange = Annotated[TimePair, Meta(description=TIMES_DESCRIPTION, extra={"prepare": _prepare_times})]
 FolderPath = Annotated[Path, Meta(description="a path, from this file's folder unless it begins with / or ~/")]
-FilePath = Annotated[
-    Path, Meta(description="a path of a file, not of a folder, from here unless it begins with / or ~/")
-]
+FILE_DESCRIPTION: Final = "a path of a file, not of a folder, from here unless it begins with / or ~/"
+FilePath = Annotated[Path, Meta(description=FILE_DESCRIPTION, extra={"prepare": _prepare_file_path})]
 
 
 class EonNextConfig(Struct, frozen=True, kw_only=True):
@@ -109,7 +121,9 @@ class EonNextConfig(Struct, frozen=True, kw_only=True):
 
     email: EmailAddress | None = None
     password: Password | None = None
-    import_account: Annotated[SecretKey, Meta(description="the account number on your bill, such as A-1234ABCD")]
+    import_account: Annotated[
+        Secret, Meta(description="the account number on your bill, such as A-1234ABCD", extra=KEY)
+    ]
     device_id: OneWord | None = None
     supplier: Literal["eon-next", "octopus", "edf"] = "eon-next"
     auth_client_id: OneWord | None = None
@@ -121,7 +135,7 @@ class MyenergiConfig(Struct, frozen=True, kw_only=True):
     """The hub that knows what the car charger does; charging_watts: from here on power counts as charging."""
 
     hub_serial: Annotated[str, Meta(pattern=r"\A\S+\Z", description="the serial number printed on your myenergi hub")]
-    api_key: Annotated[SecretKey, Meta(description="the API key of the hub, made at myaccount.myenergi.com")]
+    api_key: Annotated[Secret, Meta(description="the API key of the hub, made at myaccount.myenergi.com", extra=KEY)]
     zappi_serial: OneWord | None = None
     charging_watts: Annotated[int, Meta(ge=100, le=5000, description="a whole number of watts, 100 to 5000")] = 500
 
@@ -143,7 +157,7 @@ class MailConfig(Struct, frozen=True, kw_only=True):
     """Calendar invites and the prices they quote; complete only with smtp_user and smtp_pass."""
 
     smtp_user: EmailAddress | None = None
-    smtp_pass: Annotated[AppPassword, Meta(description="an App Password, on one line and in quotes")] | None = None
+    smtp_pass: AppPassword | None = None
     invite_to: EmailAddress | None = None
     smtp_host: OneWord = "smtp.gmail.com"
     smtp_port: Annotated[
@@ -182,18 +196,16 @@ class ControlConfig(Struct, frozen=True, kw_only=True):
     )
     release_lead_seconds: Annotated[int, Meta(ge=30, le=300, description="whole seconds, 30 to 300")] = 90
     min_hold_seconds: Annotated[int, Meta(ge=60, le=1500, description="whole seconds, 60 to 1500")] = 180
-    extension: Annotated[bool, Meta(description="true or false")] = True
+    extension: Switch = True
     grace_seconds: Annotated[int, Meta(ge=120, le=3600, description="whole seconds, 120 to 3600")] = 600
-    max_hours_per_day: (
-        Annotated[float, Meta(gt=0, le=24, description="hours above 0 and up to 24, or null for no cap")] | None
-    ) = None
-    shadow: Annotated[bool, Meta(description="true or false")] = False
+    max_hours_per_day: HoursPerDay | None = None
+    shadow: Switch = False
 
 
 class AlertsConfig(Struct, frozen=True, kw_only=True):
-    """Where an episode of trouble is told beside cron's mail."""
+    """Where trouble is told beside cron's mail; knowing the watchdog's address is enough to use it, so it is secret."""
 
-    healthchecks_url: Annotated[SecretUrl, Meta(description="an https:// address")] | None = None
+    healthchecks_url: SecretUrl | None = None
     email: EmailAddress | None = None
 
 
@@ -212,15 +224,3 @@ DEFAULT_CHEAP_PERIODS: Final[dict[str, TimePair]] = {
     "octopus": (time(23, 30), time(5, 30)),
 }
 """The nightly rate of each supplier's tariff, local time; used where control.cheap_period is not given."""
-_MODE_SYNONYMS: Final = {"time_based_control": "autonomous", "self_powered": "self_consumption"}
-"""What Tesla's app calls the modes."""
-
-
-def closest_name(word: str, names: Iterable[str]) -> str | None:
-    """Find the name that was probably meant, None where none is near."""
-    import difflib  # noqa: PLC0415  # only a misspelt key needs it
-
-    plain = re.sub(r"[\s-]", "_", word.strip().lower())
-    folded = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(_MODE_SYNONYMS.get(plain, plain), folded, n=1)
-    return folded[near[0]] if near else None
