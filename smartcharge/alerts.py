@@ -70,7 +70,7 @@ class AlertMail(Struct, frozen=True):
 class Alerts:
     """Counts failures, and tells the owner when it is time.
 
-    supplier: the name of the supplier, as the owner knows it.
+    supplier_label: gives the name of the supplier, as the owner knows it; loading its provider costs time.
     open_read_only_db, open_db: give the run's connections; open_db is None in a dry run, which stores nothing.
     """
 
@@ -82,14 +82,14 @@ class Alerts:
         open_read_only_db: Callable[[], sqlite3.Connection],
         open_db: Callable[[], sqlite3.Connection] | None,
         mail: AlertMail | None,
-        supplier: str = "your supplier",
+        supplier_label: Callable[[], str] = lambda: "your supplier",
     ) -> None:
         self._out = out
         self._now = now
         self._open_read_only_db = open_read_only_db
         self._open_db = open_db
         self._mail = mail
-        self._supplier = supplier
+        self._supplier_label = supplier_label
 
     def record_failure(self, command: str, kind: str, error: AppError, *, urgent: bool = False) -> None:
         """Count a failure, and report it if it is time. The run's exit code includes it."""
@@ -167,7 +167,7 @@ class Alerts:
             alert = delete_alert(db, command, kind)
             if alert is None or alert.notified_at is None:
                 return
-            subject = alert_subject(kind, self._supplier)
+            subject = alert_subject(kind, self._supplier_label())
             line = f"smartcharge {command}: {subject} works again after {_duration_text(self._now - alert.since)}."
             append_journal(db, at=self._now, command=command, outcome="well again", detail=kind)
             self._queue_mail(db, kind, line)

@@ -393,7 +393,7 @@ class App:
             open_read_only_db=lambda: self.read_only_db,
             open_db=None if self.dry_run else lambda: self.db,
             mail=AlertMail(account.smtp_user, recipient, build_alert_message) if account and recipient else None,
-            supplier=self.supplier_label,
+            supplier_label=lambda: self.supplier_label,
         )
 
     @property

@@ -24,12 +24,12 @@ def load(tmp_path: Path) -> LoadConfig:
 
 @pytest.fixture
 def refusal(load: LoadConfig) -> ConfigError:
-    """Load what must be refused, and give the line that the owner reads."""
+    """Load what must be refused, and give what is wrong and what would be right."""
 
     def refusal(text: str | bytes, environment: dict[str, str] | None = None) -> str:
         with pytest.raises(ConfigurationError) as caught:
             load(text, environment)
         assert caught.value.exit_code == 4
-        return str(caught.value)
+        return f"{caught.value.message}. {caught.value.fix}"
 
     return refusal

@@ -83,7 +83,7 @@ def test_a_refusal_names_the_line(refusal: ConfigError, tmp_path: Path) -> None:
 
     assert line == (
         f"{tmp_path / 'config.yaml'}, line 6: control.default_reserve_pct is 85. "
-        "It should be a whole number 0 to 80: Tesla clamps 81-99, and 100 is the holding stance."
+        "It should be a whole number 0 to 80: Tesla clamps 81-99, and 100 is the holding stance"
     )
 
 

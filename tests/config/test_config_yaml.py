@@ -21,7 +21,7 @@ STRANGERS = {
     ),
     "a slip in an empty key": ("gcal: {smtp_passs: ''}\n", "gcal.smtp_passs is not a key. Did you mean smtp_pass?"),
     "a hyphen": ("gcal: {smtp-user: a@example.com}\n", "Did you mean smtp_user?"),
-    "a key from nowhere": ("database: {colour: red}\n", "It should be one of path, keep_days."),
+    "a key from nowhere": ("database: {colour: red}\n", "It should be one of path, keep_days"),
     "a key in another's section": (
         "control: {invite_to: a@example.com}\n",
         "invite_to is not a key. It belongs under gcal",
@@ -98,7 +98,7 @@ def test_an_editors_habits_do_not_matter(load: LoadConfig, content: bytes) -> No
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    told = f"{tmp_path}: cannot be read (it is not a regular file). Check"
+    told = f"{tmp_path}: cannot be read (it is not a regular file)."
     with pytest.raises(ConfigurationError, match=re.escape(told)):
         load_config(tmp_path, {})
 
