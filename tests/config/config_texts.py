@@ -1,4 +1,4 @@
-"""What the tests of the configuration share."""
+"""Configuration texts that the tests share."""
 
 from collections.abc import Callable
 
@@ -30,23 +30,22 @@ database:
 control:
   default_reserve_pct: 20   # Battery % floor when not in BACKUP mode
 """
-"""The keys that the earlier service's README and example document."""
+"""The keys that the README and the example of the earlier service name."""
 
 REQUIRED_CONFIG_TEXT = "eon_next: {import_account: A-1234ABCD}\nmyenergi: {hub_serial: 12345678, api_key: abcdef12}\n"
 
 
-def config_with_line(name: str, line: str) -> str:
-    """Write the needed keys, with one more line in one section."""
+def config_with_setting(key: str, typed: str) -> str:
+    """Write the required keys and one more, such as "control.hold", as it might be typed."""
+    section, _, name = key.partition(".")
     texts = {
         "eon_next": "eon_next:\n  import_account: A-1234ABCD\n",
         "myenergi": "myenergi:\n  hub_serial: 12345678\n  api_key: abcdef12\n",
     }
-    if name not in texts:
-        texts[name] = f"{name}:\n"
-    texts[name] += f"  {line}\n"
+    texts[section] = texts.get(section, f"{section}:\n") + f"  {name}: {typed}\n"
     return "".join(texts.values())
 
 
 def config_value(config: Config, key: str) -> object:
-    part, name = key.split(".")
-    return getattr(getattr(config, part), name)
+    section, name = key.split(".")
+    return getattr(getattr(config, section), name)

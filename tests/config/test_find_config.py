@@ -15,66 +15,53 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> dict[str, Path]:
-    """Make the folders that are searched, nearest first, without a configuration."""
-    folders = {name: tmp_path / name for name in ("cwd", "home", "system")}
-    (folders["home"] / ".config" / "smartcharge").mkdir(parents=True)
-    folders["cwd"].mkdir()
-    folders["system"].mkdir()
+def folders(tmp_path: Path) -> dict[str, Path]:
+    """Make the folders that are searched, without a configuration."""
+    folders = {"cwd": tmp_path / "cwd", "home": tmp_path / "home", "system": tmp_path / "system"}
+    for folder in (folders["cwd"], folders["home"] / ".config" / "smartcharge", folders["system"]):
+        folder.mkdir(parents=True)
     return folders
 
 
-def test_the_nearest_configuration_is_found_first(places: dict[str, Path]) -> None:
-    found = []
-    for place in (
-        places["system"] / "config.yaml",
-        places["home"] / ".config" / "smartcharge" / "config.yaml",
-        places["cwd"] / "config.yaml",
+def test_the_nearest_configuration_is_found_first(folders: dict[str, Path]) -> None:
+    for path in (
+        folders["system"] / "config.yaml",
+        folders["home"] / ".config" / "smartcharge" / "config.yaml",
+        folders["cwd"] / "config.yaml",
     ):
-        place.touch()
-        found.append(find_config(None, {}, places["cwd"], places["home"], places["system"]) == place)
-
-    assert found == [True, True, True]
+        path.touch()
+        assert find_config(None, {}, **folders) == path
 
 
-def test_the_variable_wins_over_the_search_and_the_option_over_the_variable(places: dict[str, Path]) -> None:
-    for name in ("config.yaml", "one.yaml", "two.yaml"):
-        (places["cwd"] / name).touch()
-    environment = {"SMARTCHARGE_CONFIG": str(places["cwd"] / "one.yaml")}
+def test_the_option_wins_over_the_variable_and_the_variable_over_the_search(folders: dict[str, Path]) -> None:
+    for path in ("cwd/config.yaml", "cwd/one.yaml", "cwd/two.yaml", "home/mine.yaml"):
+        folders["cwd"].parent.joinpath(path).touch()
+    environment = {"SMARTCHARGE_CONFIG": str(folders["cwd"] / "one.yaml")}
 
-    assert find_config(None, environment, places["cwd"], places["home"]).name == "one.yaml"
-    assert find_config("two.yaml", environment, places["cwd"], places["home"]) == places["cwd"] / "two.yaml"
-
-
-def test_a_tilde_in_the_option_is_the_home_folder(places: dict[str, Path]) -> None:
-    (places["home"] / "mine.yaml").touch()
-
-    assert find_config("~/mine.yaml", {}, places["cwd"], places["home"]) == places["home"] / "mine.yaml"
+    assert find_config(None, environment, **folders) == folders["cwd"] / "one.yaml"
+    assert find_config("two.yaml", environment, **folders) == folders["cwd"] / "two.yaml"
+    assert find_config("~/mine.yaml", environment, **folders) == folders["home"] / "mine.yaml"
 
 
-def test_a_named_configuration_that_is_not_there_is_not_replaced_by_another(places: dict[str, Path]) -> None:
-    (places["cwd"] / "config.yaml").touch()
+def test_a_named_configuration_that_is_missing_is_not_replaced_by_another(folders: dict[str, Path]) -> None:
+    (folders["cwd"] / "config.yaml").touch()
 
-    with pytest.raises(ConfigurationError, match=re.escape(f"{places['cwd'] / 'other.yaml'}: there is no")):
-        find_config("other.yaml", {}, places["cwd"], places["home"])
+    with pytest.raises(ConfigurationError, match=re.escape(f"{folders['cwd'] / 'other.yaml'}: there is no")):
+        find_config("other.yaml", {}, **folders)
     with pytest.raises(ConfigurationError, match=r"/nowhere/x\.yaml: there is no configuration file"):
-        find_config(None, {"SMARTCHARGE_CONFIG": "/nowhere/x.yaml"}, places["cwd"], places["home"])
+        find_config(None, {"SMARTCHARGE_CONFIG": "/nowhere/x.yaml"}, **folders)
 
 
-def test_a_folder_named_like_the_configuration_is_none(places: dict[str, Path]) -> None:
-    (places["cwd"] / "config.yaml").mkdir()
-    (places["system"] / "config.yaml").touch()
+def test_a_folder_named_like_the_configuration_is_not_one_and_a_failed_search_names_the_places(
+    folders: dict[str, Path],
+) -> None:
+    (folders["cwd"] / "config.yaml").mkdir()
 
-    assert find_config(None, {}, places["cwd"], places["home"], places["system"]).parent == places["system"]
-
-
-def test_a_search_in_vain_names_the_places_and_the_example(places: dict[str, Path]) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        find_config(None, {}, places["cwd"], places["home"], places["system"])
+        find_config(None, {}, **folders)
 
-    line = str(caught.value)
-    assert all(str(place) in line for place in (places["cwd"], places["home"], places["system"]))
-    assert "config.example.yaml" in line
+    assert all(str(folder) in caught.value.message for folder in folders.values())
+    assert "config.example.yaml" in (caught.value.fix or "")
 
 
 def test_the_example_loads_and_shows_the_defaults() -> None:

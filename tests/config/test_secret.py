@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from config_texts import LEGACY_CONFIG_TEXT, REQUIRED_CONFIG_TEXT, LoadConfig, config_value, config_with_line
+from config_texts import LEGACY_CONFIG_TEXT, REQUIRED_CONFIG_TEXT, LoadConfig, config_value, config_with_setting
 
 from smartcharge.config.load import Config
 from smartcharge.errors import ConfigurationError
@@ -20,54 +20,53 @@ SECRETS = {
 
 
 @pytest.fixture
-def guarded(load: LoadConfig) -> Config:
+def config_of_secrets(load: LoadConfig) -> Config:
     """Load a configuration that holds every secret there is."""
     variables = {f"SMARTCHARGE_{key.replace('.', '_').upper()}": text for key, text in SECRETS.items()}
     return load("myenergi: {hub_serial: 1}\ntesla: {account_email: a@example.com}\n", variables)
 
 
 @pytest.mark.parametrize("key", SECRETS)
-def test_a_secret_shows_in_no_representation_and_is_revealed_on_request(guarded: Config, key: str) -> None:
-    secret = config_value(guarded, key)
-    shown = f"{guarded!r} {guarded} {secret} {secret!r} {secret!s:>30}"
+def test_a_secret_shows_in_no_representation_and_is_revealed_on_request(config_of_secrets: Config, key: str) -> None:
+    secret = config_value(config_of_secrets, key)
+    shown = f"{config_of_secrets!r} {config_of_secrets} {secret} {secret!r} {secret!s:>30}"
 
     assert SECRETS[key] not in shown
     assert getattr(secret, "reveal")() == SECRETS[key]  # noqa: B009  # the type depends on the key
 
 
-def test_secrets_cannot_be_serialised_by_accident(guarded: Config) -> None:
+def test_secrets_cannot_be_serialised_by_accident(config_of_secrets: Config) -> None:
     with pytest.raises(TypeError):
-        msgspec.json.encode(guarded.eon_next)
+        msgspec.json.encode(config_of_secrets.eon_next)
 
 
 def test_configurations_can_be_compared(load: LoadConfig) -> None:
     one, same, other = (
-        load(LEGACY_CONFIG_TEXT.replace("your-eon-password", word)) for word in ("one", "one", "another")
+        load(LEGACY_CONFIG_TEXT.replace("your-eon-password", word)).eon_next for word in ("one", "one", "another")
     )
-    assert one.eon_next == same.eon_next != other.eon_next
-    assert len({load(LEGACY_CONFIG_TEXT).eon_next, load(LEGACY_CONFIG_TEXT).eon_next}) == 1
+    assert one == same != other
+    assert len({one, same}) == 1
 
 
-WRONG_SECRETS = {
-    "a line break in a password": ("eon_next", 'password: "hunter2\\nhunter2"'),
-    "a list of passwords": ("eon_next", "password: [hunter2, hunter2]"),
-    "a blank in a key": ("eon_next", "api_key: hunter2 hunter2"),
-    "a list of keys": ("eon_next", "api_key: [hunter2]"),
-    "keys in a password": ("eon_next", "password: {hunter2: hunter2}"),
-    "a line break in a mail password": ("gcal", 'smtp_pass: "hunter2\\r\\n"'),
-    "a plain address to ping": ("alerts", "healthchecks_url: http://hc.example.com/hunter2"),
-    "blanks in an address to ping": ("alerts", "healthchecks_url: https://hc.example.com/ hunter2"),
-    "a password in an unknown section": ("gmail", "password: hunter2"),
-    "a password under an unknown key": ("eon_next", "pasword: hunter2"),
-    "a password twice": ("eon_next", "password: hunter2\n  password: hunter2"),
-    "a password too far in": ("eon_next", "email: a@example.com\n    password: hunter2"),
+REFUSED_SECRETS = {
+    "a line break in a password": ("eon_next.password", '"hunter2\\nhunter2"'),
+    "a list of passwords": ("eon_next.password", "[hunter2, hunter2]"),
+    "a blank in a key": ("eon_next.api_key", "hunter2 hunter2"),
+    "keys in a password": ("eon_next.password", "{hunter2: hunter2}"),
+    "a line break in a mail password": ("gcal.smtp_pass", '"hunter2\\r\\n"'),
+    "an unencrypted address to ping": ("alerts.healthchecks_url", "http://hc.example.com/hunter2"),
+    "a blank in an address to ping": ("alerts.healthchecks_url", "https://hc.example.com/ hunter2"),
+    "a password in an unknown section": ("gmail.password", "hunter2"),
+    "a password under an unknown key": ("eon_next.pasword", "hunter2"),
+    "a password twice": ("eon_next.password", "hunter2\n  password: hunter2"),
+    "a password too far in": ("eon_next.email", "a@example.com\n    password: hunter2"),
 }
 
 
-@pytest.mark.parametrize(("part", "line"), WRONG_SECRETS.values(), ids=WRONG_SECRETS)
-def test_a_secret_shows_in_no_refusal(load: LoadConfig, part: str, line: str) -> None:
+@pytest.mark.parametrize(("key", "typed"), REFUSED_SECRETS.values(), ids=REFUSED_SECRETS)
+def test_a_secret_shows_in_no_refusal(load: LoadConfig, key: str, typed: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        load(config_with_line(part, line))
+        load(config_with_setting(key, typed))
 
     assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.args}"
     assert caught.value.__cause__ is None
