@@ -1,4 +1,4 @@
-"""The composition root: what one run may reach for, each tool made when it is first named."""
+"""The composition root: makes what one run works with, from its configuration, each part when it is first used."""
 
 import os
 import sqlite3
@@ -41,14 +41,14 @@ RequestCounter = Callable[[], None]
 
 
 def connect_tariff(config: Config, count: RequestCounter) -> Tariff:
-    """The supplier: Kraken for all of them so far."""
+    """Connect to the supplier; all of them run Kraken so far."""
     from smartcharge.providers.kraken import KrakenTariff
 
     return KrakenTariff(make_kraken_account(config), count)
 
 
 def connect_charger(config: Config, count: RequestCounter, *, host: str | None) -> Charger:
-    """The Zappi behind a myenergi hub, at the server it was last found at."""
+    """Connect to the Zappi. host: the myenergi server on which the hub was found last, None if unknown."""
     from smartcharge.providers.myenergi import ZappiCharger
 
     hub = config.myenergi
@@ -63,7 +63,7 @@ def connect_charger(config: Config, count: RequestCounter, *, host: str | None) 
 
 
 def connect_configured_battery(config: Config, now: datetime, folder: Path | None = None) -> Battery:
-    """The Powerwall, on the configured way; with the tokens of another folder where a new sign-in is to be proven."""
+    """Connect to the Powerwall as configured. folder: of other tokens, such as those of a new sign-in to be tested."""
     from smartcharge.providers.tesla import connect_battery
 
     if config.tesla is None:
@@ -72,7 +72,7 @@ def connect_configured_battery(config: Config, now: datetime, folder: Path | Non
 
 
 def battery_address(config: Config, tesla: TeslaConfig, folder: Path | None = None) -> "BatteryAddress":
-    """What the configuration says of the way to the Powerwall; folder: as in `connect_configured_battery`."""
+    """Give what the configuration says of how to reach the Powerwall; folder: as in `connect_configured_battery`."""
     from smartcharge.providers.tesla import BatteryAddress
 
     is_gateway = tesla.backend == "v1r"
@@ -88,14 +88,14 @@ def battery_address(config: Config, tesla: TeslaConfig, folder: Path | None = No
 
 
 def count_tesla_requests(count: RequestCounter) -> AbstractContextManager[None]:
-    """Hears what the battery's library asks, whichever adapter has it ask."""
+    """Call `count` for every request that a Tesla provider makes in the block."""
     from smartcharge.providers.tesla.pypowerwall import count_requests
 
     return count_requests(count)
 
 
 def connect_mailer(config: Config) -> Mailer:
-    """The mail account that invites go out from."""
+    """Connect to the mail account that invites are sent from; ConfigurationError where it is incomplete."""
     from smartcharge.providers.smtp import SmtpMailer
 
     account = config.invites
@@ -110,7 +110,7 @@ def connect_mailer(config: Config) -> Mailer:
 
 
 def make_invite_writer(config: Config) -> InviteWriter:
-    """iCalendar, for mails where there is a mail account, and for the file to subscribe to."""
+    """Make the writer of iCalendar mails, where there is a mail account, and of the calendar file."""
     from smartcharge.providers.ical import IcalInviteWriter
 
     account, prices = config.invites, config.gcal or MailConfig()
@@ -124,7 +124,7 @@ def make_invite_writer(config: Config) -> InviteWriter:
 
 
 def make_page_writer() -> ReportPageWriter:
-    """Reports as pages for a browser."""
+    """Make the writer of report pages for a browser."""
     from smartcharge.report.html import HtmlPageWriter
 
     return HtmlPageWriter()
@@ -133,28 +133,28 @@ def make_page_writer() -> ReportPageWriter:
 def build_report_message(
     *, sender: str, recipient: str, subject: str, text: str, page: str, at: datetime, key: str
 ) -> bytes:
-    """A mail that brings a report."""
+    """Build the mail of a report."""
     from smartcharge.providers.smtp import build_report_email
 
     return build_report_email(sender=sender, recipient=recipient, subject=subject, text=text, page=page, at=at, key=key)
 
 
 def build_alert_message(*, sender: str, recipient: str, line: str, at: datetime, key: str) -> bytes:
-    """A mail that tells of trouble."""
+    """Build the mail of an alert."""
     from smartcharge.providers.smtp import build_alert_email
 
     return build_alert_email(sender=sender, recipient=recipient, line=line, at=at, key=key)
 
 
 def ping_watchdog(url: str, stage: str) -> bool:
-    """A sign of life for a watchdog; whether it was heard."""
+    """Call a watchdog's address; gives whether it answered. stage: "start", "fail" or "" for a good end."""
     from smartcharge.providers.healthchecks import ping_healthcheck
 
     return ping_healthcheck(url, stage)
 
 
 def make_kraken_account(config: Config) -> "KrakenAccount":
-    """The account at the supplier, and where its sign-in is kept."""
+    """Give the account at the supplier, and where its sign-in is stored."""
     from smartcharge.providers.kraken.account import KrakenAccount
 
     eon = config.eon_next
@@ -173,14 +173,14 @@ def make_kraken_account(config: Config) -> "KrakenAccount":
 
 
 def kraken_sign_in_fingerprint(config: Config) -> str:
-    """Changes with the credentials and with the token file: then a refused sign-in is tried again."""
+    """Give what changes with the credentials and the token file: then a refused sign-in is tried again."""
     from smartcharge.providers.kraken.account import kraken_credentials_fingerprint
 
     return kraken_credentials_fingerprint(make_kraken_account(config))
 
 
 def tesla_sign_in_fingerprint(config: Config) -> str:
-    """Changes with what opens the way to the battery: a refusal is forgiven when the owner has changed that."""
+    """Give what changes with the token or key file and the gateway's password; "absent" without a file."""
     try:
         found = config.tesla_credentials_file.stat()
     except FileNotFoundError:
@@ -192,12 +192,12 @@ def tesla_sign_in_fingerprint(config: Config) -> str:
 
 
 def myenergi_sign_in_fingerprint(config: Config) -> str:
-    """Changes with the hub's credentials."""
+    """Give what changes with the hub's credentials."""
     return _credentials_digest(config.myenergi.hub_serial, config.myenergi.api_key.reveal())
 
 
 def mail_sign_in_fingerprint(config: Config) -> str:
-    """Changes with the mail account."""
+    """Give what changes with the mail account; "absent" without one."""
     account = config.invites
     if account is None:
         return "absent"
@@ -205,7 +205,7 @@ def mail_sign_in_fingerprint(config: Config) -> str:
 
 
 def _credentials_digest(*credentials: str) -> str:
-    """Four bytes: enough to notice a change, too few to learn a secret from."""
+    """Digest credentials to four bytes: enough to notice a change, too few to learn a secret from."""
     import hashlib
 
     return hashlib.blake2b("\0".join(credentials).encode(), digest_size=4).hexdigest()
@@ -222,7 +222,7 @@ def _missing_key_error(config: Config, key: str, right: str) -> ConfigurationErr
 LOCK_FILE_NAME = "smartcharge.lock"
 LOCK_WAIT_SECONDS = 20.0
 PRESENT_TOLERANCE = timedelta(minutes=5)
-"""What is asked outside tells of so long a present."""
+"""Answers of services tell of now, and so of any moment this close to it."""
 
 
 class App:
@@ -249,10 +249,10 @@ class App:
 
     @cached_property
     def read_only_db(self) -> sqlite3.Connection:
-        """The memory, for looking only: opening it writes nothing.
+        """The database, for reading: opening it writes nothing.
 
-        The first run of all finds no file to look at, and the first after an upgrade an older one; where
-        the run may write, it then looks at the file that it makes or mends.
+        The first run of all finds no file, and the first after an upgrade an older one; where the run may write, it
+        then creates or migrates the file, and reads that.
         """
         db = open_store(self.config.database_path, read_only=True)
         if self.read_only or is_on_disk(db):
@@ -262,9 +262,9 @@ class App:
 
     @cached_property
     def db(self) -> sqlite3.Connection:
-        """The memory, for changing; a dry run is never given one that lasts."""
+        """The database, for writing; AssertionError in a run that must not write."""
         if self.read_only:
-            raise AssertionError("who only looks may not write")
+            raise AssertionError("a read-only run may not write")
         db = open_store(self.config.database_path)
         if owner := database_owner(self.config, load_idle_forecast(db), os.environ):
             db.close()
@@ -280,14 +280,14 @@ class App:
         return list({key: row for db in opened for key, row in refused_rows_of(db).items()}.values())
 
     def forecast(self, moment: datetime) -> "App":
-        """The tools of a later moment, for looking only, with what this run has written so far."""
+        """Give the app of a later moment, read-only, with what this run has written so far."""
         later = App(self.config, moment, read_only=True)
         later.read_only_db = self.db
         return later
 
     @cached_property
     def policy(self) -> Policy:
-        """The configured numbers of the policy."""
+        """The policy's settings, as configured."""
         control = self.config.control
         return Policy(
             cheap_period=CheapPeriod(*control.cheap_period, zone=control.timezone.key),
@@ -300,13 +300,13 @@ class App:
 
     @property
     def resting(self) -> BatterySettings:
-        """The stance that is ours to return to, as configured."""
+        """The battery's normal settings, as configured."""
         return BatterySettings(self.config.control.resting_mode, self.config.control.default_reserve_pct)
 
     def controls_battery(self, *, owned: bool = False) -> bool:
-        """Whether the Powerwall is set from here: not where there is none, nor beside another controller.
+        """Whether smartcharge sets the Powerwall: not where there is none, nor beside another controller.
 
-        owned: it is about bringing back what was set from here before.
+        owned: whether it is about returning what was set from here before, which is always allowed.
         """
         return self.config.tesla is not None and (owned or not self.config.control.shadow)
 
@@ -323,47 +323,47 @@ class App:
 
     @cached_property
     def charger(self) -> Charger:
-        """The car's charger, at the server it was last found at."""
+        """The car's charger."""
         self.prepare_network()
         host = load_service(self.read_only_db, "zappi").host
         return connect_charger(self.config, partial(self.count, "zappi"), host=host)
 
     @cached_property
     def battery(self) -> Battery:
-        """The house battery; enter it to talk. The caller holds the lock."""
+        """The house battery; entering it connects. The caller holds the lock."""
         self.prepare_network()
         return connect_configured_battery(self.config, self.now)
 
     def battery_with_tokens_from(self, folder: Path) -> Battery:
-        """The same battery with the tokens of another folder, where a new sign-in is to be proven."""
+        """Give the same battery with the tokens of another folder, to test a new sign-in."""
         self.prepare_network()
         return connect_configured_battery(self.config, self.now, folder)
 
     @cached_property
     def mailer(self) -> Mailer:
-        """The account that invites go out from."""
+        """The mail account that invites are sent from."""
         self.prepare_network()
         return connect_mailer(self.config)
 
     @cached_property
     def invite_writer(self) -> InviteWriter:
-        """Who puts invites into the words of calendars and people."""
+        """The writer of invites."""
         return make_invite_writer(self.config)
 
     @cached_property
     def page_writer(self) -> ReportPageWriter:
-        """Who puts reports on pages."""
+        """The writer of report pages."""
         return make_page_writer()
 
     @contextmanager
     def exclusive_lock(self, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[None]:
-        """Hold the one lock around everything that could touch the battery; raises `Busy` after 20 s.
+        """Hold the one lock around everything that could write to the battery; LockBusyError after 20 s.
 
-        Where Tesla's token files lie elsewhere, as those of several houses may, that place is locked, too.
+        Where Tesla's token files lie in another folder, which several houses may share, that is locked, too.
         """
         folders = {self.config.folder.resolve(), *(each.resolve() for each in self._token_folders())}
         with ExitStack() as held:
-            for folder in sorted(folders):  # in the same order everywhere
+            for folder in sorted(folders):  # two runs that lock in different orders would wait for each other
                 wait = 0.0 if self._was_busy else wait_seconds
                 if not held.enter_context(file_lock(folder / LOCK_FILE_NAME, wait_seconds=wait)):
                     self._was_busy = True
@@ -371,16 +371,16 @@ class App:
             yield
 
     def _token_folders(self) -> Iterator[Path]:
-        is_renewed = self.config.tesla is not None and self.config.tesla.backend != "v1r"
-        if is_renewed and self.config.auth_folder.is_dir():
+        are_renewed = self.config.tesla is not None and self.config.tesla.backend != "v1r"
+        if are_renewed and self.config.auth_folder.is_dir():
             yield self.config.auth_folder
 
     def count(self, service: str) -> None:
-        """Note a request, or an attempt to post; the next transaction that changes anything takes it along."""
+        """Count a request, or an attempt to send; the next transaction that changes anything stores it."""
         self.sent[service] += 1
 
     def counting_tesla_requests(self) -> AbstractContextManager[None]:
-        """Note the requests of a conversation with the battery, which begins and ends inside the block."""
+        """Count the requests of a Powerwall session, which begins and ends inside the block."""
         return count_tesla_requests(partial(self.count, "tesla"))
 
     @cached_property
@@ -423,22 +423,22 @@ class App:
         self.out.detail(line)
 
     def set_now(self, moment: datetime) -> None:
-        """Go by another moment than the present, where nothing is changed."""
+        """Use another moment than now, in a run that changes nothing."""
         self.is_now_overridden = abs(moment - self.now) > PRESENT_TOLERANCE
         self.now = moment
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close the databases, and lift the limits of the process."""
         for name in {"read_only_db", "db"} & self.__dict__.keys():
             self.__dict__.pop(name).close()
-        if "_bounds" in self.__dict__:
-            self.__dict__.pop("_bounds").close()
+        if "_process_limits" in self.__dict__:
+            self.__dict__.pop("_process_limits").close()
 
     def prepare_network(self) -> None:
-        """Once before anyone outside is asked anything: bounds and silence for the libraries."""
+        """Limit time and memory, and silence the libraries' logs, before a service is asked anything."""
         silence_loggers()
-        self._bounds  # noqa: B018  # naming it sets them
+        self._process_limits  # noqa: B018  # the property sets them
 
     @cached_property
-    def _bounds(self) -> ExitStack:
+    def _process_limits(self) -> ExitStack:
         return limit_process(UnreachableError.exit_code, self._began)

@@ -1,6 +1,6 @@
-"""Other houses that this computer looks after: each has a configuration of its own, and a memory of its own.
+"""Other installations on this computer: each house has a configuration and a database of its own.
 
-In a memory that two houses share, the windows of one would hold the battery of the other, and its releases be lost.
+In a database that two houses share, the slots of one would hold the battery of the other, whose release is lost.
 """
 
 import os
@@ -15,12 +15,12 @@ CONFIG_FILE_PATTERNS = ("*.yaml", "*.yml")
 SHARED_DATABASE_FIX = "Give each configuration a database in a folder of its own (database.path)"
 
 
-def database_owner(config: Config, noted: str, environment: Mapping[str, str]) -> Path | None:
-    """The configuration of another house whose memory this is; None where it is ours.
+def database_owner(config: Config, forecast: str, environment: Mapping[str, str]) -> Path | None:
+    """Give the configuration file of another house whose database this is; None where it is ours.
 
-    noted: what was foreseen in it with the last answer of a supplier, "" where nothing was.
+    forecast: the idle forecast that is stored in it, "" where there is none; it names its configuration.
     """
-    path = fingerprint_config_path(noted)
+    path = fingerprint_config_path(forecast)
     if path is None or not _is_other_config_file(Path(path), config.path):
         return None
     found = _load_config_or_none(Path(path), environment)
@@ -29,7 +29,7 @@ def database_owner(config: Config, noted: str, environment: Mapping[str, str]) -
 
 
 def other_installations(config: Config, environment: Mapping[str, str]) -> Iterator[Config]:
-    """The configurations of other houses in the same folder."""
+    """Give the configurations of other houses in the same folder."""
     for pattern in CONFIG_FILE_PATTERNS:
         for path in sorted(config.path.parent.glob(pattern)):
             found = _load_config_or_none(path, environment) if _is_other_config_file(path, config.path) else None
@@ -38,9 +38,9 @@ def other_installations(config: Config, environment: Mapping[str, str]) -> Itera
 
 
 def is_other_installation(one: Config, other: Config) -> bool:
-    """Whether they have another hub or another Powerwall, as far as both are named; suppliers may change."""
-    mine, theirs = _installation_ids(one), _installation_ids(other)
-    return any(a and b and a != b for a, b in zip(mine, theirs, strict=True))
+    """Whether hub or Powerwall differ, as far as both name them; a change of supplier does not make another house."""
+    pairs = zip(_installation_ids(one), _installation_ids(other), strict=True)
+    return any(a and b and a != b for a, b in pairs)
 
 
 def _installation_ids(config: Config) -> tuple[str | None, ...]:
