@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
@@ -20,6 +19,7 @@ from msgspec import Struct
 from smartcharge.deadline import service_boundary
 from smartcharge.errors import AppError, ConfigurationError, SignInRefusedError, ThrottledError, UnreachableError
 from smartcharge.policy.model import ChargerReading, ChargerState
+from smartcharge.providers.http import parse_retry_after
 
 if TYPE_CHECKING:
     import httpx
@@ -244,7 +244,6 @@ SIGN_IN_ERROR_NUMBERS = frozenset({-1, -12, -13, -15, -19})
 """Wrong id, not authorised, unknown serial, wrong key, not registered. Source: https://github.com/ashleypittman/mec"""
 HUB_BUSY_ERROR_NUMBER = -26
 HTTP_OK, HTTP_UNAUTHORISED, HTTP_TOO_MANY_REQUESTS = 200, 401, 429
-MAX_HUB_RETRY_AFTER = timedelta(hours=1)
 
 
 class ZappiCharger:
@@ -436,21 +435,10 @@ def _translate_http_status(answer: "httpx.Response", now: datetime) -> AppError:
             "myenergi refuses the hub's serial or key (HTTP 401)", fix=HUB_CREDENTIALS_FIX, service=ZAPPI_SERVICE
         )
     if status == HTTP_TOO_MANY_REQUESTS:
-        wait = _parse_retry_after(answer.headers.get("Retry-After", ""), now)
+        wait = parse_retry_after(answer.headers.get("Retry-After"), now)
         return ThrottledError("myenergi asks for patience (HTTP 429)", retry_after=wait, service=ZAPPI_SERVICE)
     if status == HTTP_OK:
         return UnreachableError(
             "an answer named no myenergi server", fix=f"If this stays: {HUB_CREDENTIALS_FIX}", service=ZAPPI_SERVICE
         )
     return UnreachableError(f"myenergi answered HTTP {status}", service=ZAPPI_SERVICE)
-
-
-def _parse_retry_after(text: str, now: datetime) -> timedelta | None:
-    """Read Retry-After, seconds or a date (RFC 9110, 10.2.3); at most an hour, None where it is neither."""
-    if re.fullmatch(r"[0-9]{1,6}", text.strip()):
-        return min(timedelta(seconds=int(text)), MAX_HUB_RETRY_AFTER)
-    try:
-        until = parsedate_to_datetime(text)
-        return max(min(until.replace(tzinfo=until.tzinfo or UTC) - now, MAX_HUB_RETRY_AFTER), timedelta(0))
-    except (ValueError, OverflowError):
-        return None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from smartcharge.deadline import service_boundary
 from smartcharge.errors import SignInRefusedError, ThrottledError, UnreachableError
 from smartcharge.policy.polling import DeliveryResult, DeliveryStatus
+from smartcharge.providers.connection import use_happy_eyeballs
 
 if TYPE_CHECKING:
     from smtplib import SMTP
@@ -70,6 +71,7 @@ class SmtpMailer:
         import smtplib
         import ssl
 
+        use_happy_eyeballs()
         try:
             smtp = self._connect()
             try:

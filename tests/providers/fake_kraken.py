@@ -13,10 +13,10 @@ import responses
 from requests import PreparedRequest
 
 from smartcharge.policy.model import SupplierPlan
+from smartcharge.providers.http import HttpClient
 from smartcharge.providers.kraken import KrakenTariff
 from smartcharge.providers.kraken.account import KrakenAccount
 from smartcharge.providers.kraken.auth import KrakenAuth
-from smartcharge.providers.kraken.http import HttpClient
 
 NOW = datetime(2026, 7, 8, 12, 0, tzinfo=UTC)
 GRAPHQL_URL = "https://api.eonnext-kraken.energy/v1/graphql/"
@@ -42,7 +42,7 @@ class GraphqlRequest:
 
 def authorization_header(account: KrakenAccount, now: datetime = NOW) -> str:
     """Have a token as a run would, and ask for nothing else; gives the header."""
-    with HttpClient(now) as wire:
+    with HttpClient(now, "Kraken") as wire:
         return KrakenAuth(account, wire).authorization()
 
 

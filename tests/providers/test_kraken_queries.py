@@ -5,7 +5,7 @@ import re
 import pytest
 from graphql import build_schema, parse, validate
 
-from smartcharge.providers.kraken.http import (
+from smartcharge.providers.kraken.graphql import (
     device_plans_query,
     devices_query,
     full_plan_query,

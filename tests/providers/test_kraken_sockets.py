@@ -93,10 +93,10 @@ from datetime import datetime
 from pathlib import Path
 from smartcharge.providers.kraken.account import KrakenAccount
 from smartcharge.providers.kraken.auth import KrakenAuth
-from smartcharge.providers.kraken.http import HttpClient
+from smartcharge.providers.http import HttpClient
 url, token_file, now = sys.argv[1:]
 account = KrakenAccount("eon-next", "A-1", Path(token_file), auth_url=url)
-with HttpClient(datetime.fromisoformat(now)) as wire:
+with HttpClient(datetime.fromisoformat(now), "Kraken") as wire:
     KrakenAuth(account, wire).authorization()
 """
 

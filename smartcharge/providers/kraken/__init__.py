@@ -4,14 +4,15 @@ The plan per device is asked for; where that is unknown or disabled, the account
 empty list without an error says "nothing planned": all else leaves a part unknown.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from smartcharge.deadline import service_boundary
 from smartcharge.policy.model import DeviceRegistration, SupplierPlan
+from smartcharge.providers.http import HttpClient
 from smartcharge.providers.kraken.account import KRAKEN_SERVICE, KrakenAccount
 from smartcharge.providers.kraken.client import KrakenClient
-from smartcharge.providers.kraken.http import HttpClient
 
 
 class KrakenTariff:
@@ -27,10 +28,16 @@ class KrakenTariff:
 
     def plan(self, devices: Sequence[str], now: datetime) -> SupplierPlan:
         """Ask for the plan of the devices known so far; those not known yet are asked about in the same run."""
-        with service_boundary(KRAKEN_SERVICE, self._account.label), HttpClient(now, self._count) as wire:
-            return KrakenClient(self._account, wire).plan(devices)
+        with self._connect(now) as client:
+            return client.plan(devices)
 
     def registrations(self, now: datetime) -> tuple[DeviceRegistration, ...]:
         """Ask which devices are registered, in 1 request; raises as `plan` does."""
-        with service_boundary(KRAKEN_SERVICE, self._account.label), HttpClient(now, self._count) as wire:
-            return KrakenClient(self._account, wire).registrations()
+        with self._connect(now) as client:
+            return client.registrations()
+
+    @contextmanager
+    def _connect(self, now: datetime) -> Iterator[KrakenClient]:
+        boundary = service_boundary(KRAKEN_SERVICE, self._account.label)
+        with boundary, HttpClient(now, KRAKEN_SERVICE, self._count) as http:
+            yield KrakenClient(self._account, http)

@@ -17,12 +17,12 @@ import msgspec
 
 from smartcharge.errors import AppError, ConfigurationError, SignInRefusedError, UnreachableError
 from smartcharge.files import file_lock, make_file_private, write_private_file
+from smartcharge.providers.http import HttpClient
 from smartcharge.providers.kraken.account import EON_AUTH_REDIRECT_URL, KRAKEN_SERVICE, KrakenAccount
-from smartcharge.providers.kraken.http import (
+from smartcharge.providers.kraken.graphql import (
     HTTP_FORBIDDEN,
     OBTAIN_TOKEN_FIELD,
     GraphqlResponse,
-    HttpClient,
     parse_graphql_response,
     sign_in_mutation,
 )
@@ -228,7 +228,7 @@ class PasswordRefused(SignInRefusedError):  # noqa: N818
 
 
 def obtain_kraken_token(
-    wire: "HttpClient", account: KrakenAccount, credentials: Mapping[str, str], kept: StoredSignIn
+    wire: HttpClient, account: KrakenAccount, credentials: Mapping[str, str], kept: StoredSignIn
 ) -> StoredSignIn:
     """Ask Kraken for a token of its own; what `kept` remembers beside the tokens is carried on.
 
@@ -254,7 +254,7 @@ def obtain_kraken_token(
     )
 
 
-def exchange_refresh_token(wire: "HttpClient", account: KrakenAccount, kept: StoredSignIn) -> StoredSignIn:
+def exchange_refresh_token(wire: HttpClient, account: KrakenAccount, kept: StoredSignIn) -> StoredSignIn:
     """Exchange E.ON's refresh token for an ID token and the next refresh token; token None where none was given.
 
     Raises `SignInRefused`, `Throttled`, `Unreachable`. Source: RFC 6749, section 6.
@@ -264,7 +264,7 @@ def exchange_refresh_token(wire: "HttpClient", account: KrakenAccount, kept: Sto
 
 
 def exchange_browser_code(
-    wire: "HttpClient", account: KrakenAccount, code: str, verifier: str, begun: StoredSignIn
+    wire: HttpClient, account: KrakenAccount, code: str, verifier: str, begun: StoredSignIn
 ) -> StoredSignIn:
     """Exchange the code that a browser brought back for tokens; raises as `exchange` does.
 
@@ -279,12 +279,12 @@ def exchange_browser_code(
 
 
 def _exchange_tokens(
-    wire: "HttpClient", account: KrakenAccount, given: Mapping[str, str], before: StoredSignIn, spent: tuple[str, str]
+    wire: HttpClient, account: KrakenAccount, given: Mapping[str, str], before: StoredSignIn, spent: tuple[str, str]
 ) -> StoredSignIn:
     reply = wire.post_form(account.token_url, {**given, "client_id": account.client_id})
     reply.raise_for_status()
     if reply.body is None:
-        raise reply.blocked_error() if reply.status == HTTP_FORBIDDEN else reply.nonsense()
+        raise reply.blocked_error() if reply.status == HTTP_FORBIDDEN else reply.unusable_error()
     if reply.status != HTTP_OK:
         raise _exchange_error(reply.body.get("error"), reply.status, spent)
     token = _validate_header_token(reply.body.get("id_token"))
@@ -340,7 +340,7 @@ def _token_expiry(payload: object, token: str, now: datetime) -> datetime:
 class KrakenAuth:
     """One run's way to a token; whoever renews it does so alone, and the others use what he got."""
 
-    def __init__(self, account: KrakenAccount, wire: "HttpClient") -> None:
+    def __init__(self, account: KrakenAccount, wire: HttpClient) -> None:
         self._account = account
         self._wire = wire
         self._file = KrakenTokenFile(account.token_file)

@@ -5,9 +5,10 @@ from typing import Final
 
 from smartcharge.errors import ConfigurationError, UnreachableError
 from smartcharge.policy.model import DeviceRegistration, Dispatch, SupplierPlan
+from smartcharge.providers.http import HttpClient
 from smartcharge.providers.kraken.account import KRAKEN_SERVICE, KrakenAccount
 from smartcharge.providers.kraken.auth import KrakenAuth
-from smartcharge.providers.kraken.http import (
+from smartcharge.providers.kraken.graphql import (
     COMPLETED_FIELD,
     DEVICES_FIELD,
     LEGACY_PLANNED_FIELD,
@@ -15,7 +16,6 @@ from smartcharge.providers.kraken.http import (
     WRONG_ACCOUNT_CODE,
     GraphqlQuery,
     GraphqlResponse,
-    HttpClient,
     KrakenTokenRefused,
     device_alias,
     device_plans_query,
@@ -42,7 +42,7 @@ PlannedDispatches = tuple[Dispatch, ...] | None
 class KrakenClient:
     """What one run asks, and what it notices on the way."""
 
-    def __init__(self, account: KrakenAccount, wire: "HttpClient") -> None:
+    def __init__(self, account: KrakenAccount, wire: HttpClient) -> None:
         self._account = account
         self._wire = wire
         self._sign_in = KrakenAuth(account, wire)

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 from smartcharge.errors import ConfigurationError, SignInRefusedError, UnreachableError
+from smartcharge.providers.http import HttpClient
 from smartcharge.providers.kraken.account import (
     EON_AUTH_AUDIENCE,
     EON_AUTH_REDIRECT_URL,
@@ -20,10 +21,9 @@ from smartcharge.providers.kraken.account import (
     KrakenAccount,
 )
 from smartcharge.providers.kraken.auth import KrakenAuth, decode_jwt_claims, has_token_expired
-from smartcharge.providers.kraken.http import (
+from smartcharge.providers.kraken.graphql import (
     VIEWER_FIELD,
     GraphqlResponse,
-    HttpClient,
     KrakenTokenRefused,
     own_accounts_query,
     run_query,
@@ -172,21 +172,21 @@ def login_as_configured(account: KrakenAccount, now: datetime) -> str:
     `SignInRefused` for every other refusal, `ConfigurationRefused` where the account is another person's,
     `Throttled`, `Unreachable`.
     """
-    with HttpClient(now) as wire:
+    with HttpClient(now, KRAKEN_SERVICE) as wire:
         return _verify_account(account, wire, KrakenAuth(account, wire).begin())
 
 
 def login_with_refresh_token(account: KrakenAccount, text: str, now: datetime) -> str:
     """Sign in with a refresh token from elsewhere; raises as `login_as_configured` does, for a wrong paste too."""
     token = parse_pasted_refresh_token(text, now)
-    with HttpClient(now) as wire:
+    with HttpClient(now, KRAKEN_SERVICE) as wire:
         return _verify_account(account, wire, KrakenAuth(account, wire).adopt(token))
 
 
 def login_by_browser(account: KrakenAccount, attempt: BrowserSignIn, text: str, now: datetime) -> str:
     """Sign in with what the owner brought back from the browser; raises as `login_with_refresh_token` does."""
     code = parse_pasted_code(text, attempt.state, now)
-    with HttpClient(now) as wire:
+    with HttpClient(now, KRAKEN_SERVICE) as wire:
         return _verify_account(account, wire, KrakenAuth(account, wire).sign_in_with_code(code, attempt.verifier))
 
 

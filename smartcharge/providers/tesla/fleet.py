@@ -26,6 +26,7 @@ from smartcharge.policy.battery import (
     BatteryFacts,
     BatteryReading,
 )
+from smartcharge.providers.http import limit_http_libraries
 from smartcharge.providers.tesla.parse import parse_battery_facts, parse_battery_reading, unwrap_response
 from smartcharge.providers.tesla.pypowerwall import LogCapture, translate_library_errors
 from smartcharge.providers.tesla.tokens import (
@@ -54,6 +55,7 @@ def open_fleet_session(folder: Path, site_id: int | None, timeout_seconds: int) 
     """The library's object, connected or not, and what was heard from it; its file, checked before, is kept."""
     import pypowerwall
 
+    limit_http_libraries()
     library: Any = pypowerwall  # not typed
     powerwall: Any = None
     try:

@@ -34,6 +34,7 @@ from smartcharge.policy.battery import (
     BatterySettings,
     Lockout,
 )
+from smartcharge.providers.http import limit_http_libraries
 from smartcharge.providers.tesla.parse import parse_battery_facts, parse_capacity_kwh, parse_pct
 from smartcharge.providers.tesla.pypowerwall import LogCapture, translate_library_errors
 from smartcharge.providers.tesla.tokens import TESLA_SERVICE
@@ -82,6 +83,7 @@ def open_gateway_session(host: str, password: str, key: Path, timeout_seconds: i
         )
     import pypowerwall
 
+    limit_http_libraries()
     library: Any = pypowerwall  # not typed
     powerwall: Any = None
     try:

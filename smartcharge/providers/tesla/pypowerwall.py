@@ -13,6 +13,7 @@ from typing import Any
 
 from smartcharge.deadline import service_boundary, unwrap_group
 from smartcharge.errors import AppError, SignInRefusedError, ThrottledError, UnreachableError
+from smartcharge.providers.http import limit_http_libraries
 from smartcharge.providers.tesla.tokens import (
     TESLA_SERVICE,
     TESLA_SIGN_IN_FIX,
@@ -170,6 +171,7 @@ def open_cloud_session(
     check_cloud_token_file(folder, email, now)
     import pypowerwall
 
+    limit_http_libraries()
     library: Any = pypowerwall  # not typed
     powerwall: Any = None
     try:

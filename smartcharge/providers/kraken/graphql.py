@@ -1,175 +1,13 @@
-"""One run's connections to Kraken: bounded in time and size, never redirected, never on plain trust."""
+"""The GraphQL questions for a supplier on Kraken, and its answers with their errors."""
 
-import contextlib
-import json
-import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import urlsplit
+from typing import Final
 
-from smartcharge import __version__
-from smartcharge.errors import ThrottledError, UnreachableError
+from smartcharge.errors import UnreachableError
+from smartcharge.providers.http import HttpClient, HttpResponse
 from smartcharge.providers.kraken.account import KRAKEN_SERVICE
-
-if TYPE_CHECKING:
-    from requests import PreparedRequest, Response
-
-
-HTTP_TIMEOUT_SECONDS: Final = (5.0, 10.0)
-"""To connect, and for each read; the run's share is the caller's."""
-MAX_RESPONSE_BYTES: Final = 2 * 1024 * 1024
-READ_CHUNK_BYTES: Final = 16 * 1024
-MAX_RETRY_AFTER: Final = timedelta(hours=1)
-HTTP_TOO_MANY_REQUESTS, HTTP_REDIRECTS, HTTP_SERVER_ERROR = 429, range(300, 400), 500
-
-
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
-    """An HTTP answer. body: its JSON object, None where it is none; shape: what it was instead, for people."""
-
-    host: str
-    status: int
-    body: Mapping[str, object] | None
-    shape: str = "an object"
-    retry_after: timedelta | None = None
-
-    def raise_for_status(self) -> None:
-        """Raise `Throttled` for HTTP 429, `Unreachable` for 5xx and redirections."""
-        if self.status == HTTP_TOO_MANY_REQUESTS:
-            raise self.throttled("asks for patience (HTTP 429)")
-        if self.status >= HTTP_SERVER_ERROR or self.status in HTTP_REDIRECTS:
-            raise self.nonsense()
-
-    def nonsense(self) -> UnreachableError:
-        """The error for an answer that is none."""
-        return UnreachableError(
-            f"the answer of {self.host} was {self.shape} (HTTP {self.status})", service=KRAKEN_SERVICE
-        )
-
-    def blocked_error(self) -> ThrottledError:
-        """The error for a page of the network's edge: it is passing, and asking more makes it worse."""
-        return self.throttled("turned us away at its gate (HTTP 403)")
-
-    def throttled(self, how: str) -> ThrottledError:
-        """The error for an answer that wants us to wait; `how` continues the host's name."""
-        return ThrottledError(f"{self.host} {how}", retry_after=self.retry_after, service=KRAKEN_SERVICE)
-
-
-class HttpClient:
-    """A context with one session.
-
-    now: the run's instant (UTC), from which waits are counted. count: called for every request.
-    """
-
-    def __init__(self, now: datetime, count: Callable[[], None] = lambda: None) -> None:
-        self.now = now
-        self._count = count
-
-    def __enter__(self) -> Self:
-        """Open; nothing is sent yet."""
-        import requests
-
-        self._session = requests.Session()
-        self._session.headers.update(
-            {"User-Agent": f"smartcharge/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close every connection."""
-        self._session.close()
-
-    def post_json(self, url: str, content: Mapping[str, object], authorization: str | None = None) -> HttpResponse:
-        """Send an object, with the given Authorization header and no other; raises `Unreachable`."""
-        headers = {"Content-Type": "application/json"}
-        return self._post(url, json.dumps(content).encode(), headers, authorization)
-
-    def post_form(self, url: str, fields: Mapping[str, str]) -> HttpResponse:
-        """Send a form; raises `Unreachable`."""
-        return self._post(url, fields, {}, None)
-
-    def _post(
-        self, url: str, content: bytes | Mapping[str, str], headers: Mapping[str, str], authorization: str | None
-    ) -> HttpResponse:
-        from requests.exceptions import RequestException
-        from urllib3.exceptions import HTTPError
-
-        host = urlsplit(url).hostname or "the address"
-        self._count()
-        try:
-            with self._session.post(
-                url,
-                data=content,
-                headers=headers,
-                auth=_authorization_header(authorization),
-                timeout=HTTP_TIMEOUT_SECONDS,
-                allow_redirects=False,
-                stream=True,
-                verify=ca_bundle(),
-            ) as response:
-                return self._read(host, response)
-        except (RequestException, HTTPError, OSError, ValueError) as error:  # the last for chunks of odd lengths
-            reason = type(error).__name__  # texts of these may quote headers and proxies' passwords
-        raise UnreachableError(f"{host} could not be reached ({reason})", service=KRAKEN_SERVICE)
-
-    def _read(self, host: str, response: "Response") -> HttpResponse:
-        """Read the body as it comes: packed ones were not asked for, and unpacked they could fill the memory."""
-        wait = parse_retry_after(response.headers.get("Retry-After"), self.now)
-        if response.headers.get("Content-Encoding", "identity").lower() not in {"", "identity"}:
-            return HttpResponse(host, response.status_code, None, "packed", wait)
-        raw = bytearray()
-        for chunk in response.raw.stream(READ_CHUNK_BYTES, decode_content=False):
-            raw += chunk
-            if len(raw) > MAX_RESPONSE_BYTES:
-                return HttpResponse(host, response.status_code, None, "over 2 MiB long", wait)
-        body, shape = parse_json_body(bytes(raw))
-        return HttpResponse(host, response.status_code, body, shape, wait)
-
-
-def _authorization_header(authorization: str | None) -> "Callable[[PreparedRequest], PreparedRequest]":
-    """A signature of our own, without which the library would use what ~/.netrc says."""
-
-    def sign(request: "PreparedRequest") -> "PreparedRequest":
-        if authorization:
-            request.headers["Authorization"] = authorization
-        return request
-
-    return sign
-
-
-def ca_bundle() -> str | bool:
-    """The owner's certificate authorities, where named; the library itself ignores SSL_CERT_FILE."""
-    named = (os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"))
-    return next(filter(None, named), True)
-
-
-def parse_json_body(raw: bytes) -> tuple[Mapping[str, object] | None, str]:
-    """Read a body as a JSON object; else None and what it was."""
-    if not raw.strip():
-        return None, "empty"
-    with contextlib.suppress(ValueError, RecursionError):  # not raised on: their values hold the body
-        value: object = json.loads(raw)
-        if isinstance(value, dict):
-            return value, "an object"
-        return None, {list: "a list", type(None): "null"}.get(type(value), "a bare value")
-    return None, "not JSON"
-
-
-def parse_retry_after(retry_after: str | None, now: datetime) -> timedelta | None:
-    """Read a Retry-After header, in seconds or as a date (RFC 9110, 10.2.3); at most an hour, None if unclear."""
-    text = (retry_after or "").strip()
-    if text.isascii() and text.isdigit():
-        return timedelta(seconds=min(float(text), MAX_RETRY_AFTER.total_seconds()))
-    with contextlib.suppress(ValueError, OverflowError):
-        until = parsedate_to_datetime(text)
-        until = until if until.tzinfo else until.replace(tzinfo=UTC)
-        return max(timedelta(0), min(until - now, MAX_RETRY_AFTER))
-    return None
-
 
 DEVICES_FIELD: Final = "devices"
 FLEX_PLANNED_FIELD: Final = "flexPlannedDispatches"
@@ -363,7 +201,7 @@ def _error_without_body(reply: HttpResponse) -> UnreachableError:
         return reply.blocked_error()
     if reply.status == HTTP_UNAUTHORISED:
         return KrakenTokenRefused("Kraken does not take the token (HTTP 401)", service=KRAKEN_SERVICE)
-    return reply.nonsense()
+    return reply.unusable_error()
 
 
 def _parse_errors(errors: object, question: GraphqlQuery) -> tuple[GraphqlError, ...]:
