@@ -15,7 +15,7 @@ from soak_battery import SoakBattery
 from soak_events import advance_minute, end_events
 from soak_faults import SoakFaultPeriod  # noqa: TC002
 from soak_house import FOUR_LINES, ONE_LINE, SoakContext, SoakHouse
-from soak_interruptions import INTERRUPTION_KINDS, Interrupter, SimulatedKill, install_interruptions
+from soak_interruptions import INTERRUPTION_KINDS, Interrupter, install_interruptions
 from soak_laws import SoakLaws
 from soak_random import RandomEvents, SoakTally
 from soak_services import CAR_IDS, SoakCharger, SoakMailer, SoakTariff
@@ -139,19 +139,20 @@ class SoakDay:
         """It may be killed at any of its places, and another may begin in the midst of it."""
         self._light_fuse()
         self.mailer.now, self.mailer.true_now = self.clock, self.now
-        said, killed = io.StringIO(), False
+        said = io.StringIO()
         session = SoakContext(self.house, self.clock, self._services())
         self.laws.before_run(command, is_second_run=is_second_run, is_quiet=is_quiet)
         code = -1
         try:
             with redirect_stderr(said):
                 code = session.run(command, *arguments)
-        except SimulatedKill:
-            killed = True
-            self.tally.kills += 1
         except BaseException:  # noqa: BLE001  # a bug of the program is a broken law like any other
             said.write(traceback.format_exc())
             code = 1
+        killed, self.interrupter.is_killed = self.interrupter.is_killed, False
+        if killed:
+            code = -1
+            self.tally.kills += 1
         self.tally.runs += 1
         words = [*session.said, *session.warned]
         if words or killed or code or arguments:

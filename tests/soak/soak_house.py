@@ -18,6 +18,7 @@ from smartcharge.commands.tick import (
     tick_command,
 )
 from smartcharge.config.load import TESLA_TOKEN_FILE, load_config
+from smartcharge.console import Output
 
 SOAK_COMMANDS: dict[str, click.Command] = {
     "fetch-dispatches": fetch_dispatches_command,
@@ -65,20 +66,23 @@ OTHER_OPTIONS = {
 
 
 class SoakApp(App):
-    """A toolbox whose words are kept, and who waits for no lock: the one who holds it waits for us."""
-
-    session: "SoakContext"
+    """An app that never waits for the lock: in this process its holder would wait for us."""
 
     def exclusive_lock(self, *, wait_seconds: float = 0.0) -> AbstractContextManager[None]:
         return super().exclusive_lock(wait_seconds=0.0)
 
+
+class SoakOutput(Output):
+    """Keeps what a run prints, in its context."""
+
+    context: "SoakContext"
+
     def say(self, line: str) -> None:
-        self.session.said.append(line)
+        self.context.said.append(line)
 
     def warn(self, line: str) -> None:
-        if line not in self._warned:
-            self._warned.add(line)
-            self.session.warned.append(line)
+        if line not in self.context.warned:
+            self.context.warned.append(line)
 
 
 class SoakHouse:
@@ -132,7 +136,8 @@ class SoakContext:
     def open_app(self, *, dry_run: bool = False, read_only: bool = False) -> App:
         """Lay out the tools of a run."""
         app = SoakApp(self.house.config, self.now, dry_run=dry_run, read_only=read_only)
-        app.session = self
+        app.out = SoakOutput(self.house.config.path, self.now, dry_run=dry_run)
+        app.out.context = self
         app.__dict__.update(self.services)
         return app
 

@@ -19,8 +19,8 @@ INTERRUPTION_KINDS = ("", "tesla", "command", "tesla", "zappi", "kraken", "mail"
 WRITE_STATEMENTS = ("INSERT", "UPDATE", "DELETE")
 
 
-class SimulatedKill(BaseException):
-    """Stands in for SIGKILL: nothing of the product may catch it."""
+class SimulatedKill(KeyboardInterrupt):
+    """Stands in for SIGKILL; whoever catches it meets it again at the next place."""
 
 
 def _no_guest() -> None:
@@ -36,6 +36,7 @@ class Interrupter:
     """
 
     kill_in: int | None = None
+    is_killed: bool = False
     second_run_in: int | None = None
     kill_at: str = ""
     second_run_at: str = ""
@@ -43,7 +44,9 @@ class Interrupter:
     died_at: Counter[str] = field(default_factory=Counter)
 
     def burn(self, place: str) -> None:
-        """Pass one place, let somebody in, or die."""
+        """Pass one place, let another run begin, or be killed; a killed run passes no further place."""
+        if self.is_killed:
+            raise SimulatedKill
         if self.second_run_in is not None and self.second_run_at in place:
             self.second_run_in -= 1
             if self.second_run_in < 0:
@@ -53,6 +56,7 @@ class Interrupter:
             self.kill_in -= 1
             if self.kill_in < 0:
                 self.kill_in = None
+                self.is_killed = True
                 self.died_at[place] += 1
                 raise SimulatedKill
 
@@ -70,10 +74,12 @@ def install_interruptions(
         changes.enter_context(_patched(StoreConnection, "execute", _interrupted_execute(interrupter, is_full)))
         changes.enter_context(_patched(fcntl, "flock", _interrupted_call(interrupter, fcntl.flock, "lock")))
         changes.enter_context(_patched(os, "replace", _interrupted_call(interrupter, os.replace, "rename")))
-        changes.enter_context(_patched(idle_forecast, "STEPS", foresight_steps))
-        changes.enter_context(_patched(database, "WAIT_SECONDS", 0))
+        changes.enter_context(_patched(idle_forecast, "FORECAST_STEPS", foresight_steps))
+        changes.enter_context(_patched(database, "BUSY_TIMEOUT_SECONDS", 0))
         changes.enter_context(_patched(files, "LOCK_POLL_SECONDS", 1e-6))
-        changes.enter_context(_patched(powerwall, "NAPS_SECONDS", (0.0,) * len(powerwall.READ_BACK_DELAYS_SECONDS)))
+        changes.enter_context(
+            _patched(powerwall, "READ_BACK_DELAYS_SECONDS", (0.0,) * len(powerwall.READ_BACK_DELAYS_SECONDS))
+        )
         yield
 
 
@@ -106,6 +112,8 @@ def _interrupted_execute(interrupter: Interrupter, is_full: Callable[[], bool]) 
             return commit(db, sql)  # type: ignore[no-any-return]
         if sql == "BEGIN IMMEDIATE":
             interrupter.burn("before begin")
+        elif interrupter.is_killed and sql != "ROLLBACK":
+            raise SimulatedKill
         if is_full() and sql.lstrip().startswith(WRITE_STATEMENTS):
             raise database_refusal(db.path, REFUSALS_BY_RESULT_CODE[sqlite3.SQLITE_FULL])
         return real(db, sql, parameters)
