@@ -18,6 +18,7 @@ from smartcharge.cli import run_cli
 from smartcharge.commands.demo import override_environment
 from smartcharge.idle import fingerprint_path
 from smartcharge.policy.model import ChargerReading, ChargerState
+from smartcharge.simulator import kraken_account
 from smartcharge.simulator.scenario_runner import write_simulator_config
 from smartcharge.simulator.simulator import Simulator
 from smartcharge.store.database import open_store, transaction
@@ -101,7 +102,7 @@ class BenchHouse:
 @contextmanager
 def bench_simulator(folder: Path, names: Sequence[str]) -> Iterator[tuple[dict[str, BenchHouse], dict[str, str]]]:
     """Houses by name, and the environment in which a process finds the street."""
-    MAX_FLEX_CALLS_PER_MINUTE = 1_000_000  # a round asks far more often than a house may  # noqa: F841, N806
+    kraken_account.MAX_FLEX_CALLS_PER_MINUTE = 1_000_000  # a round asks far more often than a house may
     with Simulator(folder) as simulator, override_environment(simulator.environment, simulator.unset):
         simulator.set_time(datetime.now(UTC))
         processes = {name: value for name, value in os.environ.items() if name != NO_BYTE_CODE}
