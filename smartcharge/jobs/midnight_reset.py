@@ -96,6 +96,10 @@ def perform_midnight_reset(app: App, night: Span) -> None:
         urgent = load_battery_memory(app.db).owned and is_blocking_release(app, error)
         record_failure(app, MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY, error, urgent=urgent)
         return
+    if result.error is not None:
+        urgent = load_battery_memory(app.db).owned and is_blocking_release(app, result.error)
+        record_failure(app, MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY, result.error, urgent=urgent)
+        return
     resolve_alert(app, MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY)
     if result.ending is BatteryOutcome.WAITING:
         record_postponed_reset(app, night, f"{result.lockout} controls the Powerwall")

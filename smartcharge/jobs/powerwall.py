@@ -1,13 +1,14 @@
-"""One conversation with the Powerwall: read, write one value, read it back; remember before every step.
+"""Sessions with the Powerwall: `drive_battery` performs the steps that the policy decides, one after the other.
 
-What Tesla's servers answer to a command proves nothing; only a forced reading afterwards counts. Doubt
-is stored before each write, so that a run that dies anywhere leaves a question which the next one asks.
+What Tesla answers to a command proves nothing; only a forced reading afterwards counts. Doubt is stored before
+each command, so that a run that is killed anywhere leaves a question for the next one to answer.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,290 +27,299 @@ from smartcharge.errors import (
     TimedHoldUnsupportedError,
     UnreachableError,
 )
-from smartcharge.jobs.polling import TESLA_SERVICE_KEY
+from smartcharge.formatting import settings_text
+from smartcharge.jobs.polling import LOCKOUT_ALERT, TESLA_SERVICE_KEY
 from smartcharge.policy.battery import (
-    FULL_RESERVE_PCT,
-    MODE_AUTONOMOUS,
-    MODE_BACKUP,
-    MODE_SELF_CONSUMPTION,
-    SETTLING_TIME,
     BatteryCommand,
     BatteryMemory,
     BatteryOutcome,
     BatteryReading,
     BatterySettings,
+    BatterySite,
     Lockout,
-    commands_to_reach,
-    confirmed_preserve_settings,
-    find_manual_changes,
-    has_hold_settings,
-    merge_commands,
-    preserve_settings,
-    reserve_matches,
-    reserve_pct_to_remember,
-    timed_hold_matches,
-    writable_reserve_pct,
 )
-from smartcharge.policy.polling import has_elapsed
+from smartcharge.policy.battery_steps import (
+    FILL_SETTINGS,
+    Attempt,
+    AttemptResult,
+    FinalStep,
+    Goal,
+    Run,
+    Step,
+    Verify,
+    Wait,
+    Wanted,
+    Write,
+    is_hold_confirmed,
+    next_step,
+    resting_settings,
+    unconfirmed_memory,
+)
 from smartcharge.providers.protocols import Battery, DirectBattery
 from smartcharge.store.control import load_battery_memory, save_battery_memory
 from smartcharge.store.database import transaction
 from smartcharge.store.readings import record_battery_level
 from smartcharge.store.services import (
+    is_alert_open,
     load_service,
     record_service_failure,
     record_service_success,
     record_sign_in_refusal,
 )
 
-FILL_SETTINGS = BatterySettings(MODE_BACKUP, FULL_RESERVE_PCT)
-RESTING_MODES = {MODE_AUTONOMOUS, MODE_SELF_CONSUMPTION}
-"""Modes that may be returned to; whatever else was found before is not one that Tesla lets us ask for."""
-
-
-def hold_settings(app: App, memory: BatteryMemory, reading: BatteryReading) -> BatterySettings:
-    """The holding stance; what is preserved is settled by the reading taken at entry, and stays for the whole hold."""
-    if _uses_backup_mode(app):
-        return FILL_SETTINGS
-    stance = confirmed_preserve_settings(memory) or preserve_settings(reading)
-    if stance is None:
-        raise UnreachableError("Tesla does not tell the state of energy, which is to be preserved", service="tesla")
-    return stance
-
-
-def timed_hold_command(app: App, until: datetime) -> BatteryCommand | None:
-    """The same as a command to a gateway that ends it by itself; None where what is wanted cannot be had so."""
-    return (
-        BatteryCommand(FILL_SETTINGS.mode, FILL_SETTINGS.reserve_pct, until=until) if _uses_backup_mode(app) else None
-    )
-
-
-def is_hold_confirmed(app: App, memory: BatteryMemory, until: datetime) -> bool:
-    """Whether the battery is ours and known to hold, and will until then."""
-    lasts = memory.timed_hold_until is None or until <= memory.timed_hold_until
-    holds = (
-        memory.has_confirmed(FILL_SETTINGS)
-        if _uses_backup_mode(app)
-        else confirmed_preserve_settings(memory) is not None
-    )
-    return memory.owned and holds and lasts
-
-
-def hold_settings_text(app: App) -> str:
-    """The holding stance in words, before the battery has been read."""
-    if _uses_backup_mode(app):
-        return f"charge from the grid (Backup Reserve {FILL_SETTINGS.reserve_pct} %)"
-    return "keep its charge (Self-Powered, Backup Reserve at the present charge level)"
-
-
-def resting_settings(app: App, memory: BatteryMemory) -> BatterySettings:
-    """Where the battery belongs: the configured rest, or exactly what was there before."""
-    before = memory.settings_before if app.config.control.restore == "previous" else None
-    target = before if before and before.mode in RESTING_MODES else app.resting
-    return replace(target, mode=MODE_SELF_CONSUMPTION) if memory.rate_plan_missing else target
-
-
-def _uses_backup_mode(app: App) -> bool:
-    return app.config.control.hold == "backup"
-
-
-def record_state_of_energy(app: App, reading: BatteryReading, *, releasing: bool) -> None:
-    """Write a reading down; a release goes on without where that is not possible.
-
-    A battery in other hands while it is to be released is looked at every minute, and what fills it then is none
-    of our doing: that is not kept.
-    """
-    if reading.soe_pct is None or (releasing and reading.lockouts):
-        return
-    try:
-        with transaction(app.db):
-            record_battery_level(app.db, app.now, reading.soe_pct, reading.capacity_kwh)
-    except (LockBusyError, StoreError) as refused:
-        if not releasing:
-            raise
-        app.exit_codes.append(refused.exit_code)
-        app.detail(f"smartcharge: {refused}")
-
-
-DEFAULT_THROTTLE_WAIT = timedelta(seconds=90)
-"""Where Tesla does not say for how long: one tick is left out."""
-COMMAND_EFFECT_DELAY = timedelta(seconds=90)
-"""A command that Tesla took works this late at times; the same one once more might only start its wait anew."""
-
-
-class CommandPendingError(NotConfirmedError):
-    """The command of an earlier run does not show yet, and may still take effect: it keeps its time."""
-
-
-def unconfirmed_command_error(app: App, service: str, write: BatteryCommand) -> NotConfirmedError:
-    """What a command comes to that no reading shows: `StillUnderWay` where an earlier run gave just this one."""
-    error = NotConfirmedError(f"the Powerwall was asked for {write} and does not show it", service=service)
-    last = load_service(app.db, service)
-    if last.last_error != str(error) or has_elapsed(app.now, last.asked_at, COMMAND_EFFECT_DELAY):
-        return error
-    return CommandPendingError(error.message, service=service)
-
-
-def record_tesla_failure(app: App, service: str, error: AppError) -> None:
-    """Write it down, and let the battery be for the rest of this run."""
-    if isinstance(error, StoreError):
-        return
-    app.skip_tesla = True
-    if isinstance(error, CommandPendingError):
-        return
-    with transaction(app.db):
-        if isinstance(error, SignInRefusedError):
-            record_sign_in_refusal(app.db, service, app.now, tesla_sign_in_fingerprint(app.config), str(error))
-        else:
-            wait = (error.retry_after or DEFAULT_THROTTLE_WAIT) if isinstance(error, ThrottledError) else timedelta(0)
-            record_service_failure(app.db, service, app.now, str(error), app.now + wait)
-
-
 READ_BACK_DELAYS_SECONDS = (0.0, 1.0, 2.0, 2.0, 3.0)
-"""Waits before each read-back of one value: together the 8 s it may take, the rest is the next tick's."""
+"""Waits before each read-back of one value: 8 s in all; after that the next run continues."""
+DEFAULT_THROTTLE_WAIT = timedelta(seconds=90)
+"""Where Tesla does not say how long to wait: one run is left out."""
 RATE_PLAN_FIX = (
     "Tesla refuses time-based control because no rate plan is set, so the Powerwall rests in self-powered mode. "
     "Mend: set your tariff in the Tesla app; it is tried again at the next midnight reset."
 )
+REFUSED_HOLD_FIX = "If it persists, look for a message in the Tesla app, and run `smartcharge doctor`."
+REFUSED_RELEASE_FIX = "If it persists, set it in the Tesla app: {}."
+NO_READING = BatteryReading(mode=None, reserve_pct=None, lockouts=None)
+
+
+class CommandPendingError(NotConfirmedError):
+    """The command of an earlier run does not show yet and may still take effect."""
+
+
+class BatteryResult(Struct, frozen=True):
+    """How a run with the battery ended.
+
+    written: the commands that were verified. lockout: for WAITING. error: what to report where the run did not
+    succeed; command: the command that failed. memory: what is remembered now.
+    """
+
+    ending: BatteryOutcome
+    reading: BatteryReading
+    memory: BatteryMemory
+    written: tuple[BatteryCommand, ...] = ()
+    lockout: Lockout | None = None
+    command: BatteryCommand | None = None
+    error: AppError | None = None
+
+
+def drive_battery(
+    powerwall: Battery,
+    memory: BatteryMemory,
+    wanted: Wanted,
+    now: datetime,
+    *,
+    backend: str,
+    save_memory: Callable[[BatteryMemory], None],
+    on_reading: Callable[[BatteryReading], None] | None = None,
+    is_locked_out: bool = False,
+    sleep: Callable[[float], None] | None = None,
+) -> BatteryResult:
+    """Bring a connected battery to what is wanted, as far as this run can.
+
+    backend: the configured way to it. save_memory: stores the memory before the step that relies on it; called only when it changed. on_reading:
+    called with the first reading. is_locked_out: the last run found a lockout, so nothing is written blind.
+    A command that is refused or does not show is no exception but `BatteryResult.error`. Raises what the
+    battery raises when it cannot be read, `ThrottledError`, and `DeadlineExceeded`.
+    """
+    site = BatterySite(backend, powerwall.site) if powerwall.site else None
+    run = Run(memory, site, isinstance(powerwall, DirectBattery))
+    drive = _Drive(powerwall, run, wanted, now, save_memory=save_memory, sleep=sleep or time.sleep)
+    try:
+        drive.read_first(is_locked_out=is_locked_out)
+        if on_reading is not None:
+            on_reading(drive.reading)
+        while not isinstance(step := drive.next_step(), FinalStep):
+            drive.perform(step)
+    except (DeadlineExceeded, ThrottledError):
+        if drive.run.attempts:
+            drive.save(drive.unconfirmed_memory())
+        raise
+    drive.save(step.memory)
+    return drive.result(step)
+
+
+class _Drive:
+    """The state of one run: memory, newest reading, attempts, and what Tesla said to refused commands."""
+
+    def __init__(
+        self,
+        powerwall: Battery,
+        run: Run,
+        wanted: Wanted,
+        now: datetime,
+        *,
+        save_memory: Callable[[BatteryMemory], None],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self.powerwall = powerwall
+        self.run = run
+        self.memory = run.start
+        self.wanted = wanted
+        self.now = now
+        self.reading = NO_READING
+        self.refusals: dict[BatteryCommand, AppError] = {}
+        self._save_memory = save_memory
+        self._sleep = sleep
+
+    def read_first(self, *, is_locked_out: bool) -> None:
+        """Take the first reading. A release that could not read in its last run goes on without one."""
+        try:
+            self.reading = self.powerwall.read()
+        except ThrottledError:
+            raise
+        except UnreachableError:
+            if self.wanted.goal is not Goal.RELEASE or not self.memory.owned or is_locked_out:
+                raise
+            earlier = self.memory.unconfirmed
+            has_failed_before = earlier is not None and earlier.releasing and earlier.runs > 0
+            if not has_failed_before and self.wanted.due_since is None:
+                self.save(self.unconfirmed_memory())
+                raise
+
+    def next_step(self) -> Step:
+        """Ask the policy."""
+        return next_step(self.memory, self.reading, self.wanted, self.now, self.run)
+
+    def unconfirmed_memory(self) -> BatteryMemory:
+        """Give the memory of a run that was cut short."""
+        return unconfirmed_memory(self.memory, self.reading, self.wanted, self.now, self.run)
+
+    def save(self, memory: BatteryMemory) -> None:
+        """Store the memory where it changed."""
+        if memory != self.memory:
+            self.memory = memory
+            self._save_memory(memory)
+
+    def perform(self, step: Write | Verify) -> None:
+        """Perform one step, and note what became of it."""
+        self.save(step.memory)
+        if isinstance(step, Write):
+            result = self._send(step.command)
+            self._note(Attempt(step.command, result, is_blind=step.is_blind))
+            return
+        is_sent_now = bool(self.run.attempts) and self.run.attempts[-1].command == step.command
+        result = self._read_back(step.command)
+        if is_sent_now:
+            self.run = replace(self.run, attempts=self.run.attempts[:-1])
+        self._note(Attempt(step.command, result, is_pending=not is_sent_now))
+
+    def _note(self, attempt: Attempt) -> None:
+        self.run = replace(self.run, attempts=(*self.run.attempts, attempt))
+
+    def _send(self, command: BatteryCommand) -> AttemptResult:
+        try:
+            self._write(command)
+        except ThrottledError:
+            raise
+        except RatePlanMissingError:
+            return AttemptResult.RATE_PLAN_MISSING
+        except TimedHoldUnsupportedError:
+            return AttemptResult.TIMED_HOLD_UNSUPPORTED
+        except (NotConfirmedError, UnreachableError) as refusal:
+            self.refusals[command] = refusal
+            return AttemptResult.REFUSED
+        return AttemptResult.SENT
+
+    def _write(self, command: BatteryCommand) -> None:
+        if isinstance(self.powerwall, DirectBattery):
+            self.powerwall.write(command)
+        elif command.mode is not None:
+            self.powerwall.set_mode(command.mode)
+        elif command.reserve_pct is not None:
+            self.powerwall.set_reserve_pct(command.reserve_pct)
+
+    def _read_back(self, command: BatteryCommand) -> AttemptResult:
+        """Read until the command shows; lockouts and state of energy stay those of the first reading."""
+        for delay in READ_BACK_DELAYS_SECONDS:
+            self._sleep(delay)
+            try:
+                reading = self.powerwall.read_settings()
+            except ThrottledError:
+                raise
+            except UnreachableError as refusal:
+                self.refusals[command] = refusal
+                return AttemptResult.NOT_SHOWN
+            first = self.reading
+            self.reading = replace(
+                reading, soe_pct=first.soe_pct, lockouts=first.lockouts, capacity_kwh=first.capacity_kwh
+            )
+            if command.is_confirmed_by(reading):
+                return AttemptResult.SHOWN
+        return AttemptResult.NOT_SHOWN
+
+    def result(self, step: FinalStep) -> BatteryResult:
+        """Put the final step into a result."""
+        waiting = step if isinstance(step, Wait) else None
+        written = tuple(
+            each.command for each in self.run.attempts if each.result is AttemptResult.SHOWN and not each.is_pending
+        )
+        return BatteryResult(
+            step.outcome,
+            self.reading,
+            self.memory,
+            written,
+            lockout=waiting.lockout if waiting else None,
+            command=waiting.command if waiting else None,
+            error=self._error(waiting) if waiting else None,
+        )
+
+    def _error(self, step: Wait) -> AppError | None:
+        if step.outcome is BatteryOutcome.INCOMPLETE:
+            return incomplete_reading_error(self.reading)
+        if step.command is None:
+            return None
+        fix = REFUSED_HOLD_FIX if self.wanted.goal is Goal.HOLD else self._by_hand_fix()
+        if step.outcome is BatteryOutcome.UNVERIFIED:
+            message = f"the Powerwall was asked for {step.command}, but Tesla does not tell whether it is set"
+            return NotConfirmedError(message, fix=fix, service=TESLA_SERVICE_KEY)
+        refusal = self.refusals.get(step.command)
+        if refusal is not None:
+            return type(refusal)(
+                f"the Powerwall was asked for {step.command}: {refusal.message}",
+                fix=refusal.fix or fix,
+                service=TESLA_SERVICE_KEY,
+            )
+        kind = CommandPendingError if step.is_pending else NotConfirmedError
+        message = f"the Powerwall was asked for {step.command} and does not show it"
+        return kind(message, fix=fix, service=TESLA_SERVICE_KEY)
+
+    def _by_hand_fix(self) -> str:
+        target = resting_settings(
+            self.memory,
+            self.wanted.resting,
+            restore_previous=self.wanted.restore_previous,
+            rate_plan_missing=self.memory.rate_plan_missing,
+        )
+        return REFUSED_RELEASE_FIX.format(settings_text(target))
+
+
+def incomplete_reading_error(reading: BatteryReading) -> UnreachableError:
+    """Name what Tesla's answer lacks."""
+    if reading.mode is None or reading.reserve_pct is None:
+        message = "Tesla's answer lacks the operation mode or the backup reserve"
+    elif reading.lockouts is None:
+        message = "Tesla does not say whether Storm Watch or a power cut has the battery"
+    else:
+        message = "Tesla does not tell the state of energy, which is to be preserved"
+    return UnreachableError(message, service=TESLA_SERVICE_KEY)
+
+
+# -- with the configuration and the store ---------------------------------------------------------------
 
 
 class PowerwallSession:
-    """One conversation under the lock. releasing: the battery is being brought back, which outranks all else."""
+    """A connected battery. error: a failure that its run reports; save_error: what could not be stored."""
 
-    def __init__(self, app: App, powerwall: Battery, *, releasing: bool) -> None:
-        self.app = app
+    def __init__(self, powerwall: Battery) -> None:
         self.powerwall = powerwall
-        self.releasing = releasing
-        self.memory = load_battery_memory(app.db)
-        self.reading = BatteryReading(mode=None, reserve_pct=None)
-        self.written: list[BatteryCommand] = []
+        self.error: AppError | None = None
         self.save_error: StoreError | None = None
-
-    def save_memory(self, memory: BatteryMemory) -> None:
-        """Store what is known. A full disk stops every act but the release: the battery always comes back."""
-        if memory == self.memory:
-            return
-        self.memory = memory
-        try:
-            with transaction(self.app.db):
-                save_battery_memory(self.app.db, memory)
-        except StoreError as refused:
-            if not self.releasing:
-                raise
-            self.save_error = refused
-
-    def read(self) -> BatteryReading:
-        """The first reading: mode, reserve, state of energy, outside powers; half a reading is none."""
-        self.reading = self.powerwall.read()
-        if self.reading.mode is None or self.reading.reserve_pct is None:
-            raise UnreachableError(
-                "Tesla's answer lacks the operation mode or the backup reserve", service=TESLA_SERVICE_KEY
-            )
-        if self.reading.lockouts is None and not self.releasing:
-            raise UnreachableError(
-                "Tesla does not say whether Storm Watch or a power cut has the battery", service=TESLA_SERVICE_KEY
-            )
-        record_state_of_energy(self.app, self.reading, releasing=self.releasing)
-        return self.reading
-
-    def take_ownership(self, *, is_confirmed: bool) -> None:
-        """Remember what the battery was, and that it is ours to bring back: in doubt from here to the read-back.
-
-        A value that is ours already keeps what it was before.
-        """
-        memory, reserve_pct = self.memory, self.reading.reserve_pct or 0
-        is_direct = isinstance(self.powerwall, DirectBattery)
-        found = BatterySettings(
-            self.reading.mode or "", round(reserve_pct) if is_direct else writable_reserve_pct(reserve_pct)
-        )
-        before = memory.settings_before or found
-        if not memory.owns_mode:
-            memory = replace(memory, owns_mode=True, confirmed_mode=found.mode)
-            before = replace(before, mode=found.mode)
-        if not memory.owns_reserve:
-            memory = replace(memory, owns_reserve=True, confirmed_reserve_pct=round(reserve_pct))
-            before = replace(before, reserve_pct=found.reserve_pct)
-        since, now = memory.in_doubt_since, self.app.now
-        in_doubt_since = None if is_confirmed else since or now
-        owned_since = memory.owned_since or now
-        self.save_memory(
-            replace(memory, owned_since=owned_since, settings_before=before, in_doubt_since=in_doubt_since)
-        )
-
-    def apply_settings(self, wanted: BatterySettings, *, mode: bool, reserve: bool) -> None:
-        """Write what differs, one value after the other, each verified before the next."""
-        known = self.memory.has_confirmed(wanted)
-        differing = commands_to_reach(self.reading, wanted, mode=mode, reserve=reserve, clamped=known)
-        for write in merge_commands(differing) if isinstance(self.powerwall, DirectBattery) else differing:
-            try:
-                self.write(write)
-            except RatePlanMissingError:
-                self._fall_back_to_self_powered()
-        unverified_until = self.memory.unverified_until if self.releasing else None
-        self.save_memory(
-            replace(
-                self.memory,
-                confirmed_mode=self.reading.mode,
-                confirmed_reserve_pct=reserve_pct_to_remember(self.reading, wanted.reserve_pct),
-                in_doubt_since=self.memory.in_doubt_since if unverified_until else None,
-                unverified_until=unverified_until,
-            )
-        )
-
-    def _fall_back_to_self_powered(self) -> None:
-        if not self.memory.rate_plan_missing:
-            self.app.warn(f"smartcharge: {RATE_PLAN_FIX}")
-        self.save_memory(replace(self.memory, rate_plan_missing=True))
-        if self.reading.mode != MODE_SELF_CONSUMPTION:
-            self.write(BatteryCommand(mode=MODE_SELF_CONSUMPTION))
-
-    def write(self, write: BatteryCommand) -> None:
-        """Command and verify; what an earlier run commanded just now is only looked at."""
-        unseen = unconfirmed_command_error(self.app, TESLA_SERVICE_KEY, write)
-        if not isinstance(unseen, CommandPendingError):
-            self.save_memory(self._memory_in_doubt(write))
-            self._send_write(write)
-        self._verify(write, unseen)
-
-    def _send_write(self, write: BatteryCommand) -> None:
-        if isinstance(self.powerwall, DirectBattery):
-            self.powerwall.write(write)
-        elif write.mode is not None:
-            self.powerwall.set_mode(write.mode)
-        elif write.reserve_pct is not None:
-            self.powerwall.set_reserve_pct(write.reserve_pct)
-
-    def _memory_in_doubt(self, write: BatteryCommand) -> BatteryMemory:
-        now, memory = self.app.now, self.memory
-        return replace(
-            memory,
-            confirmed_mode=None if write.mode is not None else memory.confirmed_mode,
-            confirmed_reserve_pct=None if write.reserve_pct is not None else memory.confirmed_reserve_pct,
-            in_doubt_since=memory.in_doubt_since or now,
-            unverified_until=memory.unverified_until if self.releasing else now + SETTLING_TIME,
-            timed_hold_until=write.until or memory.timed_hold_until,
-        )
-
-    def _verify(self, write: BatteryCommand, unseen: NotConfirmedError) -> None:
-        for delay in READ_BACK_DELAYS_SECONDS:
-            time.sleep(delay)
-            reading = self.powerwall.read_settings()
-            if write.is_confirmed_by(reading):
-                first = self.reading
-                self.reading = replace(
-                    reading, soe_pct=first.soe_pct, lockouts=first.lockouts, capacity_kwh=first.capacity_kwh
-                )
-                self.written.append(write)
-                return
-        raise unseen
 
 
 @contextmanager
-def open_powerwall_session(app: App, *, releasing: bool) -> Iterator[PowerwallSession]:
-    """Connect, converse within the battery's share of the budget, and keep account of how Tesla served."""
+def open_powerwall_session(app: App) -> Iterator[PowerwallSession]:
+    """Connect within the battery's share of the run, and record how Tesla answered."""
     try:
         with time_limit(deadline.BATTERY_LIMIT_SECONDS), app.counting_tesla_requests(), app.battery as powerwall:
-            session = PowerwallSession(app, powerwall, releasing=releasing)
+            session = PowerwallSession(powerwall)
             yield session
     except DeadlineExceeded:
         message = "Tesla took longer than a run may last"
@@ -326,212 +336,121 @@ def open_powerwall_session(app: App, *, releasing: bool) -> Iterator[PowerwallSe
         raise
     if session.save_error:
         raise session.save_error
-    if load_service(app.db, TESLA_SERVICE_KEY).failures:
+    if session.error:
+        record_tesla_failure(app, TESLA_SERVICE_KEY, session.error)
+    elif load_service(app.db, TESLA_SERVICE_KEY).failures:
         with transaction(app.db):
             record_service_success(app.db, TESLA_SERVICE_KEY, app.now)
 
 
-EARLY_END_TOLERANCE = timedelta(seconds=30)
-"""A gateway that hears of a lease late ends it late; one that is over so long before its time was ended by hand."""
-
-
-def start_timed_hold(session: PowerwallSession, timed_hold: BatteryCommand) -> bool:
-    """Have the gateway hold by itself; False where it cannot. The caller has remembered that it is ours.
-
-    Only over settings that are as they were found: what was written there is held, and brought back, from there.
-    """
-    if not isinstance(session.powerwall, DirectBattery) or not _has_original_settings(session):
-        return False
-    try:
-        if not timed_hold.is_confirmed_by(session.reading):
-            session.write(timed_hold)
-    except TimedHoldUnsupportedError:
-        session.save_memory(replace(session.memory, timed_hold_until=None))
-        return False
-    session.save_memory(
-        replace(
-            session.memory,
-            confirmed_mode=MODE_BACKUP,
-            confirmed_reserve_pct=FULL_RESERVE_PCT,
-            in_doubt_since=None,
-            unverified_until=None,
-            timed_hold_until=timed_hold.until,
-        )
-    )
-    return True
-
-
-def cancel_timed_hold(session: PowerwallSession) -> None:
-    """End a lease of ours; from here on the battery is known by what lay beneath it."""
-    doubt = session.memory.in_doubt_since
-    if session.reading.timed_hold_until and is_own_timed_hold(session):
-        session.write(BatteryCommand(cancels_timed_hold=True))
-        unverified_until = session.memory.unverified_until if doubt else None
-        session.save_memory(replace(session.memory, in_doubt_since=doubt, unverified_until=unverified_until))
-    _forget_timed_hold(session)
-
-
-def is_own_timed_hold(session: PowerwallSession) -> bool:
-    """Whether the lease that is read is the one that was asked for; in doubt it may be the one before."""
-    memory = session.memory
-    asked_for = memory.timed_hold_until is not None
-    return asked_for and (
-        memory.in_doubt_since is not None
-        or timed_hold_matches(session.reading.timed_hold_until, memory.timed_hold_until)
-    )
-
-
-def is_timed_hold_cut_short(session: PowerwallSession) -> bool:
-    """Whether the owner ended our lease in his app; where he changed the settings beneath it, it is ended here."""
-    memory, reading = session.memory, session.reading
-    if memory.timed_hold_until is None or memory.in_doubt_since is not None:
-        return False
-    if reading.timed_hold_until is None:
-        _forget_timed_hold(session)
-        return session.app.now < memory.timed_hold_until - EARLY_END_TOLERANCE
-    if not _has_original_settings(session):
-        cancel_timed_hold(session)
-    return False
-
-
-def _has_original_settings(session: PowerwallSession) -> bool:
-    """Whether the settings, beneath a lease or without one, are as they were before anything was ours."""
-    before, reading = session.memory.settings_before, session.reading
-    settings = reading.underlying_settings or BatterySettings(reading.mode or "", round(reading.reserve_pct or 0))
-    if before is None:
-        return True
-    near = reserve_matches(settings.reserve_pct, before.reserve_pct, clamped=False, within=reading.reserve_accuracy_pct)
-    return near and settings.mode == before.mode
-
-
-def _forget_timed_hold(session: PowerwallSession) -> None:
-    """While a lease is in doubt it may still begin, so it is not forgotten then."""
-    memory, before = session.memory, session.memory.settings_before
-    if memory.timed_hold_until is not None:
-        session.save_memory(
-            replace(
-                memory,
-                confirmed_mode=before.mode if before else None,
-                confirmed_reserve_pct=before.reserve_pct if before else None,
-                timed_hold_until=memory.timed_hold_until if memory.in_doubt_since else None,
-            )
-        )
-
-
-class BatteryResult(Struct, frozen=True):
-    """How it ended, what it reads now, what was written, and for WAITING who has the battery."""
-
-    ending: BatteryOutcome
-    reading: BatteryReading
-    written: tuple[BatteryCommand, ...] = ()
-    lockout: Lockout | None = None
+def record_tesla_failure(app: App, service: str, error: AppError) -> None:
+    """Record a failure, and ask Tesla nothing more in this run."""
+    if isinstance(error, StoreError):
+        return
+    app.skip_tesla = True
+    if isinstance(error, CommandPendingError):
+        return
+    with transaction(app.db):
+        if isinstance(error, SignInRefusedError):
+            record_sign_in_refusal(app.db, service, app.now, tesla_sign_in_fingerprint(app.config), str(error))
+        else:
+            wait = (error.retry_after or DEFAULT_THROTTLE_WAIT) if isinstance(error, ThrottledError) else timedelta(0)
+            record_service_failure(app.db, service, app.now, str(error), app.now + wait)
 
 
 def hold_battery(app: App, until: datetime) -> BatteryResult:
-    """Fill the battery or keep it as it is, unless it is somebody else's to command. until: the end of the hold."""
-    with open_powerwall_session(app, releasing=False) as session:
-        if waiting := _lockout_result(session):
-            return waiting
-        if not session.memory.owned and has_hold_settings(session.reading):
-            return BatteryResult(BatteryOutcome.HELD_BY_OTHERS, session.reading)
-        timed_hold = timed_hold_command(app, until)
-        if is_timed_hold_cut_short(session):
-            _release_ownership(session, mode=True, reserve=True)
-            return BatteryResult(BatteryOutcome.BY_HAND, session.reading)
-        if timed_hold is None:
-            cancel_timed_hold(session)
-        wanted = hold_settings(app, session.memory, session.reading)
-        if _release_changed_ownership(session, wanted):
-            return BatteryResult(BatteryOutcome.BY_HAND, session.reading)
-        session.take_ownership(is_confirmed=is_hold_confirmed(app, session.memory, until))
-        if timed_hold is None or not start_timed_hold(session, timed_hold):
-            session.apply_settings(wanted, mode=True, reserve=True)
-        return BatteryResult(BatteryOutcome.CONFIRMED, session.reading, tuple(session.written))
+    """Hold the battery until then, unless it is somebody else's to command."""
+    return _run_session(app, wanted_settings(app, Goal.HOLD, until))
 
 
 def release_battery(app: App) -> BatteryResult:
-    """Bring back what is ours of the stance; what the owner changed meanwhile is left as it is."""
-    with open_powerwall_session(app, releasing=True) as session:
-        if waiting := _lockout_result(session):
-            return waiting
-        cancel_timed_hold(session)
-        target = resting_settings(app, session.memory)
-        by_hand = _release_changed_ownership(session, target)
-        session.apply_settings(target, mode=session.memory.owns_mode, reserve=session.memory.owns_reserve)
-        return _finish_release(session, by_hand=by_hand, midnight_reset_at=session.memory.midnight_reset_at)
+    """Restore what is owned; what the owner changed meanwhile is left as it is."""
+    return _run_session(app, wanted_settings(app, Goal.RELEASE))
 
 
 def reset_battery(app: App) -> BatteryResult:
-    """Assert the resting stance, the owner's changes included: that is the purpose of the midnight reset.
+    """Assert the resting settings over the owner's changes; with `restore: previous` only end what is owned."""
+    return _run_session(app, wanted_settings(app, Goal.RESET))
 
-    With `restore: previous` only what is ours is ended.
+
+def wanted_settings(app: App, goal: Goal, until: datetime | None = None) -> Wanted:
+    """Put the configured settings together with a goal."""
+    control = app.config.control
+    return Wanted(
+        goal=goal,
+        resting=app.resting,
+        restore_previous=control.restore == "previous",
+        fill=control.hold == "backup",
+        until=until,
+    )
+
+
+def _run_session(app: App, wanted: Wanted) -> BatteryResult:
+    with open_powerwall_session(app) as session:
+        result = drive_battery(
+            session.powerwall,
+            load_battery_memory(app.db),
+            wanted,
+            app.now,
+            backend=app.config.tesla.backend if app.config.tesla else "",
+            save_memory=partial(_save_memory, app, session, is_release=wanted.goal is not Goal.HOLD),
+            on_reading=partial(record_state_of_energy, app, releasing=wanted.goal is not Goal.HOLD),
+            is_locked_out=is_alert_open(app.db, *LOCKOUT_ALERT),
+        )
+        session.error = result.error
+    if result.ending in {BatteryOutcome.WAITING, BatteryOutcome.SETTLING, BatteryOutcome.OTHER_SITE}:
+        app.skip_tesla = True
+    return result
+
+
+def _save_memory(app: App, session: PowerwallSession, memory: BatteryMemory, *, is_release: bool) -> None:
+    """Store what is known. A full disk stops every act but the release: the battery always comes back."""
+    if memory.rate_plan_missing and not load_battery_memory(app.db).rate_plan_missing:
+        app.warn(f"smartcharge: {RATE_PLAN_FIX}")
+    try:
+        with transaction(app.db):
+            save_battery_memory(app.db, memory)
+    except StoreError as refused:
+        if not is_release:
+            raise
+        session.save_error = refused
+
+
+def record_state_of_energy(app: App, reading: BatteryReading, *, releasing: bool) -> None:
+    """Store the state of energy; a release goes on without where that is not possible.
+
+    During a lockout a due release reads every minute, and what charges the battery then is not smartcharge's
+    doing: that is not stored.
     """
-    with open_powerwall_session(app, releasing=True) as session:
-        if waiting := _lockout_result(session):
-            return waiting
-        cancel_timed_hold(session)
-        memory = session.memory
-        if session.reading.lockouts is None and not memory.owned:
-            raise UnreachableError(
-                "Tesla does not say whether Storm Watch or a power cut has the battery", service=TESLA_SERVICE_KEY
-            )
-        everything = app.config.control.restore == "resting"
-        target = resting_settings(app, replace(memory, rate_plan_missing=False))
-        session.apply_settings(target, mode=everything or memory.owns_mode, reserve=everything or memory.owns_reserve)
-        return _finish_release(session, by_hand=False, midnight_reset_at=app.now)
+    if reading.soe_pct is None or (releasing and reading.lockouts):
+        return
+    try:
+        with transaction(app.db):
+            record_battery_level(app.db, app.now, reading.soe_pct, reading.capacity_kwh)
+    except (LockBusyError, StoreError) as refused:
+        if not releasing:
+            raise
+        app.exit_codes.append(refused.exit_code)
+        app.detail(f"smartcharge: {refused}")
 
 
-def _lockout_result(session: PowerwallSession) -> BatteryResult | None:
-    lockouts = sorted(session.read().lockouts or ())
-    if session.reading.timed_hold_until and not is_own_timed_hold(session):
-        lockouts.append(Lockout.MAX_BACKUP)
-    if not lockouts:
-        return None
-    session.app.skip_tesla = True
-    return BatteryResult(BatteryOutcome.WAITING, session.reading, lockout=lockouts[0])
+def is_confirmed_hold(app: App, memory: BatteryMemory, until: datetime) -> bool:
+    """Whether the battery is owned and known to hold, and will until then."""
+    return is_hold_confirmed(memory, until, fill=app.config.control.hold == "backup")
 
 
-def _release_changed_ownership(session: PowerwallSession, wanted: BatterySettings) -> bool:
-    """Give up the values that the owner changed; whether there were any."""
-    mode, reserve = find_manual_changes(session.memory, session.reading, wanted)
-    _release_ownership(session, mode=mode, reserve=reserve)
-    return mode or reserve
+def hold_settings_text(app: App) -> str:
+    """Name the settings of a hold before the battery has been read."""
+    if app.config.control.hold == "backup":
+        return f"charge from the grid (Backup Reserve {FILL_SETTINGS.reserve_pct} %)"
+    return "keep its charge (Self-Powered, Backup Reserve at the present charge level)"
 
 
-def _release_ownership(session: PowerwallSession, *, mode: bool, reserve: bool) -> None:
-    memory, reading = session.memory, session.reading
-    if mode:
-        memory = replace(memory, owns_mode=False, confirmed_mode=reading.mode)
-    if reserve:
-        memory = replace(memory, owns_reserve=False, confirmed_reserve_pct=round(reading.reserve_pct or 0))
-    session.save_memory(memory if memory.owned else replace(memory, owned_since=None, settings_before=None))
-
-
-def _finish_release(session: PowerwallSession, *, by_hand: bool, midnight_reset_at: datetime | None) -> BatteryResult:
-    """End ownership, once no earlier command can still take effect behind our back."""
-    memory, now = session.memory, session.app.now
-    if memory.unverified_until and not _is_verification_over(memory.unverified_until, now):
-        until = (
-            min(memory.unverified_until, now + SETTLING_TIME) if now < memory.unverified_until else now + SETTLING_TIME
-        )
-        session.save_memory(replace(memory, in_doubt_since=memory.in_doubt_since or now, unverified_until=until))
-        session.app.skip_tesla = True
-        return BatteryResult(
-            BatteryOutcome.BY_HAND if by_hand else BatteryOutcome.SETTLING, session.reading, tuple(session.written)
-        )
-    session.save_memory(
-        BatteryMemory(
-            confirmed_mode=memory.confirmed_mode,
-            confirmed_reserve_pct=memory.confirmed_reserve_pct,
-            rate_plan_missing=memory.rate_plan_missing and session.reading.mode == MODE_SELF_CONSUMPTION,
-            midnight_reset_at=midnight_reset_at,
-        )
+def normal_settings(app: App, memory: BatteryMemory) -> BatterySettings:
+    """Give the settings that a release returns to."""
+    return resting_settings(
+        memory,
+        app.resting,
+        restore_previous=app.config.control.restore == "previous",
+        rate_plan_missing=memory.rate_plan_missing,
     )
-    return BatteryResult(
-        BatteryOutcome.BY_HAND if by_hand else BatteryOutcome.CONFIRMED, session.reading, tuple(session.written)
-    )
-
-
-def _is_verification_over(unverified_until: datetime, now: datetime) -> bool:
-    """Whether it has been looked at around the end of its time; one that ended long ago may be a clock that jumped."""
-    return timedelta(0) <= now - unverified_until < SETTLING_TIME

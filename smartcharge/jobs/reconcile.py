@@ -13,9 +13,9 @@ from smartcharge.jobs.powerwall import (
     BatteryResult,
     hold_battery,
     hold_settings_text,
-    is_hold_confirmed,
+    is_confirmed_hold,
+    normal_settings,
     release_battery,
-    resting_settings,
 )
 from smartcharge.jobs.shadow import run_shadow
 from smartcharge.policy.battery import BatteryOutcome, BatterySettings
@@ -91,10 +91,10 @@ def dry_run_reconcile(app: App) -> None:
     decision = decide(state)
     memory = load_battery_memory(app.read_only_db)
     if decision.hold:
-        if decision.hold != state.hold or not is_hold_confirmed(app, memory, decision.hold.until):
+        if decision.hold != state.hold or not is_confirmed_hold(app, memory, decision.hold.until):
             print_intended_hold(app, decision.hold.until, decision.reason)
     elif state.hold or memory.owned:
-        wanted = resting_settings(app, memory)
+        wanted = normal_settings(app, memory)
         app.say(f"would return the Powerwall to normal, {settings_text(wanted)}: {decision.reason.sentence}")
 
 
@@ -103,7 +103,7 @@ def should_contact_battery(app: App, state: State, decision: Decision) -> bool:
     memory, hold = load_battery_memory(app.read_only_db), decision.hold
     pending = memory.owned
     if hold is not None:
-        pending = hold != state.hold or not is_hold_confirmed(app, memory, hold.until)
+        pending = hold != state.hold or not is_confirmed_hold(app, memory, hold.until)
     is_ours_to_set = app.controls_battery(owned=memory.owned and hold is None)
     if not (pending and is_ours_to_set):
         return False
@@ -131,13 +131,21 @@ def apply_decision(app: App, state: State, decision: Decision) -> None:
     try:
         result = hold_battery(app, decision.hold.until) if decision.hold else release_battery(app)
     except AppError as error:
-        _journal_result(app, decision.reason, outcome="failed", error=str(error))
-        urgent = decision.hold is None and is_blocking_release(app, error)
-        record_failure(app, RECONCILE_COMMAND, TESLA_SERVICE_KEY, error, urgent=urgent)
+        _record_battery_failure(app, decision, error)
+        return
+    if result.error is not None:
+        _record_battery_failure(app, decision, result.error)
     else:
         resolve_alert(app, RECONCILE_COMMAND, TESLA_SERVICE_KEY)
         resolve_alert(app, MIDNIGHT_RESET_ALERT, TESLA_SERVICE_KEY)
         _report_result(app, state, decision, result)
+
+
+def _record_battery_failure(app: App, decision: Decision, error: AppError) -> None:
+    """Journal a failure and count it; one that keeps a release from happening is told at once."""
+    _journal_result(app, decision.reason, outcome="failed", error=str(error))
+    urgent = decision.hold is None and is_blocking_release(app, error)
+    record_failure(app, RECONCILE_COMMAND, TESLA_SERVICE_KEY, error, urgent=urgent)
 
 
 def _record_with_fallback(app: App, state: State, decision: Decision) -> Decision:

@@ -55,7 +55,7 @@ def has_shadow_work(app: App) -> bool:
 def _read_powerwall(app: App) -> BatteryReading:
     from smartcharge.jobs.powerwall import open_powerwall_session  # noqa: PLC0415  # twice an hour
 
-    with open_powerwall_session(app, releasing=False) as session:
+    with open_powerwall_session(app) as session:
         reading = session.powerwall.read_settings()
         if reading.mode is None or reading.reserve_pct is None:
             raise UnreachableError(

@@ -1,6 +1,5 @@
-"""The Powerwall's stance: what it reads, what is ours of it, and the one value to write next."""
+"""The house battery: its readings, what smartcharge owns of it, and `next_step`, which decides what to do next."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import floor
@@ -16,13 +15,24 @@ CLAMPED_RESERVE_PCT = 80
 RESERVE_TOLERANCE_PCT = 1.0
 """Not every whole number survives the conversion between the app's scale and the gateway's."""
 TIMED_HOLD_TOLERANCE = timedelta(minutes=1)
-"""A lease runs from when the gateway hears of it, by a clock of its own."""
+"""The gateway measures a timed hold from the moment it receives the command, with its own clock."""
+EARLY_END_TOLERANCE = timedelta(seconds=30)
+"""A timed hold that is gone this long before its end was cancelled by the owner."""
+COMMAND_EFFECT_DELAY = timedelta(seconds=90)
+"""A command that Tesla accepted can take this long to show. Repeating it earlier may restart the wait."""
 SETTLING_TIME = timedelta(minutes=3)
-"""A command accepted by Tesla has been seen to take effect up to 90 s late; twice that is proof it will not."""
+"""Twice the longest delay: a command that has not shown by then will not take effect any more."""
+MIN_COMMAND_INTERVAL = timedelta(seconds=45)
+"""One value is commanded once a minute at most; cron's minutes vary by some seconds."""
+BLIND_REPEAT_INTERVAL = timedelta(minutes=10)
+"""How often a value that cannot be read is written again."""
+RUN_INTERVAL = timedelta(minutes=1)
+TIMED_HOLD_RUNS = 3
+"""Runs in which the gateway is asked for a timed hold before its settings are written instead."""
 
 
 class Lockout(StrEnum):
-    """An outside power that has the battery in hand; nothing is written against it."""
+    """Something outside smartcharge that controls the battery; nothing is written meanwhile."""
 
     STORM_WATCH = "Storm Watch"
     GRID_SERVICES = "grid services"
@@ -41,9 +51,9 @@ class BatteryReading(Struct, frozen=True):
     """One forced reading; a field that was missing is None, never 0.
 
     mode: operation mode. reserve_pct: backup reserve on the app's scale. soe_pct: state of energy,
-    0-100 % of the usable capacity. powers: outside powers in charge; None where it could not be learnt.
-    capacity_kwh: what the battery holds when full. exact_to_pct: how far off the reserve may read.
-    leased_until: the gateway itself holds until then, and reads so; beneath: the settings that it goes back to.
+    0-100 % of the usable capacity. lockouts: None where Tesla does not say.
+    capacity_kwh: energy of the full battery. reserve_accuracy_pct: how far off the reserve may read.
+    timed_hold_until: end of the gateway's own Max Backup; underlying_settings: what it returns to then.
     """
 
     mode: str | None
@@ -57,10 +67,10 @@ class BatteryReading(Struct, frozen=True):
 
 
 class BatteryFacts(Struct, frozen=True):
-    """What else a house battery tells of itself, for people; a field that was missing is None.
+    """Details of a house battery for people; a field that was missing is None.
 
-    site: its name. sites: how many sites with a battery the sign-in may see. grid_charging: whether it may
-    fill from the grid. rate_plan: whether it knows a tariff to save by. storm_watch: whether it is allowed.
+    site: its name. sites: how many sites with a battery the sign-in may see. grid_charging: whether charging
+    from the grid is allowed. rate_plan: whether a tariff is configured. storm_watch: whether it is enabled.
     """
 
     site: str | None = None
@@ -71,14 +81,46 @@ class BatteryFacts(Struct, frozen=True):
     storm_watch: bool | None = None
 
 
+class BatterySite(Struct, frozen=True):
+    """Which battery a connection leads to.
+
+    backend: the configured way (cloud, fleetapi, v1r). site: Tesla's site number, or the gateway's address.
+    gateway: the gateway's serial number (DIN), which stays when a site is renamed or moved; None if unknown.
+    """
+
+    backend: str
+    site: str
+    gateway: str | None = None
+
+    def is_same_battery(self, other: "BatterySite") -> bool:
+        """Whether both lead to the same battery over the same backend."""
+        same_gateway = self.gateway is not None and self.gateway == other.gateway
+        return self.backend == other.backend and (same_gateway or self.site == other.site)
+
+
+class UnconfirmedCommands(Struct, frozen=True):
+    """Commands of earlier runs that no reading has shown yet.
+
+    releasing: whether they end a hold. runs: how many runs tried without success. mode, reserve_pct: what
+    Tesla accepted last, None where it refused; mode_at, reserve_at: when the value was commanded last.
+    """
+
+    releasing: bool
+    runs: int = 0
+    mode: str | None = None
+    mode_at: datetime | None = None
+    reserve_pct: int | None = None
+    reserve_at: datetime | None = None
+
+
 class BatteryMemory(Struct, frozen=True):
     """What is remembered of the battery between runs.
 
-    owns_mode, owns_reserve: the value is ours to bring back. before: the stance found before the first
-    write. confirmed_*: the last value a read-back agreed to, None while in doubt. unproven_until: a
-    holding value was written but never read back; until then it may still take effect. leased_until: the
-    gateway was asked to hold until then and to end that by itself.
-    rate_plan_missing: Tesla refused time-based control. rested_at: the last verified midnight reset.
+    owns_mode, owns_reserve: the value must be restored. settings_before: found before the first write.
+    confirmed_*: the last value a read-back showed, None while in doubt. unverified_until: a hold command was
+    sent but never read back; until then it may still take effect. timed_hold_until: the gateway was asked to
+    hold until then and to end that by itself. rate_plan_missing: Tesla refused time-based control.
+    midnight_reset_at: the last verified midnight reset. site: the battery that is owned.
     """
 
     owned_since: datetime | None = None
@@ -92,23 +134,25 @@ class BatteryMemory(Struct, frozen=True):
     timed_hold_until: datetime | None = None
     rate_plan_missing: bool = False
     midnight_reset_at: datetime | None = None
+    site: BatterySite | None = None
+    unconfirmed: UnconfirmedCommands | None = None
 
     @property
     def owned(self) -> bool:
-        """Whether anything of the battery's stance is ours to bring back."""
+        """Whether anything must be restored."""
         return self.owns_mode or self.owns_reserve
 
     def has_confirmed(self, wanted: BatterySettings) -> bool:
-        """Whether the wanted stance has been read back and nothing was written since."""
+        """Whether the wanted settings have been read back and nothing was written since."""
         if self.in_doubt_since or self.confirmed_mode != wanted.mode or self.confirmed_reserve_pct is None:
             return False
         return reserve_matches(self.confirmed_reserve_pct, wanted.reserve_pct, clamped=True)
 
 
 class BatteryCommand(Struct, frozen=True):
-    """One command: one of the two values, the other being left alone; or both, where they are taken in one.
+    """One command: one of the two values, or both where the gateway takes them together.
 
-    until: the values hold until then, and the gateway ends that by itself. ends_lease: it is to end it now.
+    until: a timed hold, which the gateway ends by itself. cancels_timed_hold: ends it now.
     """
 
     mode: str | None = None
@@ -117,7 +161,7 @@ class BatteryCommand(Struct, frozen=True):
     cancels_timed_hold: bool = False
 
     def __str__(self) -> str:
-        """What was asked for."""
+        """Name what was asked for."""
         if self.cancels_timed_hold:
             return "the end of a hold"
         return self.mode or f"a reserve of {self.reserve_pct} %"
@@ -145,14 +189,14 @@ def reserve_matches(
 
 
 def timed_hold_matches(seen: datetime | None, expected: datetime | None) -> bool:
-    """Whether a lease ends when it should, or there is none where none should be."""
+    """Whether a timed hold ends when expected, or there is none where none is expected."""
     if seen is None or expected is None:
         return seen is expected
     return abs(seen - expected) <= TIMED_HOLD_TOLERANCE
 
 
 def reserve_pct_to_remember(reading: BatteryReading, wanted_pct: int) -> int | None:
-    """The reserve to remember: the wanted one where the reading is as near to it as readings come."""
+    """Give the reserve to remember: the wanted one where the reading is within its accuracy."""
     if reading.reserve_pct is None:
         return None
     is_near_it = reserve_matches(reading.reserve_pct, wanted_pct, clamped=False, within=reading.reserve_accuracy_pct)
@@ -160,17 +204,17 @@ def reserve_pct_to_remember(reading: BatteryReading, wanted_pct: int) -> int | N
 
 
 def writable_reserve_pct(found_pct: float) -> int:
-    """A reserve found, as it can be written again: Tesla takes 0-80 and 100, and makes 80 of what lies between."""
+    """Give the value that restores a reserve: Tesla accepts 0-80 and 100, and makes 80 of 81-99."""
     return CLAMPED_RESERVE_PCT if CLAMPED_RESERVE_PCT < round(found_pct) < FULL_RESERVE_PCT else round(found_pct)
 
 
 def has_hold_settings(reading: BatteryReading) -> bool:
-    """Whether somebody holds the battery before we came: then it is not ours to touch."""
+    """Whether the battery is held already by somebody else (backup mode, or a reserve of 100 %)."""
     return reading.mode == MODE_BACKUP or reserve_matches(reading.reserve_pct, FULL_RESERVE_PCT, clamped=False)
 
 
 def find_manual_changes(memory: BatteryMemory, reading: BatteryReading, wanted: BatterySettings) -> tuple[bool, bool]:
-    """Which of our values (mode, reserve) read as neither confirmed nor wanted while nothing is in doubt."""
+    """Tell which owned values (mode, reserve) read as neither confirmed nor wanted while nothing is in doubt."""
     if memory.in_doubt_since:
         return False, False
     mode = memory.owns_mode and memory.confirmed_mode is not None and reading.mode is not None
@@ -184,49 +228,11 @@ def find_manual_changes(memory: BatteryMemory, reading: BatteryReading, wanted: 
     )
 
 
-def commands_to_reach(
-    reading: BatteryReading, wanted: BatterySettings, *, mode: bool, reserve: bool, clamped: bool = False
-) -> Iterator[BatteryCommand]:
-    """What differs, mode first both ways: it alone ends or begins a backup, and two commands at once race.
-
-    mode, reserve: which of the values may be touched. clamped: the wanted stance was confirmed before, so a
-    reserve of 80 is how this firmware shows 100. Source of the race: pypowerwall pull request 377.
-    """
-    if mode and reading.mode != wanted.mode:
-        yield BatteryCommand(mode=wanted.mode)
-    if reserve and not reserve_matches(
-        reading.reserve_pct, wanted.reserve_pct, clamped=clamped, within=reading.reserve_accuracy_pct
-    ):
-        yield BatteryCommand(reserve_pct=wanted.reserve_pct)
-
-
-def merge_commands(single: Iterator[BatteryCommand]) -> Iterator[BatteryCommand]:
-    """The same commands as one, for a gateway that takes both values together."""
-    both = list(single)
-    if both:
-        mode = next((write.mode for write in both if write.mode is not None), None)
-        yield BatteryCommand(mode, next((write.reserve_pct for write in both if write.reserve_pct is not None), None))
-
-
-class BatteryOutcome(StrEnum):
-    """How a conversation with the battery ended.
-
-    WAITING: an outside power has it. NOT_OURS: held by somebody before we came. BY_HAND: the owner changed
-    it meanwhile. SETTLING: it rests, but a command that was never seen to work may still take effect.
-    """
-
-    CONFIRMED = "confirmed"
-    WAITING = "waiting"
-    HELD_BY_OTHERS = "not ours"
-    BY_HAND = "changed by hand"
-    SETTLING = "settling"
-
-
 def preserve_settings(reading: BatteryReading) -> BatterySettings | None:
-    """The stance that keeps the battery as it is; None where its state of energy is not known.
+    """Give the settings that keep the battery as it is; None where its state of energy is not known.
 
     Self-powered, with the reserve at the state of energy, but never below the reserve that was found. Above
-    80 % there is only 100 % that Tesla takes and that lets nothing out: then the battery is filled to the top.
+    80 % Tesla accepts only 100 %, which fills the battery to the top.
     """
     if reading.soe_pct is None or reading.reserve_pct is None:
         return None
@@ -238,9 +244,29 @@ def preserve_settings(reading: BatteryReading) -> BatterySettings | None:
 
 
 def confirmed_preserve_settings(memory: BatteryMemory) -> BatterySettings | None:
-    """The stance in which the battery is being preserved, as it was last read back; None where it is not."""
+    """Give the settings in which the battery is being preserved, as last read back; None where it is not."""
     if not memory.owned or memory.in_doubt_since or memory.confirmed_mode != MODE_SELF_CONSUMPTION:
         return None
     if memory.confirmed_reserve_pct is None:
         return None
     return BatterySettings(MODE_SELF_CONSUMPTION, memory.confirmed_reserve_pct)
+
+
+class BatteryOutcome(StrEnum):
+    """How a run with the battery ended.
+
+    WAITING: a lockout is active. HELD_BY_OTHERS: held before smartcharge came. BY_HAND: the owner changed it
+    meanwhile. SETTLING: back to normal, but an unconfirmed command may still take effect. OTHER_SITE: the
+    connection leads to another battery than the owned one. UNCONFIRMED: a command was refused or does not show.
+    UNVERIFIED: a value was written that cannot be read. INCOMPLETE: the reading lacks what is needed.
+    """
+
+    CONFIRMED = "confirmed"
+    WAITING = "waiting"
+    HELD_BY_OTHERS = "not ours"
+    BY_HAND = "changed by hand"
+    SETTLING = "settling"
+    OTHER_SITE = "another site"
+    UNCONFIRMED = "not confirmed"
+    UNVERIFIED = "not verified"
+    INCOMPLETE = "incomplete reading"

@@ -13,8 +13,8 @@ from smartcharge.app import (
     myenergi_sign_in_fingerprint,
     tesla_sign_in_fingerprint,
 )
-from smartcharge.jobs.powerwall import is_hold_confirmed
 from smartcharge.policy.battery import BatteryMemory
+from smartcharge.policy.battery_steps import is_hold_confirmed
 from smartcharge.policy.model import BatteryLevel, State
 from smartcharge.policy.polling import is_blocked, plan_interval
 from smartcharge.store.control import HoldRow, load_battery_memory, load_open_hold, load_state
@@ -134,7 +134,8 @@ def load_snapshot(app: App) -> Snapshot:
         dispatches=load_recent_dispatches(db, now),
         devices=load_devices(db),
         hold=held,
-        is_held=held is not None and is_hold_confirmed(app, memory, held.hold.until),
+        is_held=held is not None
+        and is_hold_confirmed(memory, held.hold.until, fill=app.config.control.hold == "backup"),
         battery=memory,
         level=load_last_battery_level(db),
         charger=load_last_charger_reading(db),

@@ -6,7 +6,13 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from smartcharge.errors import DamagedRowError
-from smartcharge.policy.battery import FULL_RESERVE_PCT, BatteryMemory, BatterySettings
+from smartcharge.policy.battery import (
+    FULL_RESERVE_PCT,
+    BatteryMemory,
+    BatterySettings,
+    BatterySite,
+    UnconfirmedCommands,
+)
 from smartcharge.policy.decide import MAX_TRUSTED_CLOCK_LEAD, is_clock_implausible
 from smartcharge.policy.model import Hold, HoldKind, ManualOverride, Pause, Policy, Reason, State
 from smartcharge.policy.slots import last_noon
@@ -174,6 +180,26 @@ def battery_memory_from_row(row: StoreRow) -> BatteryMemory:
         timed_hold_until=row.optional_instant("leased_until"),
         rate_plan_missing=row.flag("rate_plan_missing"),
         midnight_reset_at=row.optional_instant("rested_at"),
+        site=_site_from_row(row),
+        unconfirmed=_unconfirmed_from_row(row),
+    )
+
+
+def _site_from_row(row: StoreRow) -> BatterySite | None:
+    backend, site = row.optional_text("site_backend"), row.optional_text("site")
+    return None if backend is None or site is None else BatterySite(backend, site, row.optional_text("site_gateway"))
+
+
+def _unconfirmed_from_row(row: StoreRow) -> UnconfirmedCommands | None:
+    if row["unconfirmed_releasing"] is None:
+        return None
+    return UnconfirmedCommands(
+        releasing=row.flag("unconfirmed_releasing"),
+        runs=row.optional_integer("unconfirmed_runs") or 0,
+        mode=row.optional_text("unconfirmed_mode"),
+        mode_at=row.optional_instant("unconfirmed_mode_at"),
+        reserve_pct=row.optional_integer("unconfirmed_reserve_pct", highest=FULL_RESERVE_PCT),
+        reserve_at=row.optional_instant("unconfirmed_reserve_at"),
     )
 
 
@@ -190,6 +216,7 @@ def save_battery_memory(db: sqlite3.Connection, memory: BatteryMemory) -> None:
 
 
 def _battery_columns(memory: BatteryMemory) -> dict[str, str | int | None]:
+    site, unconfirmed = memory.site, memory.unconfirmed
     return {
         "owned_since": format_optional_instant(memory.owned_since),
         "owns_mode": int(memory.owns_mode),
@@ -203,6 +230,15 @@ def _battery_columns(memory: BatteryMemory) -> dict[str, str | int | None]:
         "leased_until": format_optional_instant(memory.timed_hold_until),
         "rate_plan_missing": int(memory.rate_plan_missing),
         "rested_at": format_optional_instant(memory.midnight_reset_at),
+        "site_backend": site.backend if site else None,
+        "site": site.site if site else None,
+        "site_gateway": site.gateway if site else None,
+        "unconfirmed_releasing": int(unconfirmed.releasing) if unconfirmed else None,
+        "unconfirmed_runs": unconfirmed.runs if unconfirmed else None,
+        "unconfirmed_mode": unconfirmed.mode if unconfirmed else None,
+        "unconfirmed_mode_at": format_optional_instant(unconfirmed.mode_at) if unconfirmed else None,
+        "unconfirmed_reserve_pct": unconfirmed.reserve_pct if unconfirmed else None,
+        "unconfirmed_reserve_at": format_optional_instant(unconfirmed.reserve_at) if unconfirmed else None,
     }
 
 

@@ -11,6 +11,7 @@ from sqlite_utils import Database, Migrations
 
 from smartcharge.store.schema import (
     APPLICATION_ID,
+    BATTERY_SITE_SCHEMA,
     IDLE_FORECAST_SCHEMA,
     INITIAL_SCHEMA,
     INVITES_SCHEMA,
@@ -209,6 +210,14 @@ def m006_foreseen(db: Database) -> None:
     for statement in IDLE_FORECAST_SCHEMA:
         db.execute(statement)
     db.execute("PRAGMA user_version = 6")
+
+
+@MIGRATIONS()
+def m007_battery_site(db: Database) -> None:
+    """Make room for whose battery is owned, and for commands that no reading has shown yet."""
+    for statement in BATTERY_SITE_SCHEMA:
+        db.execute(statement)
+    db.execute("PRAGMA user_version = 7")
 
 
 def apply_migrations(db: sqlite3.Connection) -> None:

@@ -2,7 +2,7 @@
 
 APPLICATION_ID = 0x536D4368
 """Written into the file's header, so that a stranger's database is not taken for ours: "SmCh"."""
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """The number of the last step in `migrations`."""
 LEGACY_TABLES = ("dispatches", "dispatches_new")
 """What the service before this program kept; the second is left where a power cut caught it widening the first."""
@@ -227,4 +227,18 @@ IDLE_FORECAST_SCHEMA = (  # in the row that every answer writes anyway, not on a
     WHERE device = (SELECT device FROM fetches ORDER BY watched DESC, device LIMIT 1)
     """,
     "DROP TABLE quiet",
+)
+
+
+BATTERY_SITE_SCHEMA = (  # comments as in INITIAL_SCHEMA
+    "ALTER TABLE battery ADD COLUMN site_backend TEXT",  # way to the owned battery: cloud, fleetapi, v1r
+    "ALTER TABLE battery ADD COLUMN site TEXT",  # its energy site, or the gateway's address
+    "ALTER TABLE battery ADD COLUMN site_gateway TEXT",  # serial number of its gateway, where known
+    # commands that no reading has shown yet; NULL: none
+    "ALTER TABLE battery ADD COLUMN unconfirmed_releasing INTEGER CHECK (unconfirmed_releasing IN (0, 1))",
+    "ALTER TABLE battery ADD COLUMN unconfirmed_runs INTEGER",  # runs that tried without success
+    "ALTER TABLE battery ADD COLUMN unconfirmed_mode TEXT",  # accepted by Tesla; NULL: refused
+    "ALTER TABLE battery ADD COLUMN unconfirmed_mode_at TEXT",  # when the mode was commanded last
+    "ALTER TABLE battery ADD COLUMN unconfirmed_reserve_pct INTEGER",  # accepted by Tesla; NULL: refused
+    "ALTER TABLE battery ADD COLUMN unconfirmed_reserve_at TEXT",  # when the reserve was commanded last
 )

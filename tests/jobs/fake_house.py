@@ -53,6 +53,7 @@ class FakeBattery:
     calls: list[str] = field(default_factory=list)
     writes: list[str | int] = field(default_factory=list)
     pending: list[tuple[int, str, str | int]] = field(default_factory=list)
+    site: str = "1234567890"
 
     def _called(self, name: str) -> None:
         self.calls.append(name)

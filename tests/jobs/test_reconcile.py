@@ -184,18 +184,27 @@ def test_the_owner_hears_of_an_unconfirmed_hold_at_the_fifth_attempt_and_of_its_
     assert "works again" in house.warned[1]
 
 
-def test_a_release_that_is_not_confirmed_is_told_at_once_and_looked_at_every_minute(house: FakeHouse) -> None:
-    """And commanded every other minute: what Tesla took may still work, and the same again may start its wait anew."""
+def test_a_release_that_is_not_confirmed_is_told_at_once_and_climbs_the_ladder(house: FakeHouse) -> None:
+    """Mode, then the reserve anyway, then the other resting mode; nothing is repeated within 90 seconds."""
     hold_from_1305(house)
     house.charger.answers, house.battery.deaf = [IDLE], True
     house.battery.writes.clear()
 
     codes = [run(house, minute) for minute in house.minutes("13:29", "13:32")]
     house.battery.deaf = False
-    codes.append(run(house, "13:33"))
+    codes += [run(house, minute) for minute in house.minutes("13:33", "13:34")]
 
-    assert codes == [6, 6, 6, 6, 0]
-    assert house.battery.writes == ["autonomous", "autonomous", "autonomous", 20]
+    assert codes == [6, 6, 6, 6, 6, 0]
+    assert house.battery.writes == [
+        "autonomous",
+        20,
+        "self_consumption",
+        "autonomous",
+        20,
+        "self_consumption",
+        "autonomous",
+        20,
+    ]
     assert rests(house)
     assert len(house.warned) == 2  # begun and over
 

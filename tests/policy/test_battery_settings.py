@@ -12,11 +12,11 @@ from smartcharge.policy.battery import (
     BatteryMemory,
     BatteryReading,
     BatterySettings,
-    commands_to_reach,
     find_manual_changes,
     has_hold_settings,
     reserve_matches,
 )
+from smartcharge.policy.battery_steps import commands_to_reach
 
 # ruff: noqa: FBT001 - truth values are columns of the tables
 

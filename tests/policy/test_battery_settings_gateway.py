@@ -9,11 +9,10 @@ from smartcharge.policy.battery import (
     BatteryMemory,
     BatteryReading,
     BatterySettings,
-    commands_to_reach,
     find_manual_changes,
-    merge_commands,
     reserve_pct_to_remember,
 )
+from smartcharge.policy.battery_steps import commands_to_reach, merge_commands
 
 HALF_PAST = datetime(2026, 12, 9, 13, 30, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -73,6 +73,7 @@ class SoakBattery:
     pending: list[tuple[datetime, str, SoakSetting]] = field(default_factory=list)
     writes: int = 0
     written: tuple[str, str | int] | None = None
+    site: str = "1234567890"
 
     def __enter__(self) -> Self:
         self.written = None
