@@ -114,10 +114,11 @@ def drive_battery(
 ) -> BatteryResult:
     """Bring a connected battery to what is wanted, as far as this run can.
 
-    backend: the configured way to it. save_memory: stores the memory before the step that relies on it; called only when it changed. on_reading:
-    called with the first reading. is_locked_out: the last run found a lockout, so nothing is written blind.
-    A command that is refused or does not show is no exception but `BatteryResult.error`. Raises what the
-    battery raises when it cannot be read, `ThrottledError`, and `DeadlineExceeded`.
+    backend: the configured way to it. save_memory: stores the memory before the step that relies on it; called
+    only when it changed. on_reading: called with the first reading. is_locked_out: the last run found a lockout,
+    so nothing is written without a reading. A command that is refused or does not show is no exception but
+    `BatteryResult.error`. Raises what the battery raises when it cannot be read, `ThrottledError`, and
+    `DeadlineExceeded`.
     """
     site = BatterySite(backend, powerwall.site) if powerwall.site else None
     run = Run(memory, site, isinstance(powerwall, DirectBattery))
