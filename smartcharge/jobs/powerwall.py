@@ -109,22 +109,20 @@ def drive_battery(
     backend: str,
     save_memory: Callable[[BatteryMemory], None],
     on_reading: Callable[[BatteryReading], None] | None = None,
-    is_locked_out: bool = False,
     sleep: Callable[[float], None] | None = None,
 ) -> BatteryResult:
     """Bring a connected battery to what is wanted, as far as this run can.
 
     backend: the configured way to it. save_memory: stores the memory before the step that relies on it; called
-    only when it changed. on_reading: called with the first reading. is_locked_out: the last run found a lockout,
-    so nothing is written without a reading. A command that is refused or does not show is no exception but
-    `BatteryResult.error`. Raises what the battery raises when it cannot be read, `ThrottledError`, and
-    `DeadlineExceeded`.
+    only when it changed. on_reading: called with the first reading. A command that is refused or does not show
+    is no exception but `BatteryResult.error`. Raises what the battery raises when it cannot be read,
+    `ThrottledError`, and `DeadlineExceeded`.
     """
     site = BatterySite(backend, powerwall.site) if powerwall.site else None
     run = Run(memory, site, isinstance(powerwall, DirectBattery))
     drive = _Drive(powerwall, run, wanted, now, save_memory=save_memory, sleep=sleep or time.sleep)
     try:
-        drive.read_first(is_locked_out=is_locked_out)
+        drive.read_first()
         if on_reading is not None:
             on_reading(drive.reading)
         while not isinstance(step := drive.next_step(), FinalStep):
@@ -160,14 +158,14 @@ class _Drive:
         self._save_memory = save_memory
         self._sleep = sleep
 
-    def read_first(self, *, is_locked_out: bool) -> None:
+    def read_first(self) -> None:
         """Take the first reading. A release that could not read in its last run goes on without one."""
         try:
             self.reading = self.powerwall.read()
         except ThrottledError:
             raise
         except UnreachableError:
-            if self.wanted.goal is not Goal.RELEASE or not self.memory.owned or is_locked_out:
+            if self.wanted.goal is not Goal.RELEASE or not self.memory.owned or self.wanted.was_locked_out:
                 raise
             earlier = self.memory.unconfirmed
             has_failed_before = earlier is not None and earlier.releasing and earlier.runs > 0
@@ -383,6 +381,7 @@ def wanted_settings(app: App, goal: Goal, until: datetime | None = None) -> Want
         restore_previous=control.restore == "previous",
         fill=control.hold == "backup",
         until=until,
+        was_locked_out=is_alert_open(app.db, *LOCKOUT_ALERT),
     )
 
 
@@ -396,7 +395,6 @@ def _run_session(app: App, wanted: Wanted) -> BatteryResult:
             backend=app.config.tesla.backend if app.config.tesla else "",
             save_memory=partial(_save_memory, app, session, is_release=wanted.goal is not Goal.HOLD),
             on_reading=partial(record_state_of_energy, app, releasing=wanted.goal is not Goal.HOLD),
-            is_locked_out=is_alert_open(app.db, *LOCKOUT_ALERT),
         )
         session.error = result.error
     if result.ending in {BatteryOutcome.WAITING, BatteryOutcome.SETTLING, BatteryOutcome.OTHER_SITE}:

@@ -45,6 +45,12 @@ from smartcharge.policy.battery import (
 FILL_SETTINGS = BatterySettings(MODE_BACKUP, FULL_RESERVE_PCT)
 RESTING_MODES = {MODE_AUTONOMOUS, MODE_SELF_CONSUMPTION}
 """Modes that a release may return to; Tesla accepts no request for any other."""
+BYPASS_EVERY, BYPASS_RUNG = 5, 2
+"""A release asks for the other resting mode in its third run, and in every fifth after that."""
+MIRROR_EVERY, MIRROR_RUNG = 10, 1
+"""A hold writes the reserve before the mode in its second run, and in every tenth after that."""
+RUNGS_WITHOUT_MODE = {1, 4}
+"""Where no memory tells what was commanded, these rungs of five leave the mode its 90 seconds."""
 
 
 class Goal(StrEnum):
@@ -61,6 +67,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     resting: the configured settings of normal mode. restore_previous: return to the settings found before the
     hold. fill: hold by charging to 100 %; else keep the battery as it is. until: end of the hold. due_since:
     given only where no memory can be stored; how long the release has been due then chooses its rung.
+    was_locked_out: the last run found a lockout, so that nothing may be written without a reading.
     """
 
     goal: Goal
@@ -69,6 +76,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     fill: bool = True
     until: datetime | None = None
     due_since: datetime | None = None
+    was_locked_out: bool = False
 
 
 class AttemptResult(StrEnum):
@@ -166,6 +174,11 @@ class _Case(Struct, frozen=True):
         earlier = self.run.start.unconfirmed
         same_goal = earlier is not None and earlier.releasing == self.is_releasing
         return earlier if earlier and same_goal else UnconfirmedCommands(self.is_releasing)
+
+    @property
+    def is_mirror_turn(self) -> bool:
+        """Whether a hold writes its reserve in this run before the mode, because that failed before."""
+        return not self.is_releasing and self.rung % MIRROR_EVERY == MIRROR_RUNG
 
     @property
     def rung(self) -> int:
@@ -359,14 +372,16 @@ def _settings_step(case: _Case, target: BatterySettings, *, mode: bool, reserve:
     """Decide the next command towards some settings; None once they are reached.
 
     mode, reserve: which values may be written. The first value that fails ends the run, except in a release
-    from its second run on: there neither value waits for the other.
+    from its second run on: there neither value waits for the other. A hold that writes the reserve first leaves
+    the mode to the next run, so that beginning a hold takes few commands.
     """
     failed: BatteryCommand | None = None
     for command in _ordered_commands(case, target, mode=mode, reserve=reserve):
-        if step := _command_step(case, command):
+        is_left_out = case.is_mirror_turn and command.mode is not None and case.last_attempt("reserve_pct") is not None
+        if not is_left_out and (step := _command_step(case, command)):
             return step
         failed = failed or command
-        if not (case.is_releasing and case.rung > 0):
+        if not (case.is_releasing and case.rung > 0) or case.is_mirror_turn:
             break
     unreadable = list(_unreadable_commands(case, target, mode=mode, reserve=reserve))
     if case.is_releasing and (failed is None or case.rung > 0) and (write := _blind_write(case, unreadable)):
@@ -380,9 +395,9 @@ def _settings_step(case: _Case, target: BatterySettings, *, mode: bool, reserve:
 def _ordered_commands(case: _Case, target: BatterySettings, *, mode: bool, reserve: bool) -> Iterator[BatteryCommand]:
     """Give the commands for the readable values that differ: mode first, for two at once would race.
 
-    A hold that was refused before begins every second run with the reserve, which protects the battery alone.
+    A hold whose mode failed before tries the reserve, which protects the battery alone.
     """
-    reading, is_odd = case.reading, case.rung % 2 == 1
+    reading = case.reading
     clamped = case.run.start.has_confirmed(target)
     commands = [
         each
@@ -390,9 +405,9 @@ def _ordered_commands(case: _Case, target: BatterySettings, *, mode: bool, reser
         if not _is_shown_or_unreadable(case, each)
     ]
     commands = [each if each.mode is None else BatteryCommand(mode=_mode_to_ask(case, each.mode)) for each in commands]
-    if case.run.is_direct and not is_odd:
-        return merge_commands(iter(commands))
-    return iter(reversed(commands) if is_odd and not case.is_releasing else commands)
+    if case.is_mirror_turn:
+        return iter(commands[::-1])
+    return merge_commands(iter(commands)) if case.run.is_direct and case.rung % 2 == 0 else iter(commands)
 
 
 def commands_to_reach(
@@ -427,13 +442,13 @@ def _is_shown_or_unreadable(case: _Case, command: BatteryCommand) -> bool:
 
 
 def _mode_to_ask(case: _Case, target: str) -> str:
-    """Give the mode to ask for: every second run of a release from the third on, the other resting mode.
+    """Give the mode to ask for: in some runs of a release that did not succeed, the other resting mode.
 
     Some firmware accepts `autonomous` from backup mode and never shows it, and takes it from `self_consumption`
     (vloschiavo/powerwall2 issue 11, netzero issue 256).
     """
     was_tried = case.earlier.mode_at is not None or case.wanted.due_since is not None
-    is_bypass_turn = case.is_releasing and case.rung > 0 and case.rung % 2 == 0
+    is_bypass_turn = case.is_releasing and case.rung % BYPASS_EVERY == BYPASS_RUNG
     if not (was_tried and is_bypass_turn) or case.reading.mode in RESTING_MODES:
         return target
     if target == MODE_AUTONOMOUS:
@@ -448,9 +463,18 @@ def _command_step(case: _Case, command: BatteryCommand) -> Step | None:
         return None
     if _was_commanded_within(case, command, COMMAND_EFFECT_DELAY, same_value=True):
         return Verify(case.memory, command)
-    if _was_commanded_within(case, command, MIN_COMMAND_INTERVAL, same_value=False):
+    if _is_out_of_turn(case, command) or _was_commanded_within(case, command, MIN_COMMAND_INTERVAL, same_value=False):
         return None
     return Write(_memory_in_doubt(case, command), command)
+
+
+def _is_out_of_turn(case: _Case, command: BatteryCommand) -> bool:
+    """Whether a release without memory leaves a value out in this run, in case it was commanded in the last one."""
+    if case.wanted.due_since is None:
+        return False
+    if command.mode is not None:
+        return case.rung % BYPASS_EVERY in RUNGS_WITHOUT_MODE
+    return case.rung > 0 and case.rung % 2 == 0 and case.reading.mode not in RESTING_MODES
 
 
 def _was_commanded_within(case: _Case, command: BatteryCommand, limit: timedelta, *, same_value: bool) -> bool:

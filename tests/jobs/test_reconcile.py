@@ -195,16 +195,7 @@ def test_a_release_that_is_not_confirmed_is_told_at_once_and_climbs_the_ladder(h
     codes += [run(house, minute) for minute in house.minutes("13:33", "13:34")]
 
     assert codes == [6, 6, 6, 6, 6, 0]
-    assert house.battery.writes == [
-        "autonomous",
-        20,
-        "self_consumption",
-        "autonomous",
-        20,
-        "self_consumption",
-        "autonomous",
-        20,
-    ]
+    assert house.battery.writes == ["autonomous", 20, "self_consumption", "autonomous", 20, "autonomous", 20]
     assert rests(house)
     assert len(house.warned) == 2  # begun and over
 
