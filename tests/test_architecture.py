@@ -106,7 +106,6 @@ EXCEPTIONS = {
     ("providers.ical", "policy.calendar"): "calendar values are not in policy.model yet",
     ("providers.smtp", "policy.polling"): "DeliveryResult is not in policy.model yet",
     ("providers.protocols", "report.model"): "the page writer stands among the providers",
-    ("report.snapshot", "jobs.powerwall"): "asks whether the battery can be reached",
     ("report.lanes", "jobs.shadow"): "compares with another controller",
     ("report.problems", "doctor.check"): "status shows the doctor's class of problem",
     ("report.load", "__init__"): "the page names the version",
