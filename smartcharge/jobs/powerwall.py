@@ -38,7 +38,7 @@ from smartcharge.policy.battery import (
     BatterySite,
     Lockout,
 )
-from smartcharge.policy.battery_steps import (
+from smartcharge.policy.battery_run import (
     FILL_SETTINGS,
     Attempt,
     AttemptResult,
@@ -50,11 +50,8 @@ from smartcharge.policy.battery_steps import (
     Wait,
     Wanted,
     Write,
-    is_hold_confirmed,
-    next_step,
-    resting_settings,
-    unconfirmed_memory,
 )
+from smartcharge.policy.battery_steps import is_hold_confirmed, next_step, resting_settings, unconfirmed_memory
 from smartcharge.providers.protocols import Battery, DirectBattery
 from smartcharge.store.control import load_battery_memory, save_battery_memory
 from smartcharge.store.database import transaction

@@ -16,7 +16,7 @@ from smartcharge.policy.battery import (
     has_hold_settings,
     reserve_matches,
 )
-from smartcharge.policy.battery_steps import commands_to_reach
+from smartcharge.policy.battery_ladder import commands_to_reach
 
 # ruff: noqa: FBT001 - truth values are columns of the tables
 

@@ -12,7 +12,7 @@ from smartcharge.policy.battery import (
     find_manual_changes,
     reserve_pct_to_remember,
 )
-from smartcharge.policy.battery_steps import commands_to_reach, merge_commands
+from smartcharge.policy.battery_ladder import commands_to_reach, merge_commands
 
 HALF_PAST = datetime(2026, 12, 9, 13, 30, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

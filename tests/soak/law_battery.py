@@ -6,7 +6,7 @@ from soak_battery import HOLDING_VALUES
 from soak_observer import DayObserver, RunRecord, StoredState
 
 from smartcharge.policy.battery import MODE_SELF_CONSUMPTION, reserve_matches, writable_reserve_pct
-from smartcharge.policy.battery_steps import RESTING_MODES
+from smartcharge.policy.battery_run import RESTING_MODES
 
 if TYPE_CHECKING:
     from soak_day import SoakDay
