@@ -216,29 +216,41 @@ def save_battery_memory(db: sqlite3.Connection, memory: BatteryMemory) -> None:
 
 
 def _battery_columns(memory: BatteryMemory) -> dict[str, str | int | None]:
-    site, unconfirmed = memory.site, memory.unconfirmed
+    return (
+        {
+            "owned_since": format_optional_instant(memory.owned_since),
+            "owns_mode": int(memory.owns_mode),
+            "owns_reserve": int(memory.owns_reserve),
+            "before_mode": memory.settings_before.mode if memory.settings_before else None,
+            "before_reserve_pct": memory.settings_before.reserve_pct if memory.settings_before else None,
+            "confirmed_mode": memory.confirmed_mode,
+            "confirmed_reserve_pct": memory.confirmed_reserve_pct,
+            "in_doubt_since": format_optional_instant(memory.in_doubt_since),
+            "unproven_until": format_optional_instant(memory.unverified_until),
+            "leased_until": format_optional_instant(memory.timed_hold_until),
+            "rate_plan_missing": int(memory.rate_plan_missing),
+            "rested_at": format_optional_instant(memory.midnight_reset_at),
+        }
+        | _site_columns(memory.site)
+        | _unconfirmed_columns(memory.unconfirmed)
+    )
+
+
+def _site_columns(site: BatterySite | None) -> dict[str, str | int | None]:
+    if site is None:
+        return dict.fromkeys(("site_backend", "site", "site_gateway"))
+    return {"site_backend": site.backend, "site": site.site, "site_gateway": site.gateway}
+
+
+def _unconfirmed_columns(unconfirmed: UnconfirmedCommands | None) -> dict[str, str | int | None]:
+    commands = unconfirmed or UnconfirmedCommands(releasing=False)
     return {
-        "owned_since": format_optional_instant(memory.owned_since),
-        "owns_mode": int(memory.owns_mode),
-        "owns_reserve": int(memory.owns_reserve),
-        "before_mode": memory.settings_before.mode if memory.settings_before else None,
-        "before_reserve_pct": memory.settings_before.reserve_pct if memory.settings_before else None,
-        "confirmed_mode": memory.confirmed_mode,
-        "confirmed_reserve_pct": memory.confirmed_reserve_pct,
-        "in_doubt_since": format_optional_instant(memory.in_doubt_since),
-        "unproven_until": format_optional_instant(memory.unverified_until),
-        "leased_until": format_optional_instant(memory.timed_hold_until),
-        "rate_plan_missing": int(memory.rate_plan_missing),
-        "rested_at": format_optional_instant(memory.midnight_reset_at),
-        "site_backend": site.backend if site else None,
-        "site": site.site if site else None,
-        "site_gateway": site.gateway if site else None,
-        "unconfirmed_releasing": int(unconfirmed.releasing) if unconfirmed else None,
-        "unconfirmed_runs": unconfirmed.runs if unconfirmed else None,
-        "unconfirmed_mode": unconfirmed.mode if unconfirmed else None,
-        "unconfirmed_mode_at": format_optional_instant(unconfirmed.mode_at) if unconfirmed else None,
-        "unconfirmed_reserve_pct": unconfirmed.reserve_pct if unconfirmed else None,
-        "unconfirmed_reserve_at": format_optional_instant(unconfirmed.reserve_at) if unconfirmed else None,
+        "unconfirmed_releasing": None if unconfirmed is None else int(unconfirmed.releasing),
+        "unconfirmed_runs": None if unconfirmed is None else unconfirmed.runs,
+        "unconfirmed_mode": commands.mode,
+        "unconfirmed_mode_at": format_optional_instant(commands.mode_at),
+        "unconfirmed_reserve_pct": commands.reserve_pct,
+        "unconfirmed_reserve_at": format_optional_instant(commands.reserve_at),
     }
 
 
