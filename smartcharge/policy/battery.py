@@ -84,18 +84,11 @@ class BatteryFacts(Struct, frozen=True):
 class BatterySite(Struct, frozen=True):
     """Which battery a connection leads to.
 
-    backend: the configured way (cloud, fleetapi, v1r). site: Tesla's site number, or the gateway's address.
-    gateway: the gateway's serial number (DIN), which stays when a site is renamed or moved; None if unknown.
+    backend: the configured way (cloud, fleetapi, v1r). site: Tesla's site number, or the gateway's DIN.
     """
 
     backend: str
     site: str
-    gateway: str | None = None
-
-    def is_same_battery(self, other: "BatterySite") -> bool:
-        """Whether both lead to the same battery over the same backend."""
-        same_gateway = self.gateway is not None and self.gateway == other.gateway
-        return self.backend == other.backend and (same_gateway or self.site == other.site)
 
 
 class UnconfirmedCommands(Struct, frozen=True):

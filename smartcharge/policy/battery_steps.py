@@ -103,7 +103,7 @@ def _blocked_step(case: BatteryCase) -> Step | None:
 def _is_other_battery(case: BatteryCase) -> bool:
     """Whether another battery than the owned one has answered."""
     owned, site = case.memory.site, case.run.site
-    return case.memory.owned and owned is not None and site is not None and not owned.is_same_battery(site)
+    return case.memory.owned and owned is not None and site is not None and owned != site
 
 
 def _may_write_blind(case: BatteryCase) -> bool:

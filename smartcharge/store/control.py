@@ -187,7 +187,7 @@ def battery_memory_from_row(row: StoreRow) -> BatteryMemory:
 
 def _site_from_row(row: StoreRow) -> BatterySite | None:
     backend, site = row.optional_text("site_backend"), row.optional_text("site")
-    return None if backend is None or site is None else BatterySite(backend, site, row.optional_text("site_gateway"))
+    return None if backend is None or site is None else BatterySite(backend, site)
 
 
 def _unconfirmed_from_row(row: StoreRow) -> UnconfirmedCommands | None:
@@ -238,8 +238,8 @@ def _battery_columns(memory: BatteryMemory) -> dict[str, str | int | None]:
 
 def _site_columns(site: BatterySite | None) -> dict[str, str | int | None]:
     if site is None:
-        return dict.fromkeys(("site_backend", "site", "site_gateway"))
-    return {"site_backend": site.backend, "site": site.site, "site_gateway": site.gateway}
+        return dict.fromkeys(("site_backend", "site"))
+    return {"site_backend": site.backend, "site": site.site}
 
 
 def _unconfirmed_columns(unconfirmed: UnconfirmedCommands | None) -> dict[str, str | int | None]:

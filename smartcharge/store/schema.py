@@ -232,8 +232,7 @@ IDLE_FORECAST_SCHEMA = (  # in the row that every answer writes anyway, not on a
 
 BATTERY_SITE_SCHEMA = (  # comments as in INITIAL_SCHEMA
     "ALTER TABLE battery ADD COLUMN site_backend TEXT",  # way to the owned battery: cloud, fleetapi, v1r
-    "ALTER TABLE battery ADD COLUMN site TEXT",  # its energy site, or the gateway's address
-    "ALTER TABLE battery ADD COLUMN site_gateway TEXT",  # serial number of its gateway, where known
+    "ALTER TABLE battery ADD COLUMN site TEXT",  # its energy site, or the gateway's DIN
     # commands that no reading has shown yet; NULL: none
     "ALTER TABLE battery ADD COLUMN unconfirmed_releasing INTEGER CHECK (unconfirmed_releasing IN (0, 1))",
     "ALTER TABLE battery ADD COLUMN unconfirmed_runs INTEGER",  # runs that tried without success

@@ -13,7 +13,7 @@ from msgspec.structs import fields
 from store_helpers import NO_DEADLINE, POLICY, WHOLE_CENTURY, at, files_on_disk, memory_database, query_tuples
 
 from smartcharge.errors import StoreError
-from smartcharge.policy.battery import BatteryMemory, BatterySettings
+from smartcharge.policy.battery import BatteryMemory, BatterySettings, BatterySite, UnconfirmedCommands
 from smartcharge.policy.model import (
     BatteryLevel,
     ChargerReading,
@@ -66,6 +66,17 @@ memories = st.builds(
     unverified_until=st.none() | moments,
     rate_plan_missing=st.booleans(),
     midnight_reset_at=st.none() | moments,
+    site=st.none() | st.builds(BatterySite, words, words),
+    unconfirmed=st.none()
+    | st.builds(
+        UnconfirmedCommands,
+        releasing=st.booleans(),
+        runs=st.integers(0, 500),
+        mode=st.none() | words,
+        mode_at=st.none() | moments,
+        reserve_pct=st.none() | percents,
+        reserve_at=st.none() | moments,
+    ),
 )
 chargers = st.builds(
     ChargerReading,
@@ -147,9 +158,10 @@ def test_every_part_of_the_batterys_memory_has_its_column(db: sqlite3.Connection
         "timed_hold_until": "leased_until",
         "midnight_reset_at": "rested_at",
     }
-    named = {renamed.get(part, part) for part in parts - {"settings_before"}}
+    named = {renamed.get(part, part) for part in parts - {"settings_before", "unconfirmed"}}
+    named |= {f"unconfirmed_{field.name}" for field in fields(UnconfirmedCommands)}
 
-    assert named | {"before_mode", "before_reserve_pct", "id"} == columns
+    assert named | {"before_mode", "before_reserve_pct", "site_backend", "id"} == columns
 
 
 def test_the_same_memory_is_not_written_again(db: sqlite3.Connection, path: Path) -> None:
