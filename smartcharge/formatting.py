@@ -23,7 +23,7 @@ MODE_NAMES = {
 }
 """The modes as the Tesla app names them; it has no name for `backup`, and shows no mode as selected then."""
 CHARGING_FROM_GRID = "charging from the grid"
-TESLA_APP_SHOWS_NO_MODE = "While it does so, the Tesla app shows no mode as selected."
+TESLA_APP_SHOWS_NO_MODE = "Meanwhile the Tesla app shows no mode as selected."
 
 
 def local_time(moment: datetime, zone: str) -> str:

@@ -95,7 +95,7 @@ def fill_shadow_day(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM journal")
     db.execute("DELETE FROM readings WHERE kind = 'battery'")
     for n in range(48):
-        detail = "wanted: at rest; the Powerwall is in time-based control, reserve 20 %"
+        detail = "wanted: normal; the Powerwall is in Time-Based Control (Backup Reserve 20 %)"
         moment = DAY + timedelta(minutes=5) + n * timedelta(minutes=30)
         append_journal(db, at=moment, command="shadow", outcome="agrees", detail=detail)
 

@@ -86,8 +86,8 @@ PLACES = {
         f"doctor doctor.* report.* store.* policy.* app alerts config.* installations {SUPPORT}", libraries="msgspec"
     ),
     "commands commands.*": Place(
-        "__init__ jobs.* store.* policy.* report.* doctor doctor.* config.* app alerts cli_context commands.options "
-        f"{SUPPORT}",
+        "__init__ jobs.* store.* policy.* report.* doctor doctor.* config.* app alerts cli_context "
+        f"commands.options commands.screen {SUPPORT}",
         libraries="click msgspec",
     ),
     # the devices and services of a simulated house: shares nothing with the code that talks to them

@@ -1,4 +1,4 @@
-"""`smartcharge explain`: the rule that decided, its facts, what would have changed it, and what comes next."""
+"""`smartcharge explain`: which rule decided, on which facts, what would have changed it, and what comes next."""
 
 import json
 import shutil
@@ -20,6 +20,7 @@ from smartcharge.commands.options import at_option, parse_time
 from smartcharge.formatting import (
     EMPTY_ROW,
     LABEL_WIDTH,
+    TESLA_APP_SHOWS_NO_MODE,
     TextRow,
     age_text,
     local_date_time,
@@ -28,9 +29,15 @@ from smartcharge.formatting import (
     powerwall_is,
     wrap_row,
 )
-from smartcharge.policy.battery import BatteryMemory, BatterySettings
+from smartcharge.policy.battery import MODE_BACKUP, BatteryMemory, BatterySettings
 from smartcharge.policy.decide import decide
-from smartcharge.policy.explain import Counterfactual, NextChange, find_counterfactuals, find_next_changes
+from smartcharge.policy.explain import (
+    NEAR_END_CONDITION,
+    Counterfactual,
+    NextChange,
+    find_counterfactuals,
+    find_next_changes,
+)
 from smartcharge.policy.model import (
     ChargerReading,
     ChargerState,
@@ -92,20 +99,21 @@ def decision_facts(state: State, evidence: DecisionEvidence) -> tuple[DecisionFa
 def _owner_facts(state: State) -> Iterator[DecisionFact]:
     zone = state.policy.cheap_period.zone
     if state.clock_is_doubtful:
-        yield DecisionFact("this machine's clock", "lies before what was written down already")
+        yield DecisionFact("this computer's clock", "is before the last recorded run")
     if state.is_paused:
         until = state.pause.until if state.pause else None
         yield DecisionFact(
             "you", f"paused until {local_date_time(until, state.now, zone) if until else '`smartcharge resume`'}"
         )
     if state.manual_override and state.manual_override_until:
-        left = f"was set by somebody else: left alone until {local_date_time(state.manual_override_until, state.now, zone)}"  # noqa: E501
-        yield DecisionFact("the Powerwall", left, state.manual_override.at)
+        until_text = local_date_time(state.manual_override_until, state.now, zone)
+        message = f"was set by someone else, so it is left alone until {until_text}"
+        yield DecisionFact("the Powerwall", message, state.manual_override.at)
 
 
 def _car_facts(state: State, reading: ChargerReading | None) -> Iterator[DecisionFact]:
     if reading is None:
-        yield DecisionFact("the Zappi", "not asked; it is asked only where its answer matters")
+        yield DecisionFact("the Zappi", "not asked; it is asked only when its answer matters")
         return
     age_suffix = (
         "; too old to count"
@@ -117,21 +125,27 @@ def _car_facts(state: State, reading: ChargerReading | None) -> Iterator[Decisio
 
 def _plan_facts(state: State, evidence: DecisionEvidence) -> Iterator[DecisionFact]:
     if evidence.answered_at is None:
-        yield DecisionFact("Kraken", "has not answered yet")
+        yield DecisionFact("your supplier", "has not sent a charging schedule yet")
         return
     windows = _relevant_windows(state)
     if not windows:
         yield DecisionFact(
-            "Kraken", f"no window near now{_staleness_suffix(state, evidence.answered_at)}", evidence.answered_at
+            "your supplier",
+            f"no smart-charging slot near now{_staleness_suffix(state, evidence.answered_at)}",
+            evidence.answered_at,
         )
     for window in windows[:MAX_SHOWN_WINDOWS]:
         first = evidence.first_seen_times.get((window.device, window.starts_at, window.ends_at))
-        named = f", first named at {local_date_time(first, state.now, state.policy.cheap_period.zone)}" if first else ""
+        named = (
+            f", first announced at {local_date_time(first, state.now, state.policy.cheap_period.zone)}" if first else ""
+        )
         yield DecisionFact(
-            "Kraken", f"{_window_text(state, window)}{named}{_staleness_suffix(state, window.seen_at)}", window.seen_at
+            "your supplier",
+            f"{_window_text(state, window)}{named}{_staleness_suffix(state, window.seen_at)}",
+            window.seen_at,
         )
     if len(windows) > MAX_SHOWN_WINDOWS:
-        yield DecisionFact("Kraken", f"and {len(windows) - MAX_SHOWN_WINDOWS} windows more")
+        yield DecisionFact("your supplier", f"and {len(windows) - MAX_SHOWN_WINDOWS} more slots")
 
 
 def _relevant_windows(state: State) -> list[DispatchWindow]:
@@ -144,10 +158,10 @@ def _relevant_windows(state: State) -> list[DispatchWindow]:
 
 def _window_text(state: State, window: DispatchWindow) -> str:
     about = f", about {window.energy_kwh:.1f} kWh" if window.energy_kwh else ""
-    status = ", moved" if window.superseded else ", taken back" if window.withdrawn else ""
-    boosted = ", but the charge is boosted by hand" if window.boosting else ""
+    status = ", moved" if window.superseded else ", withdrawn" if window.withdrawn else ""
+    boosted = ", but boosted by hand" if window.boosting else ""
     return (
-        f"window {local_span(window.starts_at, window.ends_at, state.policy.cheap_period.zone)}{about}{status}{boosted}"
+        f"slot {local_span(window.starts_at, window.ends_at, state.policy.cheap_period.zone)}{about}{status}{boosted}"
     )
 
 
@@ -159,16 +173,16 @@ def _hold_facts(state: State, opened_at: datetime | None) -> Iterator[DecisionFa
     if state.hold is not None:
         until = local_time(state.hold.until, state.policy.cheap_period.zone)
         extra = " (the extra half hour)" if state.hold.kind == "EXTENSION" else ""
-        yield DecisionFact("the hold", f"promised until {until}{extra}", opened_at)
+        yield DecisionFact("the Powerwall", f"asked to charge until {until}{extra}", opened_at)
 
 
 def _limit_facts(state: State) -> Iterator[DecisionFact]:
     period, cap = state.policy.cheap_period, state.policy.max_hours_per_day
     applies = ", now" if state.is_cheap_now else ""
-    yield DecisionFact("your tariff", f"night rate {period.starts:%H:%M}-{period.ends:%H:%M}{applies}")
+    yield DecisionFact("your tariff", f"off-peak hours {period.starts:%H:%M}-{period.ends:%H:%M}{applies}")
     if cap is not None:
         hours = state.held_since_noon / timedelta(hours=1)
-        yield DecisionFact("your tariff", f"held {hours:.1f} of {cap:g} hours since noon")
+        yield DecisionFact("your tariff", f"{hours:.1f} of {cap:g} hours used since noon")
 
 
 CHARGER_READING_LOOK_BACK = timedelta(hours=1)
@@ -317,10 +331,10 @@ _CHARGING, _IDLE, _UNKNOWN = ChargerState.CHARGING, ChargerState.IDLE, ChargerSt
 CHARGER_CONDITION_TEXTS = {
     frozenset({_CHARGING, _IDLE, _UNKNOWN}): "",
     frozenset({_CHARGING, _IDLE}): ", if the Zappi answers",
-    frozenset({_CHARGING, _UNKNOWN}): ", unless the car is known not to charge",
-    frozenset({_IDLE, _UNKNOWN}): ", unless the car is known to charge",
-    frozenset({_CHARGING}): ", if the car charges",
-    frozenset({_IDLE}): ", if the car does not charge",
+    frozenset({_CHARGING, _UNKNOWN}): ", unless the Zappi shows that the car is not charging",
+    frozenset({_IDLE, _UNKNOWN}): ", unless the Zappi shows that the car is charging",
+    frozenset({_CHARGING}): ", if the car is charging",
+    frozenset({_IDLE}): ", if the car is not charging",
     frozenset({_UNKNOWN}): ", if the Zappi gives no answer",
 }
 
@@ -340,6 +354,7 @@ def explanation_rows(explanation: Explanation) -> Iterator[TextRow]:
     next_row = explanation.past.next_row if explanation.past else None
     parts = {
         "because": _reason_lines(explanation),
+        "note": _note_lines(explanation),
         "done": _result_lines(explanation),
         "facts": (_fact_text(explanation, fact) for fact in explanation.facts),
         "otherwise": _counterfactual_lines(explanation),
@@ -384,7 +399,8 @@ def _summary_line(explanation: Explanation) -> str:
     zone = explanation.state.policy.cheap_period.zone
     stamp = f"{explanation.at.astimezone(ZoneInfo(zone)):%a %d %b} {local_time(explanation.at, zone)}"
     if explanation.past:
-        return f"{stamp}: {_hold_text(explanation, explanation.decision.hold)}, as decided at {local_date_time(explanation.state.now, explanation.at, zone)}."  # noqa: E501
+        decided = local_date_time(explanation.state.now, explanation.at, zone)
+        return f"{stamp}: {_hold_text(explanation, explanation.decision.hold)}, as decided at {decided}."
     before, after = explanation.state.hold, explanation.decision.hold
     follows = f"; after the next run {_hold_text(explanation, after)}" if after != before else ""
     return f"{stamp}: {_hold_text(explanation, before)}{_battery_text(explanation.battery, before)}{follows}."
@@ -394,28 +410,29 @@ def _battery_text(memory: BatteryMemory | None, held: Hold | None) -> str:
     if memory is None:
         return "; no Powerwall is configured"
     if memory.confirmed_mode is None or memory.confirmed_reserve_pct is None:
-        return "; Tesla has not confirmed how the Powerwall stands"
+        return "; Tesla has not confirmed the Powerwall's settings"
     stands = powerwall_is(BatterySettings(memory.confirmed_mode, memory.confirmed_reserve_pct))
     return f"; the Powerwall is {stands}{', and is being returned to normal' if memory.owned and held is None else ''}"
 
 
-def _hold_text(explanation: Explanation, hold: Hold | None, nothing: str = "nothing is held") -> str:
+def _hold_text(explanation: Explanation, hold: Hold | None, nothing: str = "no charge from the grid") -> str:
     if hold is None:
         return nothing
     extra = "for the extra half hour, " if hold.kind is HoldKind.EXTENSION else ""
-    return f"held {extra}until {_time_text(explanation, hold.until)}"
+    return f"charge from the grid {extra}until {_time_text(explanation, hold.until)}"
 
 
 def _reason_lines(explanation: Explanation) -> Iterator[str]:
-    yield _reason_text(explanation.decision.reason)
+    yield explanation.decision.reason.sentence
     if explanation.hold and explanation.hold.reason and explanation.hold.reason is not explanation.decision.reason:
-        yield f"the hold itself: {_reason_text(explanation.hold.reason)}"
+        yield f"the charge itself: {explanation.hold.reason.sentence}"
     if explanation.past and explanation.past.row.reason and not explanation.is_unchanged:
-        yield f"then it was: {_reason_text(explanation.past.row.reason)}; the program has changed since"
+        yield f"at the time: {explanation.past.row.reason.sentence}; smartcharge has changed since then"
 
 
-def _reason_text(reason: Reason) -> str:
-    return f"{reason.sentence} ({reason})"
+def _note_lines(explanation: Explanation) -> Iterator[str]:
+    if explanation.battery and explanation.battery.confirmed_mode == MODE_BACKUP:
+        yield f"The Powerwall is in backup mode. {TESLA_APP_SHOWS_NO_MODE}"
 
 
 def _result_lines(explanation: Explanation) -> Iterator[str]:
@@ -435,34 +452,41 @@ def _fact_text(explanation: Explanation, fact: DecisionFact) -> str:
 def _counterfactual_lines(explanation: Explanation) -> Iterator[str]:
     conditions_by_hold: dict[str, list[str]] = {}
     for each in explanation.counterfactuals:
-        conditions_by_hold.setdefault(_hold_text(explanation, each.decision.hold, "not held"), []).append(
-            " and ".join(each.conditions)
-        )
-    yield from (f"{held}, had {', or '.join(had)}" for held, had in conditions_by_hold.items())
-    if not conditions_by_hold:
-        yield "no other fact would have changed it"
+        if each.conditions == (NEAR_END_CONDITION,) and each.decision.hold:
+            until = _time_text(explanation, each.decision.hold.until)
+            yield f"near the end of the half hour the charge would have continued to {until}"
+            continue
+        held = _hold_text(explanation, each.decision.hold, "no charge")
+        conditions_by_hold.setdefault(held, []).append(" and ".join(each.conditions))
+    for held, conditions in conditions_by_hold.items():
+        yield f"{held}, if {', or if '.join(conditions)}"
+    if not explanation.counterfactuals:
+        yield "no single fact, and no two facts together, would have changed the decision"
 
 
 def _next_change_lines(explanation: Explanation) -> Iterator[str]:
     for each in explanation.next_changes:
-        what = _hold_text(explanation, each.decision.hold, "released")
-        yield f"{_time_text(explanation, each.at)} {what}{CHARGER_CONDITION_TEXTS[frozenset(each.charger_states)]}: {each.decision.reason.sentence}"  # noqa: E501
+        what = _hold_text(explanation, each.decision.hold, "back to normal")
+        condition = CHARGER_CONDITION_TEXTS[frozenset(each.charger_states)]
+        yield f"{_time_text(explanation, each.at)} {what}{condition}: {each.decision.reason.sentence}"
     if not explanation.next_changes:
-        yield f"nothing changes by itself; {_next_night_rate_text(explanation)}"
+        yield f"no change is due; {_next_night_rate_text(explanation)}"
 
 
 def _next_night_rate_text(explanation: Explanation) -> str:
-    """What the clock alone brings."""
+    """Return when the off-peak hours begin or end."""
     period, now = explanation.state.policy.cheap_period, explanation.state.now
     if (night := period.containing(now)) is not None:
-        return f"the night rate ends at {_time_text(explanation, night.ends_at)}"
-    return f"the night rate begins at {_time_text(explanation, period.next_start(now))}, and the Powerwall is brought to rest"  # noqa: E501
+        return f"the off-peak hours end at {_time_text(explanation, night.ends_at)}"
+    starts = _time_text(explanation, period.next_start(now))
+    return f"the off-peak hours begin at {starts}, and the Powerwall returns to normal then"
 
 
 def _next_decision_text(explanation: Explanation, row: JournalRow) -> str:
     """The next decision, as it really came."""
     hold = decide(row.state).hold if row.state else None
-    return f"{_time_text(explanation, row.at)} {_hold_text(explanation, hold, 'released')}: {row.reason.sentence if row.reason else ''}"  # noqa: E501
+    reason = row.reason.sentence if row.reason else ""
+    return f"{_time_text(explanation, row.at)} {_hold_text(explanation, hold, 'back to normal')}: {reason}"
 
 
 def _time_text(explanation: Explanation, moment: datetime) -> str:
@@ -477,14 +501,14 @@ END_OF_MINUTE = timedelta(seconds=59)
 
 
 @click.command("explain")
-@click.argument("time", required=False, help="Local: 13:30 is the last such minute; or a date and time.")
-@click.option("--json", "for_programs", is_flag=True, help="One JSON object, times in UTC; null for nothing.")
+@click.argument("time", required=False, help="Local time: 13:30 means the last 13:30; or a date and time.")
+@click.option("--json", "for_programs", is_flag=True, help="Print one JSON object, times in UTC; null for nothing.")
 @at_option
 @click.pass_obj
 def explain_command(session: CliContext, *, time: str | None, for_programs: bool, at: str | None) -> int:
     """Explain what the Powerwall is doing now, or did at a TIME."""
     if time and at:
-        raise click.UsageError("TIME and --at mean the same: give one of them")
+        raise click.UsageError("TIME and --at mean the same. Give only one of them")
     with closing(session.open_app(read_only=True)) as app:
         text = time or at
         asked_at = _parse_past_time(text, app) if text else app.now
@@ -500,7 +524,7 @@ def _format_explanation(explanation: Explanation | None, asked_at: datetime, app
     """On a terminal folded to its width; else as they are."""
     if explanation is None:
         zone = app.policy.cheap_period.zone
-        return [f"By {local_date_time(asked_at, app.now, zone)} nothing had been decided that is still in the journal."]
+        return [f"The journal has no decision before {local_date_time(asked_at, app.now, zone)}."]
     return explanation_lines(explanation, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
 
 
@@ -508,7 +532,7 @@ def _parse_past_time(text: str, app: App) -> datetime:
     """The end of the minute that is meant; one ahead is a usage error."""
     found = parse_time(text, app, past=True)
     if found > app.now:
-        raise click.UsageError(f"{text} lies ahead: without a time, `smartcharge explain` says what comes next")
+        raise click.UsageError(f"{text} is in the future. `smartcharge explain` without a time shows what comes next")
     return found + END_OF_MINUTE if found.second == 0 else found
 
 

@@ -61,7 +61,7 @@ def _entry_time(recorded: HistoryEntry) -> datetime:
 def _dispatch_text(row: DispatchRow, zone: str) -> str:
     about = f", about {row.energy_kwh:.1f} kWh" if row.energy_kwh else ""
     status = ", replaced by another" if row.superseded_by else ", withdrawn" if row.withdrawn_at else ""
-    return f"{row.kind} window {local_span(row.starts_at, row.ends_at, zone)}{about}{status}"
+    return f"{row.kind} slot {local_span(row.starts_at, row.ends_at, zone)}{about}{status}"
 
 
 def _journal_columns(row: JournalRow) -> dict[str, object]:
@@ -95,17 +95,17 @@ MAX_ENTRY_LINES = 4
 
 
 @click.command("history")
-@click.option("--since", metavar="TIME", help="From this time on, 22:00 being the last such; else a day.")
-@click.option("--until", metavar="TIME", help="Up to this time; now unless given.")
+@click.option("--since", metavar="TIME", help="From this time on (22:00 means the last 22:00); default: one day back.")
+@click.option("--until", metavar="TIME", help="Up to this time; default: now.")
 @click.option(
     "--command",
     "commands",
     type=click.Choice(SCHEDULED_COMMANDS),
     multiple=True,
-    help="Of this command only; repeatable.",
+    help="Only this command; may be repeated.",
 )
-@click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
-@click.option("--csv", "for_spreadsheets", is_flag=True, help="Comma-separated, with a heading.")
+@click.option("--json", "for_programs", is_flag=True, help="Print one JSON array.")
+@click.option("--csv", "for_spreadsheets", is_flag=True, help="Print comma-separated values with a header.")
 @at_option
 @click.pass_obj
 def history_command(  # one for each option
@@ -120,7 +120,7 @@ def history_command(  # one for each option
 ) -> int:
     """Show what happened: the journal and the slots."""
     if for_programs and for_spreadsheets:
-        raise click.UsageError("--json and --csv exclude each other")
+        raise click.UsageError("Give either --json or --csv, not both")
     with closing(session.open_app(read_only=True)) as app:
         app.now = parse_time(at, app) if at else app.now
         start, end = _parse_span(app, since, until)
@@ -141,7 +141,7 @@ def _parse_span(app: App, since: str | None, until: str | None) -> tuple[datetim
     start = parse_time(since, app, past=True) if since else end - DEFAULT_HISTORY_LENGTH
     if start >= end:
         first, last = (local_date_time(moment, app.now, app.policy.cheap_period.zone) for moment in (start, end))
-        raise click.UsageError(f"--since must lie before --until, and {first} does not lie before {last}")
+        raise click.UsageError(f"--since must be before --until, but {first} is not before {last}")
     return start, end
 
 
@@ -165,4 +165,4 @@ def _format_entries(found: Sequence[HistoryEntry], app: App) -> Iterator[str]:
 def _no_entries_text(app: App, since: datetime, until: datetime, commands: Sequence[str]) -> str:
     first, last = (local_date_time(moment, app.now, app.policy.cheap_period.zone) for moment in (since, until))
     whose = f" by {' or '.join(commands)}" if commands else ""
-    return f"Nothing was written down{whose} from {first} to {last}; `--since` looks further back."
+    return f"Nothing was recorded{whose} from {first} to {last}. Use --since to look further back."

@@ -1,13 +1,9 @@
-"""`smartcharge status`: one screen for the householder, one object for programs; never writes, needs no network."""
+"""`smartcharge status`: one screen for the owner, one object for programs; never writes, needs no network."""
 
 import json
-import os
-import shutil
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
-from functools import partial
 from zoneinfo import ZoneInfo
 
 import click
@@ -17,11 +13,12 @@ from smartcharge.app import App
 from smartcharge.cli_context import CliContext
 from smartcharge.commands.explain import journal_entry_text
 from smartcharge.commands.options import at_option, parse_time
+from smartcharge.commands.screen import print_rows
 from smartcharge.commands.snapshot_json import status_json
-from smartcharge.errors import AppError
+from smartcharge.errors import AppError, fix_sentence
 from smartcharge.formatting import (
     EMPTY_ROW,
-    LABEL_WIDTH,
+    TESLA_APP_SHOWS_NO_MODE,
     TextRow,
     TextTone,
     age_text,
@@ -29,9 +26,8 @@ from smartcharge.formatting import (
     local_span,
     local_time,
     settings_text,
-    wrap_row,
 )
-from smartcharge.policy.battery import BatterySettings
+from smartcharge.policy.battery import MODE_BACKUP, BatterySettings
 from smartcharge.policy.decide import decide
 from smartcharge.policy.model import ChargerState, DispatchWindow, Reason, merge_windows
 from smartcharge.policy.slots import Span
@@ -40,28 +36,27 @@ from smartcharge.report.snapshot import Snapshot, load_snapshot
 
 
 def battery_headline(snapshot: Snapshot) -> tuple[str, TextTone]:
-    """What the battery does, and until when."""
+    """Return what the Powerwall is doing, and until when."""
     memory = snapshot.battery
     if not snapshot.has_battery:
-        return "none is configured: nothing is ever written", TextTone.WARNING
+        return "not configured, so nothing is ever set", TextTone.WARNING
     if any(each.kind == LOCKOUT_KIND for each in snapshot.alerts):
-        return "is waited for, and left as it is", TextTone.WARNING
+        return "controlled by something else at present; smartcharge waits", TextTone.WARNING
     if snapshot.is_hold_hypothetical:
         return _shadow_headline(snapshot)
     if snapshot.hold:
         return _hold_headline(snapshot, snapshot.hold.hold.until)
     if memory.owned:
-        return "is being brought back to rest", TextTone.WARNING
-    rests = "has not been needed yet, and is" if memory.confirmed_mode is None else "is at rest, and"
-    return f"{rests} left alone", TextTone.RESTING
+        return "being returned to normal", TextTone.WARNING
+    return "not used yet" if memory.confirmed_mode is None else "in its normal mode", TextTone.RESTING
 
 
 def _shadow_headline(snapshot: Snapshot) -> tuple[str, TextTone]:
     if snapshot.hold is None:
-        return "is left to the other controller", TextTone.RESTING
+        return "left to the other controller", TextTone.RESTING
     until = local_time(snapshot.hold.hold.until, snapshot.state.policy.cheap_period.zone)
     return (
-        f"is left to the other controller; from here it would {_hold_action(snapshot)} until {until}",
+        f"left to the other controller; smartcharge would {_hold_action(snapshot)} until {until}",
         TextTone.WARNING,
     )
 
@@ -69,49 +64,59 @@ def _shadow_headline(snapshot: Snapshot) -> tuple[str, TextTone]:
 def _hold_headline(snapshot: Snapshot, until: datetime) -> tuple[str, TextTone]:
     local = local_time(until, snapshot.state.policy.cheap_period.zone)
     if snapshot.state.now >= until:
-        return f"should have been brought back at {local}", TextTone.ERROR
+        return f"should have returned to normal at {local}", TextTone.ERROR
     if snapshot.is_held:
-        return f"{'fills' if snapshot.is_fill_mode else 'is kept as it is'} until {local}", TextTone.HOLDING
-    return f"is asked to {_hold_action(snapshot)} until {local}", TextTone.WARNING
+        doing = "charging from the grid" if snapshot.is_fill_mode else "keeping its charge"
+        return f"{doing}{_hold_end_suffix(snapshot, until)}", TextTone.HOLDING
+    return f"asked to {_hold_action(snapshot)} until {local}; not confirmed yet", TextTone.WARNING
+
+
+def _hold_end_suffix(snapshot: Snapshot, until: datetime) -> str:
+    """Return when the slot ends, or when the hold ends if that is not earlier."""
+    zone = snapshot.state.policy.cheap_period.zone
+    slot = next((each for each in merge_windows(snapshot.state.windows) if each.covers(snapshot.state.now)), None)
+    if slot is None or slot.ends_at <= until:
+        return f" until {local_time(until, zone)}"
+    return f"; the slot ends {local_time(slot.ends_at, zone)}"
 
 
 def _hold_action(snapshot: Snapshot) -> str:
-    return "fill" if snapshot.is_fill_mode else "keep as it is"
+    return "charge it from the grid" if snapshot.is_fill_mode else "keep its charge"
 
 
 def status_reason(snapshot: Snapshot) -> str:
-    """Why: the rule that stands, or what is missing for a hold."""
+    """Return why: the rule that decided, or what is missing for a charge."""
     if snapshot.hold:
         is_over = snapshot.state.now >= snapshot.hold.hold.until
         if is_over:
-            return "no run has ended it since"
+            return "no run has returned it to normal since"
         return snapshot.hold.reason.sentence if snapshot.hold.reason else "why it was begun cannot be read any more"
     decision = decide(snapshot.state).reason
     window = next((w for w in snapshot.state.windows if w.live and w.covers(snapshot.state.now)), None)
     if decision is not Reason.NOTHING_TO_HOLD or window is None:
         return decision.sentence
-    return f"a cheap window is open, but {_missing_for_hold(snapshot, window)}"
+    return f"a smart-charging slot is open, but {_missing_for_hold(snapshot, window)}"
 
 
 def _missing_for_hold(snapshot: Snapshot, window: DispatchWindow) -> str:
     if not snapshot.state.is_fresh(window):
-        return "the plan is too old to act on"
+        return "the charging schedule is too old"
     if window.boosting:
-        return "the charge is forced by hand, at the day rate"
+        return "the charge is boosted by hand, at the peak rate"
     state = snapshot.charger.reading.state if snapshot.charger else ChargerState.UNKNOWN
     return {
-        ChargerState.CHARGING: "there was no time left, or the day's hours are used up",
+        ChargerState.CHARGING: "too little of it is left, or the hours of the day are used up",
         ChargerState.IDLE: "the car is not charging",
         ChargerState.UNKNOWN: "it is not known whether the car is charging",
     }[state]
 
 
 MAX_WINDOW_ROWS = 4
-SHADOW_NOTE = "control.shadow is true: the Powerwall is read and never set"
+SHADOW_NOTE = "control.shadow is true: smartcharge reads the Powerwall and never sets it"
 
 
 def render_status(snapshot: Snapshot, problems: Sequence[Problem]) -> Iterator[TextRow]:
-    """The screen, from the top; local time."""
+    """Return the rows of the screen, from the top; times are local."""
     now, zone = snapshot.state.now, snapshot.state.policy.cheap_period.zone
     message, tone = battery_headline(snapshot)
     yield _now_row(now, zone)
@@ -135,21 +140,21 @@ def _now_row(now: datetime, zone: str) -> TextRow:
 
 
 def _problem_rows(problem: Problem, now: datetime, zone: str) -> Iterator[TextRow]:
-    """One thing that is wrong, and what mends it."""
+    """Return one problem and its fix."""
     since = f" (since {local_date_time(problem.since, now, zone)})" if problem.since else ""
     tone = TextTone.ERROR if problem.is_for_owner else TextTone.WARNING
-    yield TextRow("needs you" if problem.is_for_owner else "trouble", f"{problem.message}{since}", tone)
-    yield TextRow("", problem.fix)
+    yield TextRow("problem" if problem.is_for_owner else "warning", f"{problem.message}{since}", tone)
+    yield TextRow("", fix_sentence(problem.fix))
 
 
 def _detail_rows(snapshot: Snapshot) -> Iterator[TextRow]:
-    yield TextRow("battery", _battery_status(snapshot))
+    yield TextRow("settings", _battery_status(snapshot))
     if snapshot.level and snapshot.level.soe_pct is not None:
         yield TextRow(
             "energy", f"{snapshot.level.soe_pct:.0f} % full ({age_text(snapshot.state.now - snapshot.level.at)} ago)"
         )
     yield TextRow("car", _car_status(snapshot))
-    yield TextRow("plan", _plan_status(snapshot), TextTone.PLAIN if snapshot.is_plan_fresh else TextTone.WARNING)
+    yield TextRow("schedule", _plan_status(snapshot), TextTone.PLAIN if snapshot.is_plan_fresh else TextTone.WARNING)
     yield from _window_rows(snapshot)
     yield from _pause_rows(snapshot)
     if snapshot.outbox.waiting or snapshot.outbox.sent:
@@ -158,46 +163,48 @@ def _detail_rows(snapshot: Snapshot) -> Iterator[TextRow]:
 
 def _battery_status(snapshot: Snapshot) -> str:
     if snapshot.is_hold_hypothetical:
-        return "as the other controller sets it: `smartcharge agreement` tells what was found"
+        return "set by the other controller: `smartcharge agreement` compares"
     memory, zone, now = snapshot.battery, snapshot.state.policy.cheap_period.zone, snapshot.state.now
     if memory.confirmed_mode is None or memory.confirmed_reserve_pct is None:
-        status_text = "being changed: Tesla has not confirmed it yet" if memory.in_doubt_since else "not read yet"
+        status_text = "being changed: Tesla has not confirmed them yet" if memory.in_doubt_since else "not read yet"
     else:
         status_text = settings_text(BatterySettings(memory.confirmed_mode, memory.confirmed_reserve_pct))
     if snapshot.hold and snapshot.next_release_at:
-        status_text += f"; held until {local_time(snapshot.hold.hold.until, zone)}, released from {local_time(snapshot.next_release_at, zone)}"  # noqa: E501
+        status_text += f"; next decision {local_time(snapshot.next_release_at, zone)}"
     if snapshot.read_back_at and memory.confirmed_mode:
         status_text += f" (read {age_text(now - snapshot.read_back_at)} ago)"
+    if memory.confirmed_mode == MODE_BACKUP:
+        status_text += f". {TESLA_APP_SHOWS_NO_MODE}"
     return status_text
 
 
 def _car_status(snapshot: Snapshot) -> str:
     if snapshot.charger is None:
-        return "never asked so far: it is asked only inside a window"
+        return "not asked yet: the Zappi is asked only in a smart-charging slot"
     reading = snapshot.charger.reading
     power = f", {reading.watts:,.0f} W" if reading.watts is not None else ""
-    forced = "; a charge is forced by hand" if any(d.watched and d.boosting for d in snapshot.devices) else ""
+    forced = "; boosted by hand" if any(d.watched and d.boosting for d in snapshot.devices) else ""
     return f"{reading.state.lower()}{power} ({age_text(snapshot.state.now - reading.at)} ago){forced}"
 
 
 def _plan_status(snapshot: Snapshot) -> str:
     if snapshot.fetched_at is None:
-        return "Kraken has not answered yet"
-    state = "fresh" if snapshot.is_plan_fresh else "stale: nothing new begins on it"
-    return f"answered {age_text(snapshot.state.now - snapshot.fetched_at)} ago, {state}"
+        return "not fetched yet"
+    state = "recent" if snapshot.is_plan_fresh else "too old, so no charge starts"
+    return f"fetched {age_text(snapshot.state.now - snapshot.fetched_at)} ago, {state}"
 
 
 def _window_rows(snapshot: Snapshot) -> Iterator[TextRow]:
-    """What lies ahead, as the owner sees it: adjacent and overlapping windows are one."""
+    """Return the slots ahead as the owner sees them: adjacent and overlapping ones are one."""
     live = [row for row in snapshot.dispatches if row.live]
     spans = [each for each in merge_windows(snapshot.state.windows) if each.ends_at > snapshot.state.now]
     if not spans:
-        yield TextRow("windows", "none ahead")
+        yield TextRow("slots", "none ahead")
     for number, each in enumerate(spans[:MAX_WINDOW_ROWS]):
         energies = [row.energy_kwh for row in live if each.starts_at <= row.starts_at < each.ends_at]
         about_kwh = f", about {sum(kwh for kwh in energies if kwh):.1f} kWh" if any(energies) else ""
         text = f"{local_span(each.starts_at, each.ends_at, snapshot.state.policy.cheap_period.zone)}{about_kwh}"
-        yield TextRow("" if number else "windows", f"{text}{_window_remark(snapshot, each)}")
+        yield TextRow("" if number else "slots", f"{text}{_window_remark(snapshot, each)}")
     if len(spans) > MAX_WINDOW_ROWS:
         yield TextRow("", f"and {len(spans) - MAX_WINDOW_ROWS} more")
 
@@ -206,7 +213,7 @@ def _window_remark(snapshot: Snapshot, window: Span) -> str:
     if window.covers(snapshot.state.now):
         return ", now"
     night = snapshot.state.policy.cheap_period.containing(window.starts_at)
-    return ", at the night rate anyway" if night and window.ends_at <= night.ends_at else ""
+    return ", in off-peak hours" if night and window.ends_at <= night.ends_at else ""
 
 
 def _pause_rows(snapshot: Snapshot) -> Iterator[TextRow]:
@@ -221,28 +228,18 @@ def _pause_rows(snapshot: Snapshot) -> Iterator[TextRow]:
     if snapshot.state.manual_override_until:
         until = snapshot.state.manual_override_until
         yield TextRow(
-            "stood down", f"until {local_date_time(until, now, zone)}; `smartcharge resume` ends it", TextTone.WARNING
+            "left alone", f"until {local_date_time(until, now, zone)}; `smartcharge resume` ends it", TextTone.WARNING
         )
 
 
 def render_unreadable_status(app: App, error: AppError) -> Iterator[TextRow]:
-    """What can be said where the memory cannot be read: no more than the time, and what mends it."""
+    """Return what can be said when the database cannot be read: the time and the fix."""
     night, zone = app.policy.cheap_period.containing(app.now), app.policy.cheap_period.zone
     yield _now_row(app.now, zone)
-    yield TextRow("Powerwall", "not known: what was remembered cannot be read", TextTone.ERROR)
+    yield TextRow("Powerwall", "not known: the database cannot be read", TextTone.ERROR)
     yield from _problem_rows(Problem(error.message, error.fix or "Try again in a minute"), app.now, zone)
     yield EMPTY_ROW
-    yield TextRow("night rate", f"applies until {local_time(night.ends_at, zone)}" if night else "does not apply now")
-
-
-TONE_STYLES: dict[TextTone, Callable[[str], str]] = {
-    TextTone.PLAIN: str,
-    TextTone.HOLDING: partial(click.style, fg="green", bold=True),
-    TextTone.RESTING: partial(click.style, bold=True),
-    TextTone.WARNING: partial(click.style, fg="yellow"),
-    TextTone.ERROR: partial(click.style, fg="red", bold=True),
-    TextTone.DIM: partial(click.style, dim=True),
-}
+    yield TextRow("off-peak", f"until {local_time(night.ends_at, zone)}" if night else "not now")
 
 
 @click.command("status")
@@ -257,32 +254,14 @@ def status_command(session: CliContext, *, for_programs: bool, at: str | None) -
             snapshot = load_snapshot(app)
         except AppError as error:
             if not for_programs:
-                _print_rows(*render_unreadable_status(app, error))
+                print_rows(render_unreadable_status(app, error))
             raise
         problems = find_problems(snapshot)
         if for_programs:
             click.echo(json.dumps(status_json(snapshot, problems), default=_encode_status_value))
         else:
-            _print_rows(*render_status(snapshot, problems))
+            print_rows(render_status(snapshot, problems))
     return 0
-
-
-def _print_rows(*rows: TextRow) -> None:
-    """On a terminal folded to its width, and coloured unless it or its owner does not want that; else as it is."""
-    terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else None
-    coloured = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    for row in rows:
-        for number, line in enumerate(
-            wrap_row(f"{row.label:<{LABEL_WIDTH}}", row.text, width, max_lines=row.max_lines)
-        ):
-            click.echo(_style_line(line, row, is_first=not number) if coloured else line)
-
-
-def _style_line(line: str, row: TextRow, *, is_first: bool) -> str:
-    """The words in their colour, their label as it is."""
-    label, words = (line[:LABEL_WIDTH], line[LABEL_WIDTH:]) if is_first else ("", line)
-    return f"{label}{TONE_STYLES[row.tone](words)}"
 
 
 def _encode_status_value(value: object) -> str:

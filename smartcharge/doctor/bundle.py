@@ -1,4 +1,4 @@
-"""The support bundle: one readable text with all that helps to find a fault, and nothing that opens a door."""
+"""The support bundle: one readable text with all that helps to find a fault, and without secrets."""
 
 import platform
 import sqlite3
@@ -23,19 +23,19 @@ from smartcharge.store.journal import (
 )
 
 BUNDLE_FILE_PREFIX = "smartcharge support bundle"
-BUNDLE_ADVICE = "Secrets are struck out by value and by look. Read it all the same before you give it to anybody."
+BUNDLE_ADVICE = "Secrets have been removed. Read the file all the same before you give it to anyone."
 MAX_BUNDLE_ROWS = 200
 REPORTED_LIBRARIES = (
     *("click", "icalendar", "jinja2", "msgspec", "pymyenergi", "pypowerwall", "pyyaml", "requests", "sqlite-utils"),
     *("tzdata", "httpx", "urllib3"),
 )
 DEVICE_MODEL_FILE = Path("/proc/device-tree/model")
-"""Where Linux names a small computer's model."""
+"""The file in which Linux names the model of a small computer."""
 
 
 def build_support_bundle(app: App, checks: list[Check]) -> str:
-    """Examine the house offline and put everything into one text; `found` takes the findings. Nothing is written."""
-    run_checks(app, checks.append, offline=True)  # replaces a memory that cannot be read by an empty one
+    """Run the offline checks and return everything as one text. checks: takes their results. Nothing is written."""
+    run_checks(app, checks.append, offline=True)  # an unreadable database is replaced by an empty one
     parts = {
         "configuration": _configuration_lines(app),
         "the doctor": [check.line for check in checks],
@@ -46,7 +46,7 @@ def build_support_bundle(app: App, checks: list[Check]) -> str:
 
 
 def build_minimal_bundle(now: datetime, refused: ConfigurationError) -> str:
-    """What can be told where the configuration does not load; what stands in it is not known, so nothing is quoted."""
+    """Return the bundle of a configuration that is not valid; nothing is quoted from it."""
     place = Path(refused.place).name
     return _bundle_text(
         now, {"configuration": [f"{refused.key or 'something'} in {place} is refused"]}, make_redactor(())
@@ -101,5 +101,5 @@ def _row_lines(rows: Sequence[TableRow]) -> list[str]:
 
 
 def _printable_value(value: object) -> str:
-    """Text from outside cannot begin a second line."""
+    """Return a value on one line."""
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(value).split()))

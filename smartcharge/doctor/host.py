@@ -1,4 +1,4 @@
-"""The process's environment: proxies, certificates and name look-ups, which every connection goes through."""
+"""Checks of this computer: environment variables, files, clock, locks and database."""
 
 import os
 import shutil
@@ -35,10 +35,10 @@ CA_FILE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 PROXY_SCHEMES = {"http", "https", "socks5", "socks5h"}
 
 
-def check_environment(_tools: App) -> Iterator[Check]:
-    """Values are not shown: a proxy's address may hold a password."""
+def check_environment(_app: App) -> Iterator[Check]:
+    """Check the variables that affect connections. Values are not shown: a proxy address may hold a password."""
     checks = [*_check_proxies(), *_check_certificates(), *_check_other_variables()]
-    yield from checks or [ENVIRONMENT_AREA.ok("variables", "connections go straight out, with the usual certificates")]
+    yield from checks or [ENVIRONMENT_AREA.ok("variables", "no proxy is set and the usual certificates are trusted")]
 
 
 def _check_proxies() -> Iterator[Check]:
@@ -47,14 +47,14 @@ def _check_proxies() -> Iterator[Check]:
         host = _parse_proxy_host(value)
         if host is None:
             yield ENVIRONMENT_AREA.error(
-                "proxy", f"${name} is no proxy's address", "Write it as http://host:port, or unset it"
+                "proxy", f"${name} is not the address of a proxy", "Write it as http://host:port, or unset it"
             )
         else:
             yield ENVIRONMENT_AREA.ok("proxy", f"connections go through {host} (${name})")
     only_plain = {"HTTP_PROXY", "http_proxy"} & os.environ.keys()
     if only_plain and not named:
-        message = f"${min(only_plain)} is set, but only HTTPS is spoken here, which does not go by it"
-        yield ENVIRONMENT_AREA.warning("proxy", message, "Set HTTPS_PROXY if a proxy is needed")
+        message = f"${min(only_plain)} is set, but smartcharge uses HTTPS only, which ignores it"
+        yield ENVIRONMENT_AREA.warning("proxy", message, "Set HTTPS_PROXY if you need a proxy")
 
 
 def _parse_proxy_host(value: str) -> str | None:
@@ -74,10 +74,13 @@ def _check_certificates() -> Iterator[Check]:
             yield from _check_ca_file(name, Path(path))
     folder = os.environ.get("SSL_CERT_DIR")
     if folder and not Path(folder).is_dir():
-        yield ENVIRONMENT_AREA.error("certificates", "$SSL_CERT_DIR names no folder", "Mend it, or unset it")
+        yield ENVIRONMENT_AREA.error("certificates", "$SSL_CERT_DIR is not a folder", "Correct it, or unset it")
     by_requests, by_httpx = (any(map(os.environ.get, names)) for names in (CA_FILE_VARIABLES[1:], ("SSL_CERT_FILE",)))
     if by_requests and not by_httpx:
-        message = f"${CA_FILE_VARIABLES[1]} is set without $SSL_CERT_FILE, so Tesla and myenergi do not trust the same certificates"  # noqa: E501
+        message = (
+            f"${CA_FILE_VARIABLES[1]} is set without $SSL_CERT_FILE, so the connections to Tesla and myenergi "
+            "do not trust the same certificates"
+        )
         yield ENVIRONMENT_AREA.warning("certificates", message, "Set SSL_CERT_FILE to the same file")
 
 
@@ -88,18 +91,18 @@ def _check_ca_file(name: str, path: Path) -> Iterator[Check]:
         ssl.create_default_context(cafile=str(path))
     except OSError as error:  # ssl's own errors are of this kind
         why = "there is no such file" if isinstance(error, FileNotFoundError) else "it holds no certificate"
-        yield ENVIRONMENT_AREA.error("certificates", f"${name} cannot be used: {why}", "Mend it, or unset it")
+        yield ENVIRONMENT_AREA.error("certificates", f"${name} cannot be used: {why}", "Correct it, or unset it")
     else:
-        yield ENVIRONMENT_AREA.ok("certificates", f"those of {path} are trusted (${name})")
+        yield ENVIRONMENT_AREA.ok("certificates", f"the certificates in {path} are trusted (${name})")
 
 
 def _check_other_variables() -> Iterator[Check]:
     look_ups = os.environ.get("RES_OPTIONS")
     if look_ups and "timeout:" not in look_ups:
-        message = "$RES_OPTIONS sets no time-out, so a name look-up may take longer than a run may last"
+        message = "$RES_OPTIONS sets no time-out, so a name look-up may take longer than a run"
         yield ENVIRONMENT_AREA.warning("name look-ups", message, "Add timeout:2 attempts:1, or unset it")
     if os.environ.get("SSLKEYLOGFILE"):
-        message = "$SSLKEYLOGFILE is set: the keys of every connection are written down"
+        message = "$SSLKEYLOGFILE is set, so the keys of every connection are written to a file"
         yield ENVIRONMENT_AREA.warning("certificates", message, "Unset it")
 
 
@@ -109,13 +112,13 @@ DISK_FULL_BYTES, DISK_LOW_BYTES = 1_000_000, 50_000_000
 
 
 def check_files(app: App) -> Iterator[Check]:
-    """The folder first: what is missing in it is made there."""
+    """Check the folder and the files in it that must be private; missing files are made later."""
     folder = next(place for place in (app.config.folder, *app.config.folder.parents) if place.is_dir())
     yield from _check_folder(folder, is_made=folder == app.config.folder)
     yield _check_disk(folder)
     present = [path for path in _list_private_files(app) if path.exists()]
     checks = [check for path in present for check in _check_file(path)]
-    yield from checks or [FILES_AREA.ok("private", f"nobody else may read {_file_names(present)}")]
+    yield from checks or [FILES_AREA.ok("private", f"only you can read {_file_names(present)}")]
 
 
 def _list_private_files(app: App) -> Iterator[Path]:
@@ -127,30 +130,31 @@ def _list_private_files(app: App) -> Iterator[Path]:
 
 
 def _file_names(paths: list[Path]) -> str:
-    return ", ".join(path.name for path in paths) or "the files, of which there are none yet"
+    return ", ".join(path.name for path in paths) or "the files; there are none yet"
 
 
 def _check_folder(folder: Path, *, is_made: bool) -> Iterator[Check]:
     status = folder.stat()
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
-        fix = "Mount it for writing; a memory card that turns read-only by itself is usually worn out: replace it"
-        yield FILES_AREA.error("folder", f"the disk that holds {folder} can only be read", fix)
+        fix = "Mount it for writing. A memory card that becomes read-only by itself is usually worn out: replace it"
+        yield FILES_AREA.error("folder", f"the disk that holds {folder} is read-only", fix)
     elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
-        yield FILES_AREA.error("folder", f"{folder} may not be written by this user", _ownership_fix(folder))
+        yield FILES_AREA.error("folder", f"this user cannot write to {folder}", _ownership_fix(folder))
     elif status.st_uid != os.geteuid():
-        message = f"{folder} belongs to another user than the one who asks, so cron may fare otherwise"
+        message = f"{folder} belongs to another user, so cron may get a different result"
         yield FILES_AREA.warning("folder", message, "Run the doctor as the user whose crontab runs smartcharge")
     elif status.st_mode & S_IWOTH:
-        yield FILES_AREA.warning("folder", f"{folder} may be written by everybody", f"Run `chmod o-w {folder}`")
+        yield FILES_AREA.warning("folder", f"everybody can write to {folder}", f"Run `chmod o-w {folder}`")
     else:
-        yield FILES_AREA.ok("folder", f"{folder} can be written" if is_made else f"will be made in {folder}")
+        message = f"{folder} can be written to" if is_made else f"the folder will be made in {folder}"
+        yield FILES_AREA.ok("folder", message)
 
 
 def _check_file(path: Path) -> Iterator[Check]:
     if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
-        yield FILES_AREA.error("private", f"{path} may not be written by this user", _ownership_fix(path))
+        yield FILES_AREA.error("private", f"this user cannot write to {path}", _ownership_fix(path))
     elif path.stat().st_mode & OTHER_USERS_MODE_BITS:
-        yield FILES_AREA.warning("private", f"{path} can be read by other users", f"Run `chmod 600 {path}`")
+        yield FILES_AREA.warning("private", f"other users can read {path}", f"Run `chmod 600 {path}`")
 
 
 def _ownership_fix(path: Path) -> str:
@@ -161,7 +165,7 @@ def _check_disk(folder: Path) -> Check:
     free = shutil.disk_usage(folder).free
     message = f"{free / 1e6:,.0f} MB are free on the disk that holds {folder}"
     if free < DISK_FULL_BYTES:
-        return FILES_AREA.error("disk", message, "Free some space: a sign-in that cannot be stored is lost")
+        return FILES_AREA.error("disk", message, "Free some space. A sign-in that cannot be stored is lost")
     if free < DISK_LOW_BYTES:
         return FILES_AREA.warning("disk", message, "Free some space")
     return FILES_AREA.ok("disk", message)
@@ -170,27 +174,28 @@ def _check_disk(folder: Path) -> Check:
 CLOCK_AREA = CheckArea("clock")
 BRITISH_ZONE = "Europe/London"
 HALF_YEAR = timedelta(days=182)
-CLOCK_FIX = "Let the network set it: `sudo timedatectl set-ntp true`"
+CLOCK_FIX = "Let the network set the clock: `sudo timedatectl set-ntp true`"
 
 
 def check_clock(app: App) -> Iterator[Check]:
-    """Wrong clocks hold and release at wrong times."""
+    """Check the clock and the time zone: with a wrong one, charges start and end at the wrong time."""
     yield _check_time(app.now, load_last_activity_at(app))
     yield _check_time_zone(app)
 
 
 def _check_time(now: datetime, written_at: datetime | None) -> Check:
-    shown = f"it shows {now:%F %H:%MZ}"
+    shown = f"the clock shows {now:%F %H:%MZ}"
     if is_before_program_release(now):
-        return CLOCK_AREA.error("time", f"{shown}, and this program is of {PROGRAM_RELEASED_AT:%F}", CLOCK_FIX)
+        message = f"{shown}, but this program was released on {PROGRAM_RELEASED_AT:%F}"
+        return CLOCK_AREA.error("time", message, CLOCK_FIX)
     if written_at is None or not is_clock_behind(now, written_at):
-        return CLOCK_AREA.ok("time", f"{shown}, no earlier than all that was written down")
-    ahead = f"something was written down at {written_at:%F %H:%MZ}"
+        return CLOCK_AREA.ok("time", f"clock OK ({now:%F %H:%MZ})")
+    ahead = f"a run was recorded at {written_at:%F %H:%MZ}"
     if written_at - now > MAX_TRUSTED_CLOCK_LEAD:
         return CLOCK_AREA.warning(
-            "time", f"{shown}, but {ahead}, which is not believed", "See that the clock is right now"
+            "time", f"{shown}, but {ahead}. That record is ignored", "Check that the clock is right now"
         )
-    return CLOCK_AREA.error("time", f"{shown}, but {ahead}: nothing new begins before that", CLOCK_FIX)
+    return CLOCK_AREA.error("time", f"{shown}, but {ahead}: no charge starts before that time", CLOCK_FIX)
 
 
 def _check_time_zone(app: App) -> Check:
@@ -199,14 +204,15 @@ def _check_time_zone(app: App) -> Check:
     try:
         british = ZoneInfo(BRITISH_ZONE)
     except ZoneInfoNotFoundError:
-        return CLOCK_AREA.error("zone", f"there are no data of {BRITISH_ZONE}", "Install them: `pip install tzdata`")
+        message = f"there is no time zone data for {BRITISH_ZONE}"
+        return CLOCK_AREA.error("zone", message, "Install it: `pip install tzdata`")
     moments = (app.now, app.now + HALF_YEAR)
     if any(each.astimezone(british).utcoffset() != each.astimezone(ZoneInfo(name)).utcoffset() for each in moments):
-        message = f"the nights are reckoned in {name}, and British tariffs go by {BRITISH_ZONE}"
+        message = f"the time zone is {name}, but British tariffs use {BRITISH_ZONE}"
         return CLOCK_AREA.warning("zone", message, f"Set control.timezone to {BRITISH_ZONE}")
     if len({each.astimezone(british).utcoffset() for each in moments}) == 1:
         return CLOCK_AREA.warning(
-            "zone", f"the data of {BRITISH_ZONE} know no summer time", "Renew them: `pip install -U tzdata`"
+            "zone", f"the time zone data for {BRITISH_ZONE} has no summer time", "Update it: `pip install -U tzdata`"
         )
     return CLOCK_AREA.ok("zone", f"local time is {local:%H:%M %Z} ({name})")
 
@@ -214,17 +220,17 @@ def _check_time_zone(app: App) -> Check:
 LOCKS_AREA = CheckArea("locks")
 PROC_FOLDER = Path("/proc")
 LONG_LOCK_AGE = timedelta(seconds=60)
-"""No run lasts so long."""
+"""No run takes this long."""
 LOCK_FILES = ("smartcharge.lock", "fetch.lock", "mail.lock", ".kraken.json.lock")
 DATABASE_SUFFIXES = ("", "-shm")
-"""Beside its name: itself, and what programs share in write-ahead mode."""
+"""The database itself, and the file that programs share in write-ahead mode."""
 LOCK_PID_COLUMN, LOCK_INODE_COLUMN = 4, 5
 PROCESS_START_COLUMN = 19
-"""The columns of a lock, and of a process's state behind its name."""
+"""The columns of /proc/locks, and of /proc/PID/stat after the name."""
 
 
 class LockHolder(Struct, frozen=True):
-    """A process that has a file locked. lives: for how long it has been running, and at most has had the lock."""
+    """A process that has locked a file. running_for: how long it has run, so the longest it can have held it."""
 
     pid: int
     name: str
@@ -232,29 +238,32 @@ class LockHolder(Struct, frozen=True):
 
 
 def check_locks(app: App) -> Iterator[Check]:
-    """The locks of runs, and those that SQLite takes on the database for whoever has it open."""
+    """Check the locks of runs, and those that other programs hold on the database."""
     checks = [*_check_run_locks(app), *_check_database_locks(app)]
-    yield from checks or [LOCKS_AREA.ok("held", "no lock is held for long")]
+    yield from checks or [LOCKS_AREA.ok("held", "no program holds a lock for long")]
 
 
 def _check_run_locks(app: App) -> Iterator[Check]:
     for name in LOCK_FILES:
         for holder in find_lock_holders(app.config.folder / name):
             message = f"process {holder.pid} ({holder.name}) has held {name} for up to {age_text(holder.running_for)}"
-            fix = f"No run lasts so long: if it hangs, end it with `kill {holder.pid}`"
-            yield LOCKS_AREA.warning("held", f"{message}, and every run waits for it in vain", fix)
+            fix = f"If that process hangs, end it with `kill {holder.pid}`"
+            yield LOCKS_AREA.warning("held", f"{message}, so no run can do anything", fix)
 
 
 def _check_database_locks(app: App) -> Iterator[Check]:
     path = app.config.database_path
     found = {holder for part in DATABASE_SUFFIXES for holder in find_lock_holders(path.with_name(f"{path.name}{part}"))}
     for holder in sorted(found, key=lambda each: each.pid):
-        message = f"process {holder.pid} ({holder.name}), which has run for {age_text(holder.running_for)}, has {path.name} open"  # noqa: E501
-        yield LOCKS_AREA.warning("database", f"{message} and locked", "Close it there: a run may not be able to write")
+        message = (
+            f"process {holder.pid} ({holder.name}), running for {age_text(holder.running_for)}, "
+            f"has {path.name} open and locked, so a run may not be able to write to it"
+        )
+        yield LOCKS_AREA.warning("database", message, "Close the database in that program")
 
 
 def find_lock_holders(path: Path) -> tuple[LockHolder, ...]:
-    """The processes, other than this one, that have locked a file and have lived for long."""
+    """Return the other processes that have locked a file and have been running for long."""
     with suppress(OSError, ValueError, IndexError):
         file = path.stat()
         place = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
@@ -274,11 +283,11 @@ def _read_lock_holder(pid: int) -> LockHolder:
 
 DATABASE_AREA = CheckArea("database")
 NONEXISTENT_DATABASE = Path("/dev/null/no-database")
-"""No file can be here, so that the memory of this place is empty."""
+"""No file can exist here, so the database of this path is empty."""
 
 
 def replace_unreadable_database(app: App) -> AppError | None:
-    """Why the memory cannot be looked at, if so; the tools then go on with an empty one."""
+    """Return why the database cannot be read, or None; the app then goes on with an empty one."""
     try:
         is_on_disk(app.read_only_db)
     except AppError as app_error:
@@ -302,22 +311,22 @@ def _check_rows(app: App) -> Iterator[Check]:
 
 
 def check_database(app: App) -> Iterator[Check]:
-    """It has opened; nothing is written to it."""
+    """Check the database, which has been opened; nothing is written to it."""
     path = app.config.database_path
     if not path.exists():
-        yield DATABASE_AREA.warning("file", f"{path} does not exist yet", "The first `smartcharge tick` makes it")
+        yield DATABASE_AREA.warning("file", f"{path} does not exist yet", "Run `smartcharge tick`, which makes it")
         return
     found = [str(row[0]) for row in app.read_only_db.execute("PRAGMA integrity_check(1)").fetchall()]
     if found == ["ok"]:
-        yield DATABASE_AREA.ok("whole", f"{path} is whole ({path.stat().st_size / 1e6:,.1f} MB)")
+        yield DATABASE_AREA.ok("whole", f"{path} is not damaged ({path.stat().st_size / 1e6:,.1f} MB)")
     else:
         message = f"{path} {DATABASE_DAMAGED[0]} ({'; '.join(found)})"
         yield DATABASE_AREA.error("whole", message, f"{DAMAGED_ROW_FIX}. If that does not help: {DATABASE_DAMAGED[1]}")
     yield from _check_rows(app)
     if app.read_only_db.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
-        message = "another program keeps it in write-ahead mode, in which every run costs more"
-        yield DATABASE_AREA.warning("mode", message, "Close that program; the next run that writes sets the mode right")
+        message = "another program keeps the database in write-ahead mode, which makes every run slower"
+        yield DATABASE_AREA.warning("mode", message, "Close that program. The next run that writes corrects the mode")
     if is_on_disk(app.read_only_db):
-        yield DATABASE_AREA.ok("schema", f"version {SCHEMA_VERSION}, as this program keeps it")
+        yield DATABASE_AREA.ok("schema", f"the database has schema version {SCHEMA_VERSION}, as this program expects")
     else:
-        yield DATABASE_AREA.ok("schema", "an older version, which the next run that writes brings up to date")
+        yield DATABASE_AREA.ok("schema", "the database has an older schema version; the next run updates it")

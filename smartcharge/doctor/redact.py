@@ -1,4 +1,4 @@
-"""The last guard against telling a secret: whatever a finding quotes, secrets and serials are struck out of it."""
+"""Remove secrets and serial numbers from what the doctor and the support bundle show."""
 
 import json
 import re
@@ -16,11 +16,11 @@ from smartcharge.store.readings import load_last_charger_reading
 
 SERIAL_SHOWN_DIGITS = 4
 MIN_MASKED_LENGTH = 6
-"""A shorter word is struck out of innocent sentences, too."""
+"""A shorter value would also match ordinary words."""
 
 
 def redact_checks(app: App, report_check: CheckReporter) -> CheckReporter:
-    """Tell findings with every secret of the configuration struck out."""
+    """Report checks with every secret of the configuration removed."""
     masks = {found: mask for found, mask in _secret_masks(app) if len(found) >= MIN_MASKED_LENGTH}
 
     def report_redacted(check: Check) -> None:
@@ -33,7 +33,7 @@ def redact_checks(app: App, report_check: CheckReporter) -> CheckReporter:
 
 
 def shorten_serial(serial: str) -> str:
-    """Enough of a serial number to tell two devices apart."""
+    """Return enough of a serial number to tell two devices apart."""
     return f"...{serial[-SERIAL_SHOWN_DIGITS:]}" if len(serial) > SERIAL_SHOWN_DIGITS else serial
 
 
@@ -47,15 +47,15 @@ def _secret_masks(app: App) -> Iterator[tuple[str, str]]:
 
 
 PUBLIC_CONFIG_KEYS = {"supplier", "backend", "smtp_host", "invite_when", "resting_mode", "restore", "hold"}
-"""Keys whose words tell nothing of the house; every other word of a configuration is kept back."""
+"""Keys whose text says nothing about the house; every other text of a configuration is hidden."""
 TESLA_SITE_FILE = ".pypowerwall.site"
 MIN_TOKEN_LENGTH = 12
-"""Of a token; what is shorter in a file of tokens is the name of something."""
+"""Shorter text in a token file is a name, not a token."""
 DATE_PATTERN = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def iter_config_values(app: App) -> Iterator[tuple[str, object]]:
-    """Every key of the configuration, "section.key", with its value; a section that is missing has none."""
+    """Yield every key of the configuration as "section.key", with its value; a missing section has none."""
     for section in app.config.__struct_fields__:
         found = getattr(app.config, section)
         for key in getattr(found, "__struct_fields__", ()):
@@ -63,13 +63,13 @@ def iter_config_values(app: App) -> Iterator[tuple[str, object]]:
 
 
 def is_private_value(app: App, key: str, value: object) -> bool:
-    """Whether a configured value is kept back."""
+    """Whether a configured value is hidden."""
     is_word = isinstance(value, str) and key.partition(".")[2] not in PUBLIC_CONFIG_KEYS
     return is_word or value in app.config.secrets
 
 
 def private_values(app: App) -> Iterator[str]:
-    """The values, each as it is written where it is kept."""
+    """Yield the private values, each as it is stored."""
     yield from (secret.reveal() for secret in app.config.secrets)
     yield from (
         value for key, value in iter_config_values(app) if isinstance(value, str) and is_private_value(app, key, value)
@@ -110,12 +110,12 @@ def _private_values_in_json(value: object) -> Iterator[str]:
 
 REDACTED = "***"
 SHORT_VALUE_LENGTH = 6
-"""A shorter word is struck out only where it stands alone: it is part of many others."""
+"""A shorter value is removed only as a whole word: it is part of many others."""
 
 MAX_GROUPED_LENGTH = 64
-"""Nobody shows a longer one in groups."""
+"""A longer value is not shown in groups."""
 GROUP_SEPARATORS = r"(?:\s|%20|[+-])*"
-"""What may stand between two letters of a word that is shown in groups."""
+"""What may separate the letters of a value that is shown in groups."""
 
 Redactor = Callable[[str], str]
 
@@ -140,7 +140,7 @@ REDACTION_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 def make_redactor(known: Iterable[str]) -> Redactor:
-    """Give the function that strikes out. known: every value that must not be told, of any length."""
+    """Return the function that removes private text. known: every private value, of any length."""
     words = {spelling for word in known if word for spelling in _value_encodings(word)}
     patterns = [_value_pattern(word) for word in sorted(words, key=len, reverse=True)]
     by_value = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
@@ -163,7 +163,7 @@ def _value_encodings(word: str) -> Iterator[str]:
 
 
 def _value_pattern(word: str) -> str:
-    """Its blanks may be more, fewer or none: a password is often shown in groups."""
+    """Allow any number of blanks inside the value: a password is often shown in groups."""
     compact = "".join(word.split())
     if len(compact) < SHORT_VALUE_LENGTH:
         return rf"(?<!\w){re.escape(word)}(?!\w)"

@@ -1,4 +1,4 @@
-"""The doctor: looks at everything that can be wrong in a house, and changes nothing there."""
+"""Run all checks of the doctor; nothing in the house is changed."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -52,11 +52,11 @@ from smartcharge.errors import AppError, SignInRefusedError
 
 DOCTOR_AREA = CheckArea("doctor")
 LOCAL_CHECK_LIMIT_SECONDS = 4.0
-RETRY_FIX = "Try again; if it stays so, look at the network first"
+RETRY_FIX = "Try again. If it persists, check your network first"
 
 
 class CheckGroup(Struct, frozen=True):
-    """One part. seconds: its share; online: it asks somebody; needs_memory: it looks at what was written down."""
+    """The checks of one area. seconds: their time limit; online: they ask a service; needs_database: they read it."""
 
     area: CheckArea
     run: Callable[[App], Iterator[Check]]
@@ -84,17 +84,17 @@ CHECK_GROUPS = (
     CheckGroup(MAIL_AREA, check_mail_offline),
     CheckGroup(MAIL_AREA, check_mail_online, seconds=deadline.MAIL_LIMIT_SECONDS, online=True),
 )
-"""The shares of those that ask come to less than a command's time, so that each has its turn."""
+"""The time limits of the online checks add up to less than a command's time, so that every check runs."""
 
 
 def run_checks(app: App, report_check: CheckReporter, *, offline: bool) -> None:
-    """Tell what is found, as it is found. The tools only look."""
+    """Report each check as soon as it is made. app: read-only."""
     report_redacted = redact_checks(app, report_check)
     try:
         with time_limit(COMMAND_LIMIT_SECONDS):
             _run_all_groups(app, report_redacted, offline=offline)
     except DeadlineExceeded:
-        report_redacted(DOCTOR_AREA.warning("time", "there was no time left for the rest", RETRY_FIX))
+        report_redacted(DOCTOR_AREA.warning("time", "there was no time left for the other checks", RETRY_FIX))
 
 
 def _run_all_groups(app: App, report_check: CheckReporter, *, offline: bool) -> None:
@@ -114,8 +114,10 @@ def _run_group(group: CheckGroup, app: App, report_check: CheckReporter) -> None
         report_check(group.area.warning("time", f"no answer within {group.seconds:.0f} s", RETRY_FIX))
         return
     if code:
-        message = "this could not be examined, which is a mistake in smartcharge: see above"
-        report_check(group.area.error("doctor", message, "Please report it", EXIT_UNEXPECTED_ERROR))
+        message = "this check failed because of a bug in smartcharge: see the error above"
+        report_check(
+            group.area.error("doctor", message, "Please report it, with the error above", EXIT_UNEXPECTED_ERROR)
+        )
 
 
 def _report_group_checks(group: CheckGroup, app: App, report_check: CheckReporter) -> None:
@@ -126,5 +128,5 @@ def _report_group_checks(group: CheckGroup, app: App, report_check: CheckReporte
         check_name = "sign-in" if isinstance(app_error, SignInRefusedError) else "answers" if group.online else "looks"
         report_check(group.area.app_error(check_name, app_error))
     except OSError as error:
-        fix = "See that this user may read and write there"
+        fix = "Make sure that this user may read and write there"
         report_check(group.area.error("looks", f"{error.filename or 'something'}: {error.strerror}", fix))

@@ -1,4 +1,4 @@
-"""Kraken: whether it takes the sign-in, and which cars are registered there."""
+"""Checks of the services: supplier, myenergi, Tesla and mail."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
@@ -15,9 +15,16 @@ from smartcharge.app import (
 from smartcharge.doctor.check import Check, ServiceAccount, find_obstacle
 from smartcharge.doctor.redact import shorten_serial
 from smartcharge.errors import LockBusyError, SignInRefusedError, StoreError
-from smartcharge.formatting import age_text, local_time, settings_text
+from smartcharge.formatting import TESLA_APP_SHOWS_NO_MODE, age_text, local_time, powerwall_is, settings_text
 from smartcharge.jobs.polling import REFUSED_RETRY_INTERVAL
-from smartcharge.policy.battery import MODE_AUTONOMOUS, BatteryFacts, BatteryReading, BatterySettings, has_hold_settings
+from smartcharge.policy.battery import (
+    MODE_AUTONOMOUS,
+    MODE_BACKUP,
+    BatteryFacts,
+    BatteryReading,
+    BatterySettings,
+    has_hold_settings,
+)
 from smartcharge.policy.calendar import invite_address_warnings
 from smartcharge.policy.model import ChargerReading, ChargerState, DeviceRegistration
 from smartcharge.policy.polling import CHARGER_INTERVAL_SHORT, CHARGER_TOLERANCE, has_elapsed
@@ -32,18 +39,16 @@ IN_SUPPLIER_APP = "in the supplier's app"
 
 
 def check_kraken_offline(app: App) -> Iterator[Check]:
-    """What is known without asking."""
+    """Check what is known without asking the service."""
     account = make_kraken_account(app.config)
     if account.credentials is None and not account.token_file.exists():
-        yield KRAKEN_AREA.refused(
-            "sign-in", "there is neither a stored sign-in nor a password", ServiceAccount.KRAKEN.fix
-        )
+        yield KRAKEN_AREA.refused("sign-in", "there is no stored sign-in and no password", ServiceAccount.KRAKEN.fix)
     else:
         yield from find_obstacle(app, ServiceAccount.KRAKEN, kraken_sign_in_fingerprint(app.config))
 
 
 def check_kraken_online(app: App) -> Iterator[Check]:
-    """One question for the devices; a token is renewed where a run would renew it."""
+    """Ask for the devices once; a token is renewed when a run would renew it."""
     if any(check_kraken_offline(app)):
         return
     try:
@@ -52,12 +57,12 @@ def check_kraken_online(app: App) -> Iterator[Check]:
         _record_kraken_refusal(app, refused)
         yield KRAKEN_AREA.app_error("sign-in", refused, ServiceAccount.KRAKEN.fix)
         return
-    yield KRAKEN_AREA.ok("sign-in", "Kraken takes it")
+    yield KRAKEN_AREA.ok("sign-in", f"signed in to {app.supplier_label}")
     yield from _check_cars(registrations)
 
 
 def _record_kraken_refusal(app: App, refused: SignInRefusedError) -> None:
-    """As a run would: a wrong password that is tried again and again can lock an account."""
+    """Record the refusal as a run does: trying a wrong password repeatedly can lock an account."""
     if is_on_disk(app.read_only_db):
         with (
             suppress(StoreError, LockBusyError),
@@ -72,10 +77,12 @@ def _record_kraken_refusal(app: App, refused: SignInRefusedError) -> None:
 def _check_cars(registrations: Sequence[DeviceRegistration]) -> Iterator[Check]:
     live = [each for each in registrations if each.is_live_car]
     if not live:
-        known = ", ".join(f"{each.kind or 'unknown kind'} {each.status or 'in no state'}" for each in registrations)
+        known = ", ".join(
+            f"{each.kind or 'unknown kind'} {each.status or 'without a status'}" for each in registrations
+        )
         yield KRAKEN_AREA.error(
             "car",
-            f"no live car or charger is registered (there are: {known or 'none'})",
+            f"no active car or charger is registered (registered: {known or 'none'})",
             f"Connect it {IN_SUPPLIER_APP}",
         )
     for each in live:
@@ -83,7 +90,9 @@ def _check_cars(registrations: Sequence[DeviceRegistration]) -> Iterator[Check]:
     watched = sum(each.device.watched for each in live)
     if watched > 1:
         yield KRAKEN_AREA.warning(
-            "car", f"{watched} cars are watched, and a window of any counts", "Name one in eon_next.device_id"
+            "car",
+            f"{watched} cars are registered, and a smart-charging slot of any of them counts",
+            "Set eon_next.device_id to the one you mean",
         )
 
 
@@ -91,26 +100,30 @@ def _check_car(registration: DeviceRegistration) -> Check:
     device = registration.device
     if registration.suspended:
         return KRAKEN_AREA.warning(
-            "car", f"{device.id} is suspended: nothing is planned", f"Let it charge smartly again {IN_SUPPLIER_APP}"
+            "car",
+            f"smart charging is suspended for {device.id}, so it gets no slots",
+            f"Resume smart charging {IN_SUPPLIER_APP}",
         )
     if not device.watched:
-        return KRAKEN_AREA.ok("car", f"{device.id} is live and not watched, because eon_next.device_id names another")
+        return KRAKEN_AREA.ok("car", f"{device.id} is active but not used, because eon_next.device_id names another")
     if device.boosting:
-        return KRAKEN_AREA.ok("car", f"{device.id} is live; a charge is forced just now, during which nothing is held")
-    return KRAKEN_AREA.ok("car", f"{device.id} is live ({device.state or 'in no state'})")
+        return KRAKEN_AREA.ok(
+            "car", f"{device.id} is active and boosted by hand at present; smartcharge does nothing meanwhile"
+        )
+    return KRAKEN_AREA.ok("car", f"{device.id} is active ({device.state or 'without a status'})")
 
 
 ZAPPI_AREA = ServiceAccount.ZAPPI.area
-ZAPPI_ONLINE_FIX = "See in the myenergi app whether hub and Zappi are online"
+ZAPPI_ONLINE_FIX = "Check in the myenergi app that the hub and the Zappi are online"
 
 
 def check_zappi_offline(app: App) -> Iterator[Check]:
-    """What is known without asking."""
+    """Check what is known without asking the service."""
     return find_obstacle(app, ServiceAccount.ZAPPI, myenergi_sign_in_fingerprint(app.config))
 
 
 def check_zappi_online(app: App) -> Iterator[Check]:
-    """One question, unless a run has asked it within the minute."""
+    """Ask the Zappi once, unless a run has asked it within the last minute."""
     if any(check_zappi_offline(app)):
         return
     last = load_last_charger_reading(app.read_only_db)
@@ -122,20 +135,18 @@ def check_zappi_online(app: App) -> Iterator[Check]:
         yield _check_zappi_reading(last.reading, f", asked {age_text(app.now - last.reading.at)} ago")
         return
     found = _read_zappis(app)
-    yield ZAPPI_AREA.ok("sign-in", "myenergi takes it")
+    yield ZAPPI_AREA.ok("sign-in", "signed in to myenergi")
     pinned = app.config.myenergi.zappi_serial
     yield from _check_missing_zappis(found, pinned)
     for reading in found:
         watched = pinned is None or pinned in reading.serials
         yield (
-            _check_zappi_reading(reading)
-            if watched
-            else ZAPPI_AREA.ok("Zappi", f"{_zappi_names(reading)} is not watched")
+            _check_zappi_reading(reading) if watched else ZAPPI_AREA.ok("Zappi", f"{_zappi_names(reading)} is not used")
         )
 
 
 def _read_zappis(app: App) -> Sequence[ChargerReading]:
-    """A refusal is believed when it comes twice running: a server in trouble refuses too."""
+    """Read every Zappi. A refusal counts only when it comes twice in a row: a failing server refuses as well."""
     try:
         return app.charger.read_each(app.now)
     except SignInRefusedError:
@@ -145,17 +156,19 @@ def _read_zappis(app: App) -> Sequence[ChargerReading]:
 def _check_missing_zappis(found: Sequence[ChargerReading], pinned: str | None) -> Iterator[Check]:
     serials = [serial for reading in found for serial in reading.serials]
     if not found:
-        yield ZAPPI_AREA.warning("Zappi", "the hub names no Zappi", ZAPPI_ONLINE_FIX)
+        yield ZAPPI_AREA.warning("Zappi", "the hub reports no Zappi", ZAPPI_ONLINE_FIX)
     elif pinned is not None and pinned not in serials:
         there = ", ".join(map(shorten_serial, serials)) or "none with a serial"
-        message = f"myenergi.zappi_serial names {shorten_serial(pinned)}, and the hub knows {there}"
-        yield ZAPPI_AREA.error("Zappi", message, "Mend myenergi.zappi_serial, or leave it out to watch all")
+        message = f"myenergi.zappi_serial is {shorten_serial(pinned)}, but the hub reports {there}"
+        yield ZAPPI_AREA.error("Zappi", message, "Correct myenergi.zappi_serial, or delete the line to use every Zappi")
 
 
 def _check_zappi_reading(reading: ChargerReading, when: str = "") -> Check:
     message = f"{_zappi_names(reading)}: {reading.why}{when}"
     if reading.state is ChargerState.UNKNOWN:
-        return ZAPPI_AREA.warning("Zappi", f"{message}, which tells nothing of the car", ZAPPI_ONLINE_FIX)
+        return ZAPPI_AREA.warning(
+            "Zappi", f"{message}, so it is not known whether the car is charging", ZAPPI_ONLINE_FIX
+        )
     return ZAPPI_AREA.ok("Zappi", f"{message}, {reading.state.lower()}")
 
 
@@ -167,7 +180,7 @@ TESLA_AREA = ServiceAccount.TESLA.area
 
 
 class TeslaBackendText(NamedTuple):
-    """A way to the battery: what opens it, how the owner comes by that, and who takes it."""
+    """A connection to the Powerwall: what it needs, how the owner gets that, and what accepts it."""
 
     key: str
     fix: str
@@ -186,11 +199,11 @@ TESLA_BACKEND_TEXTS = {
     ),
 }
 TESLA_CHECK_LOCK_WAIT_SECONDS = 5.0
-"""Less than a run may wait: it has the lock for a reason, and the doctor can be asked again."""
+"""Shorter than the wait of a run, which has priority: the doctor can be run again."""
 
 
 def check_tesla_offline(app: App) -> Iterator[Check]:
-    """What is known without asking."""
+    """Check what is known without asking the service."""
     if app.config.tesla is None:
         return
     fingerprint = tesla_sign_in_fingerprint(app.config)
@@ -204,20 +217,22 @@ def check_tesla_offline(app: App) -> Iterator[Check]:
 
 
 def check_tesla_online(app: App) -> Iterator[Check]:
-    """One conversation under the lock, of questions only."""
+    """Read the Powerwall once, under the lock; nothing is written."""
     if app.config.tesla is None or any(check_tesla_offline(app)):
         return
     with app.exclusive_lock(wait_seconds=TESLA_CHECK_LOCK_WAIT_SECONDS), app.battery as powerwall:
         reading, facts = powerwall.read(), powerwall.facts()
-    yield TESLA_AREA.ok("sign-in", f"taken by {TESLA_BACKEND_TEXTS[app.config.tesla.backend].accepted_by}")
-    yield TESLA_AREA.ok("site", f"{facts.site or 'a site without a name'}{_site_count_suffix(facts.sites)}")
+    yield TESLA_AREA.ok("sign-in", f"signed in to {TESLA_BACKEND_TEXTS[app.config.tesla.backend].accepted_by}")
+    yield TESLA_AREA.ok("site", f"site: {facts.site or 'without a name'}{_site_count_suffix(facts.sites)}")
     yield _check_settings(app, reading)
     yield from _check_lockouts(reading)
     yield from _check_preserve(app, reading)
     yield _check_grid_charging(app, facts)
     yield from _check_rate_plan(app, facts)
     yield from _check_storm_watch(facts)
-    yield TESLA_AREA.ok("firmware", facts.firmware or "not told")
+    yield TESLA_AREA.ok(
+        "firmware", f"firmware {facts.firmware}" if facts.firmware else "Tesla does not report the firmware version"
+    )
 
 
 def _site_count_suffix(sites: int | None) -> str:
@@ -226,37 +241,41 @@ def _site_count_suffix(sites: int | None) -> str:
 
 def _check_settings(app: App, reading: BatteryReading) -> Check:
     if reading.mode is None or reading.reserve_pct is None:
-        message = "Tesla does not tell the operation mode or the backup reserve, so nothing is done"
-        return TESLA_AREA.warning("stance", message, "If it stays so, restart the gateway (see the Tesla app)")
+        message = "Tesla does not report the operation mode or the Backup Reserve, so smartcharge does nothing"
+        return TESLA_AREA.warning("stance", message, "If it persists, restart the gateway (see the Tesla app)")
     found = BatterySettings(reading.mode, round(reading.reserve_pct))
-    message = f"the Powerwall is in {settings_text(found)}"
+    message = f"the Powerwall is {powerwall_is(found)}"
     if load_battery_memory(app.read_only_db).owned:
-        return TESLA_AREA.ok("stance", f"{message}, held by smartcharge{_timed_hold_end_suffix(app, reading)}")
+        note = f". {TESLA_APP_SHOWS_NO_MODE}" if found.mode == MODE_BACKUP else ""
+        return TESLA_AREA.ok("stance", f"{message}, set by smartcharge{_timed_hold_end_suffix(app, reading)}{note}")
     if reading.timed_hold_until:
         message = (
-            f"the Powerwall is in Max Backup{_timed_hold_end_suffix(app, reading)}, and not by smartcharge, which waits"
+            f"the Powerwall is in Max Backup{_timed_hold_end_suffix(app, reading)}, which smartcharge did not start. "
+            "smartcharge waits"
         )
-        return TESLA_AREA.warning("stance", message, "End it in the Tesla app if nobody wants it so")
+        return TESLA_AREA.warning("stance", message, "End Max Backup in the Tesla app if you do not want it")
     if has_hold_settings(reading):
-        message = f"{message}, and not by smartcharge, which leaves it to whoever set it until the midnight reset"
+        message = f"{message}. smartcharge did not set it, so it leaves it alone until the midnight reset"
         return TESLA_AREA.warning(
-            "stance", message, "Set another mode and reserve in the Tesla app if nobody wants it so"
+            "stance", message, "Set another mode and Backup Reserve in the Tesla app if you do not want this"
         )
-    differs = "" if found == app.resting else f"; at rest it would be in {settings_text(app.resting)}"
+    differs = "" if found == app.resting else f"; its normal mode is {settings_text(app.resting)}"
     return TESLA_AREA.ok("stance", f"{message}{differs}")
 
 
 def _check_lockouts(reading: BatteryReading) -> Iterator[Check]:
     if reading.lockouts is None:
         yield TESLA_AREA.warning(
-            "outside powers", "Tesla does not tell whether Storm Watch or a power cut has the battery"
+            "outside powers", "Tesla does not report whether Storm Watch is active or there is a power cut"
         )
     for lockout in sorted(reading.lockouts or ()):
-        yield TESLA_AREA.warning("outside powers", f"{lockout} has the battery: nothing is written until it is over")
+        yield TESLA_AREA.warning(
+            "outside powers", f"{lockout} controls the Powerwall: smartcharge waits until that is over"
+        )
 
 
 def _timed_hold_end_suffix(app: App, reading: BatteryReading) -> str:
-    """When the gateway itself ends it, where it does."""
+    """Return when the gateway itself ends the hold, if it does."""
     zone = app.policy.cheap_period.zone
     return f" until {local_time(reading.timed_hold_until, zone)}" if reading.timed_hold_until else ""
 
@@ -264,10 +283,11 @@ def _timed_hold_end_suffix(app: App, reading: BatteryReading) -> str:
 def _check_preserve(app: App, reading: BatteryReading) -> Iterator[Check]:
     if _is_preserve_mode(app):
         if reading.soe_pct is None:
-            message = "Tesla does not tell the state of energy, so it cannot be kept, and nothing is done"
-            yield TESLA_AREA.warning("hold", message, "If it stays so, restart the gateway (see the Tesla app)")
+            message = "Tesla does not report the charge level, so it cannot be kept, and smartcharge does nothing"
+            yield TESLA_AREA.warning("hold", message, "If it persists, restart the gateway (see the Tesla app)")
         else:
-            yield TESLA_AREA.ok("hold", f"the Powerwall is kept as it is; it holds {reading.soe_pct:.0f} % now")
+            message = f"in a slot the Powerwall keeps its charge (control.hold: preserve), now {reading.soe_pct:.0f} %"
+            yield TESLA_AREA.ok("hold", message)
 
 
 def _is_preserve_mode(app: App) -> bool:
@@ -276,56 +296,61 @@ def _is_preserve_mode(app: App) -> bool:
 
 def _check_grid_charging(app: App, facts: BatteryFacts) -> Check:
     if facts.grid_charging is None:
-        return TESLA_AREA.ok("grid charging", "not told")
+        return TESLA_AREA.ok("grid charging", "Tesla does not report whether grid charging is allowed")
     if facts.grid_charging:
-        return TESLA_AREA.ok("grid charging", "allowed")
+        return TESLA_AREA.ok("grid charging", "grid charging is allowed")
     if _is_preserve_mode(app):
-        return TESLA_AREA.ok("grid charging", "not allowed, and not needed to keep the Powerwall as it is")
-    message = "not allowed, so a held Powerwall may not fill from the grid"
+        return TESLA_AREA.ok("grid charging", "grid charging is not allowed, and not needed for control.hold: preserve")
+    message = "grid charging is not allowed, so the Powerwall may not charge from the grid"
     return TESLA_AREA.warning("grid charging", message, "Allow it in the Tesla app: Settings, Grid Charging")
 
 
 def _check_rate_plan(app: App, facts: BatteryFacts) -> Iterator[Check]:
     if facts.rate_plan:
-        yield TESLA_AREA.ok("rate plan", "there is one")
+        yield TESLA_AREA.ok("rate plan", "a rate plan is set")
     elif facts.rate_plan is False and app.resting.mode == MODE_AUTONOMOUS:
-        message = "there is none, and without one Tesla refuses time-based control"
+        message = "no rate plan is set, and without one Tesla refuses Time-Based Control"
         yield TESLA_AREA.warning("rate plan", message, "Set your tariff in the Tesla app")
     else:
-        yield TESLA_AREA.ok("rate plan", "not told" if facts.rate_plan is None else "there is none, and none is needed")
+        yield TESLA_AREA.ok(
+            "rate plan",
+            "Tesla does not report a rate plan"
+            if facts.rate_plan is None
+            else "no rate plan is set, and none is needed",
+        )
 
 
 def _check_storm_watch(facts: BatteryFacts) -> Iterator[Check]:
     if facts.storm_watch is not None:
-        allowed = "allowed: while it lasts nothing is written" if facts.storm_watch else "switched off"
-        yield TESLA_AREA.ok("Storm Watch", allowed)
+        allowed = "on: smartcharge waits during a storm" if facts.storm_watch else "off"
+        yield TESLA_AREA.ok("Storm Watch", f"Storm Watch is {allowed}")
 
 
 MAIL_AREA = ServiceAccount.MAIL.area
 
 
 def check_mail_offline(app: App) -> Iterator[Check]:
-    """What is known without asking."""
+    """Check what is known without asking the service."""
     if app.config.invites is None:
-        yield MAIL_AREA.ok("account", "no complete account is set up, so no invites are sent")
+        yield MAIL_AREA.ok("account", "no mail account is set up, so no invites are sent")
         return
     mail_counts = count_outbox(app.read_only_db)
     yield from _check_addresses(app, is_proven=mail_counts.sent > 0)
     if mail_counts.failed:
-        fix = "`smartcharge history` tells why; often it is the address in gcal.invite_to"
-        yield MAIL_AREA.warning("outbox", f"invites that the mail server will never take: {mail_counts.failed}", fix)
+        fix = "Run `smartcharge history`, which shows why. Often the address in gcal.invite_to is wrong"
+        yield MAIL_AREA.warning("outbox", f"the mail server has refused {mail_counts.failed} invites for good", fix)
     else:
-        yield MAIL_AREA.ok("outbox", f"{mail_counts.waiting} wait, {mail_counts.sent} were sent")
+        yield MAIL_AREA.ok("outbox", f"{mail_counts.waiting} invites waiting, {mail_counts.sent} sent")
     yield from _find_mail_obstacle(app)
 
 
 def check_mail_online(app: App) -> Iterator[Check]:
-    """Connect, TLS, sign-in; nothing is posted."""
+    """Connect and sign in; nothing is sent."""
     account = app.config.invites
     if account is None or any(_find_mail_obstacle(app)):
         return
     app.mailer.check()
-    yield MAIL_AREA.ok("sign-in", f"{account.smtp_host} takes it, over a verified connection")
+    yield MAIL_AREA.ok("sign-in", f"signed in to {account.smtp_host} over a verified connection")
 
 
 def _find_mail_obstacle(app: App) -> Iterator[Check]:
@@ -333,7 +358,7 @@ def _find_mail_obstacle(app: App) -> Iterator[Check]:
 
 
 def _check_addresses(app: App, *, is_proven: bool) -> Iterator[Check]:
-    """What may keep invites off the calendar; once some were sent the owner has seen it, except to their own sender."""
+    """Check for what may keep invites off the calendar; it is a warning until some have been sent."""
     mail = app.config.gcal
     if mail is None or mail.smtp_user is None:
         return

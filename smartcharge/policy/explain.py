@@ -21,7 +21,7 @@ LOOKAHEAD_LIMIT = timedelta(hours=36)
 
 
 class Counterfactual(Struct, frozen=True):
-    """What would be held, had these facts been others; each continues the word "had"."""
+    """What would have been decided if these facts had been different; each is a clause that follows "if"."""
 
     conditions: tuple[str, ...]
     decision: Decision
@@ -130,21 +130,22 @@ def _at_release_time(state: State) -> State:
     return state if hold is None else _state_at(state, max(state.now, hold.until - state.policy.release_lead), hold)
 
 
+NEAR_END_CONDITION = "the end of the half hour had been near"
 COUNTERFACTUAL_CHANGES: dict[str, Callable[[State], State]] = {
-    "this machine's clock been right": lambda state: replace(state, clock_is_doubtful=False),
-    "you not paused": lambda state: replace(state, pause=None),
-    "nobody else set the battery": lambda state: replace(state, manual_override=None),
-    "the car been charging": _with_charger_state(ChargerState.CHARGING),
-    "the car not been charging": _with_charger_state(ChargerState.IDLE),
-    "the Zappi given no answer": _with_charger_state(ChargerState.UNKNOWN),
-    "a cheap window been planned": _with_planned_window,
-    "the window not been taken back": _with_windows_restored,
-    "Kraken answered just now": _with_answers_at(lambda state: state.now),
-    "Kraken given no answer for long": _with_answers_at(lambda _: LONG_AGO),
-    "the charge not been boosted by hand": _without_boost,
-    "the day's hours not been used up": _without_daily_cap,
-    "the extra half hour been switched on": _with_extension(extension=True),
-    "the extra half hour been switched off": _with_extension(extension=False),
-    "its release been due": _at_release_time,
+    "the clock had been right": lambda state: replace(state, clock_is_doubtful=False),
+    "you had not paused smartcharge": lambda state: replace(state, pause=None),
+    "no one else had set the Powerwall": lambda state: replace(state, manual_override=None),
+    "the car had been charging": _with_charger_state(ChargerState.CHARGING),
+    "the car had not been charging": _with_charger_state(ChargerState.IDLE),
+    "the Zappi had not answered": _with_charger_state(ChargerState.UNKNOWN),
+    "a smart-charging slot had been scheduled": _with_planned_window,
+    "the slot had not been withdrawn": _with_windows_restored,
+    "your supplier had just sent its schedule": _with_answers_at(lambda state: state.now),
+    "your supplier had not answered for a long time": _with_answers_at(lambda _: LONG_AGO),
+    "the car had not been boosted by hand": _without_boost,
+    "the hours of the day had not been used up": _without_daily_cap,
+    "the extra half hour had been switched on": _with_extension(extension=True),
+    "the extra half hour had been switched off": _with_extension(extension=False),
+    NEAR_END_CONDITION: _at_release_time,
 }
-"""One fact changed each, in words that follow "had"; where it is so already, nothing changes."""
+"""Each changes one fact, described by a clause that follows "if"."""

@@ -1,4 +1,4 @@
-"""What is wrong, in plain words: since when, and what mends it; the owner's own business first."""
+"""The problems that are known, each with its fix; those that only the owner can fix come first."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,35 +11,41 @@ from smartcharge.formatting import age_text
 from smartcharge.report.snapshot import Snapshot
 from smartcharge.store.services import Alert
 
-NO_ACTION_FIX = "Nothing to do: it is tried again by itself"
-CRON_FIX = "See that `crontab -l` of the right user holds the smartcharge line, and that cron itself runs"
+NO_ACTION_FIX = "No action needed: smartcharge tries again by itself"
+CRON_FIX = "Make sure that `crontab -l` of the right user shows the smartcharge line and that cron is running"
 SIGN_IN_REFUSED_MESSAGES = {
-    "kraken": "Kraken refuses the sign-in",
-    "zappi": "myenergi refuses the hub's serial or key",
+    "kraken": "your supplier refuses the sign-in",
+    "zappi": "myenergi refuses the serial number or the API key of the hub",
     "tesla": "Tesla refuses the sign-in",
     "mail": "the mail server refuses the sign-in",
 }
 TEMPORARY_PROBLEMS = {
-    "kraken": ("Kraken does not give the plan", NO_ACTION_FIX),
-    "zappi": ("the Zappi cannot be asked", NO_ACTION_FIX),
-    "tesla": ("the Powerwall cannot be set", f"{NO_ACTION_FIX}; if it lasts, look in the Tesla app"),
-    "mail": ("invites cannot be posted", NO_ACTION_FIX),
-    LOCKOUT_KIND: ("an outside power has the battery", "Nothing to do: smartcharge goes on when it is over"),
+    "kraken": ("your supplier does not send the charging schedule", NO_ACTION_FIX),
+    "zappi": ("the Zappi cannot be read", NO_ACTION_FIX),
+    "tesla": ("the Powerwall cannot be set", f"{NO_ACTION_FIX}. If it persists, check the Tesla app"),
+    "mail": ("invites cannot be sent", NO_ACTION_FIX),
+    LOCKOUT_KIND: (
+        "something else controls the Powerwall",
+        "No action needed: smartcharge continues when that is over",
+    ),
 }
-"""Trouble that may pass, by the kind of its episode."""
+"""Problems that may pass, by the kind of the alert."""
 OWNER_PROBLEMS = {
-    "device": ("the plan cannot be asked for as it is configured", "`smartcharge doctor` tells what would be right"),
-    "feed": ("the calendar file cannot be written", "Mend gcal.feed_path"),
-    "clock": ("this machine's clock cannot be right", "Let the network set it: `sudo timedatectl set-ntp true`"),
+    "device": (
+        "the charging schedule cannot be fetched with this configuration",
+        "Run `smartcharge doctor`, which shows what to change",
+    ),
+    "feed": ("the calendar file cannot be written", "Correct gcal.feed_path"),
+    "clock": ("this computer's clock is not right", "Let the network set the clock: `sudo timedatectl set-ntp true`"),
 }
-"""Trouble that stays until the owner mends it, by the kind of its episode."""
+"""Problems that last until the owner fixes them, by the kind of the alert."""
 
 
 class Problem(Struct, frozen=True):
-    """One thing that is wrong.
+    """One problem.
 
-    says: a clause, without secrets. mend: a sentence. since: when it was first noticed, None where that is not known.
-    is_owners: nobody but the owner can mend it.
+    message: a clause, without secrets. fix: a sentence. since: when it was first noticed, None if that is not known.
+    is_for_owner: only the owner can fix it.
     """
 
     message: str
@@ -49,7 +55,7 @@ class Problem(Struct, frozen=True):
 
 
 def find_problems(snapshot: Snapshot) -> tuple[Problem, ...]:
-    """Everything that is wrong, what the owner must mend before what may pass."""
+    """Return all problems: first those that the owner must fix, then those that may pass."""
     found = (
         *_run_problems(snapshot),
         *_sign_in_problems(snapshot),
@@ -61,13 +67,13 @@ def find_problems(snapshot: Snapshot) -> tuple[Problem, ...]:
 
 def _run_problems(snapshot: Snapshot) -> Iterator[Problem]:
     if snapshot.missing_database:
-        fix = "The first `smartcharge tick` makes it; if one has run before, see database.path"
+        fix = "Run `smartcharge tick`, which makes it. If it has run before, check database.path"
         yield Problem(f"there is no database at {snapshot.missing_database}", fix)
     elif snapshot.last_activity_at is None:
-        yield Problem("nothing has run here yet", CRON_FIX)
+        yield Problem("smartcharge has not run here yet", CRON_FIX)
     elif snapshot.is_silent:
         yield Problem(
-            f"nothing has run for {age_text(snapshot.state.now - snapshot.last_activity_at)}",
+            f"smartcharge has not run for {age_text(snapshot.state.now - snapshot.last_activity_at)}",
             CRON_FIX,
             snapshot.last_activity_at,
         )
@@ -84,14 +90,16 @@ def _sign_in_problems(snapshot: Snapshot) -> Iterator[Problem]:
 
 def _setup_problems(snapshot: Snapshot) -> Iterator[Problem]:
     if snapshot.battery.rate_plan_missing:
-        message = "Tesla refuses time-based control, so the Powerwall rests in self-powered mode"
-        yield Problem(message, "Set your tariff in the Tesla app; it is tried again at midnight")
+        message = "Tesla refuses Time-Based Control, so the Powerwall's normal mode is Self-Powered for now"
+        yield Problem(message, "Set your tariff in the Tesla app. smartcharge tries again at midnight")
     if snapshot.devices and not any(device.watched for device in snapshot.devices):
-        message = "the supplier knows no live car of yours, so nothing is ever planned"
-        yield Problem(message, "Connect it in the supplier's app; `smartcharge doctor` tells more")
+        message = "your supplier has no active car of yours, so it never schedules a slot"
+        yield Problem(message, "Connect it in the supplier's app. `smartcharge doctor` shows more")
     if snapshot.outbox.failed:
-        message = f"invites that the mail server will never take: {snapshot.outbox.failed}"
-        yield Problem(message, "`smartcharge history` tells why; often it is the address in gcal.invite_to")
+        message = f"the mail server has refused {snapshot.outbox.failed} invites for good"
+        yield Problem(
+            message, "Run `smartcharge history`, which shows why. Often the address in gcal.invite_to is wrong"
+        )
 
 
 def _alert_problems(snapshot: Snapshot) -> Iterator[Problem]:
@@ -106,7 +114,7 @@ def _alert_problems(snapshot: Snapshot) -> Iterator[Problem]:
 
 def _alert_problem(snapshot: Snapshot, row: Alert) -> Problem:
     message, fix = {**TEMPORARY_PROBLEMS, **OWNER_PROBLEMS}.get(
-        row.kind, (f"`smartcharge {row.command}` has trouble with {row.kind}", NO_ACTION_FIX)
+        row.kind, (f"`smartcharge {row.command}` has a problem with {row.kind}", NO_ACTION_FIX)
     )
     service = snapshot.services.get("kraken" if row.kind == "device" else row.kind)
     why = (service.last_error if service else snapshot.alert_messages.get((row.command, row.kind))) or ""

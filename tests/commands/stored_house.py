@@ -119,7 +119,11 @@ def store_open_hold(
     )
     if confirmed:
         store_journal_entry(
-            db, "reconcile", "confirmed", "backup, reserve 100 % until 13:30", reason=Reason.CHARGING_IN_WINDOW
+            db,
+            "reconcile",
+            "confirmed",
+            "charging from the grid (Backup Reserve 100 %) until 13:30",
+            reason=Reason.CHARGING_IN_WINDOW,
         )
 
 

@@ -1,6 +1,7 @@
-"""The doctor as a whole: his form, his exit codes, and that he leaves the house as it was."""
+"""The doctor as a whole: its output, its exit codes, and that it changes nothing."""
 
 import json
+import re
 import socket
 from datetime import timedelta
 
@@ -53,14 +54,32 @@ def test_a_healthy_house_is_told_so(doctor_installation: DoctorInstallation) -> 
     assert areas <= {finding["area"] for finding in visit.checks}
 
 
-def test_every_line_begins_with_its_verdict_and_ends_with_its_mend(doctor_installation: DoctorInstallation) -> None:
+def test_the_text_begins_with_a_summary_and_gives_a_fix_for_every_problem(
+    doctor_installation: DoctorInstallation,
+) -> None:
+    doctor_installation.configure("eon_next", device_id="gone")
     with doctor_installation.simulator.fault("myenergi", "no-zappi"):
         outcome = doctor_installation.simulation.runner(["doctor"], doctor_installation.now)
 
     lines = outcome.stdout.splitlines()
-    assert {line.split()[0] for line in lines} == {"ok", "warning"}
-    assert "warning  Zappi, Zappi: the hub names no Zappi. See in the myenergi app" in outcome.stdout
+    assert re.fullmatch(r"Summary    1 problem to fix, 1 warning, \d+ checks passed\.", lines[0])
+    assert [line.split()[0] for line in lines if not line.startswith(" ") and line] == ["Summary", "Problem", "Warning"]
+    assert "Warning    Zappi: the hub reports no Zappi.\n           To fix: check in the myenergi app" in outcome.stdout
+    assert max(map(len, lines)) <= 80
+    assert "\x1b" not in outcome.stdout
     assert outcome.stderr == ""
+
+
+def test_with_v_the_checks_that_passed_are_shown_as_well(doctor_installation: DoctorInstallation) -> None:
+    short, *long = (
+        doctor_installation.simulation.runner(arguments, doctor_installation.now).stdout
+        for arguments in (["doctor", "--offline"], ["-v", "doctor", "--offline"], ["doctor", "--offline", "-v"])
+    )
+
+    assert long[0] == long[1]
+    assert "smartcharge -v doctor" in short
+    assert "OK " not in short
+    assert len(re.findall(r"^OK ", long[0], re.MULTILINE)) == int(re.findall(r"(\d+) checks passed", short)[0])
 
 
 def test_the_object_has_the_promised_keys(doctor_installation: DoctorInstallation) -> None:

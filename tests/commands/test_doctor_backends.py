@@ -28,7 +28,10 @@ def settings(doctor_installation: DoctorInstallation, backend: str) -> dict[str,
 
 @pytest.mark.parametrize(
     ("backend", "whom", "firmware"),
-    [("fleetapi", "Tesla's Fleet API", "26.18.1 pretend"), ("v1r", "the gateway", "not told")],
+    [
+        ("fleetapi", "Tesla's Fleet API", "firmware 26.18.1 pretend"),
+        ("v1r", "the gateway", "Tesla does not report the firmware version"),
+    ],
 )
 def test_a_house_that_is_well_is_well_on_every_way(
     doctor_installation: DoctorInstallation, backend: str, whom: str, firmware: str
@@ -40,7 +43,7 @@ def test_a_house_that_is_well_is_well_on_every_way(
     assert visit.about("Tesla")
     assert (visit.exit_code, visit.bad) == (0, set())
     assert whom in visit.told("Tesla", "sign-in")
-    assert visit.told("Tesla", "site").startswith("Home |")
+    assert visit.told("Tesla", "site").startswith("site: Home |")
     assert visit.told("Tesla", "firmware").startswith(firmware)
     assert len(doctor_installation.simulator.powerwall.writes) == 0
 
@@ -82,7 +85,7 @@ def test_max_backup_from_the_app_is_told_from_our_own_hold(doctor_installation: 
     visit = doctor_installation.visit()
 
     assert visit.bad == {("Tesla", "warning")}
-    assert "Max Backup until 12:20, and not by smartcharge" in visit.told("Tesla", "stance")
+    assert "Max Backup until 12:20, which smartcharge did not start" in visit.told("Tesla", "stance")
 
 
 def test_a_battery_that_is_kept_as_it_is_needs_no_grid_charging(doctor_installation: DoctorInstallation) -> None:
@@ -92,7 +95,7 @@ def test_a_battery_that_is_kept_as_it_is_needs_no_grid_charging(doctor_installat
     visit = doctor_installation.visit()
 
     assert visit.bad == set()
-    assert "kept as it is; it holds 60 % now" in visit.told("Tesla", "hold")
+    assert "keeps its charge (control.hold: preserve), now 60 %" in visit.told("Tesla", "hold")
 
 
 def test_a_battery_that_cannot_be_kept_as_it_is_is_a_warning(doctor_installation: DoctorInstallation) -> None:

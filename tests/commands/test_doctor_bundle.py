@@ -101,7 +101,7 @@ def memory(tmp_path: Path) -> StoredHouse:
 def bundle(memory: StoredHouse) -> str:
     file = memory.folder / "bundle.txt"
     outcome = memory.run("doctor", "--bundle", str(file))
-    assert outcome.stdout == f"Written to {file}; read it before you give it to anybody.\n"
+    assert outcome.stdout == f"Written to {file}. Read it before you give it to anyone.\n"
     assert outcome.stderr == ""
     return file.read_text(encoding="utf-8")
 
@@ -178,7 +178,7 @@ def test_all_that_helps_is_told(memory: StoredHouse) -> None:
     assert re.search(r"^SQLite 3\.", told, re.MULTILINE)
     assert re.search(r"^schema +version \d+$", told, re.MULTILINE)
     assert re.search(r"^journal +251 rows$", told, re.MULTILINE)
-    assert "warning  runs, fetch-dispatches: trouble with kraken" in told
+    assert "warning  runs, fetch-dispatches: there has been a problem with E.ON Next" in told
     assert "last_error it could not be reached" in told
     assert "kind WINDOW | because CHARGING_IN_WINDOW" in told
     assert "dance 249" in told

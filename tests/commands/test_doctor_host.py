@@ -99,9 +99,9 @@ def with_timer(folder: Path, text: str) -> None:
 
 
 PLACES: dict[str, tuple[Callable[[Path, str], None], str]] = {
-    "a crontab of one's own": (with_crontab, "this user's crontab should start it"),
-    "a table of the system's": (with_table, "/tables/house should start it"),
-    "a timer of systemd's": (with_timer, "/units/house.timer should start it"),
+    "a crontab of one's own": (with_crontab, "this user's crontab should start smartcharge"),
+    "a table of the system's": (with_table, "/tables/house should start smartcharge"),
+    "a timer of systemd's": (with_timer, "/units/house.timer should start smartcharge"),
 }
 
 
@@ -116,7 +116,7 @@ def test_what_starts_a_silent_installation_is_found(
     monkeypatch.setattr(installation, "SYSTEM_CRONTABS", (folder / "tables",))
     monkeypatch.setattr(installation, "SYSTEMD_UNIT_FOLDERS", (folder / "units",))
     ours = OURS.format(config=folder / "config.yaml")
-    missing = "no crontab and no systemd timer that this user can read starts it"
+    missing = "no crontab or systemd timer that this user can read starts smartcharge"
     assert missing in doctor_installation.visit("--offline", at=later).told("runs", "cron")
 
     write(folder, ours)
@@ -147,5 +147,5 @@ def test_while_runs_leave_signs_nobody_looks_for_crontabs(doctor_installation: D
 
     visit = doctor_installation.visit("--offline", at=doctor_installation.now + timedelta(minutes=2))
 
-    assert visit.told("runs", "cron").startswith("Kraken was asked 2 min ago, so cron is firing |")
+    assert visit.told("runs", "cron").startswith("E.ON Next was last asked 2 min ago, so cron works |")
     assert not (doctor_installation.folder / "asked").exists()

@@ -27,7 +27,7 @@ def named(memory: StoredHouse) -> tuple[set[str], int]:
     outcome = memory.run("doctor", "--offline", "--json")
     found = [each for each in json.loads(outcome.stdout)["checks"] if each["check"] == "placeholder"]
     assert all(each["verdict"] == "error" and each["mend"] for each in found)
-    return {each["says"].removesuffix(" is still the example's") for each in found}, outcome.exit_code
+    return {each["says"].removesuffix(" still has the value of the example") for each in found}, outcome.exit_code
 
 
 def test_the_example_as_it_is_shipped_is_not_yet_a_house_s(memory: StoredHouse) -> None:

@@ -42,7 +42,7 @@ def test_without_any_sign_in_for_kraken_nothing_is_asked(doctor_installation: Do
 def test_the_watched_car_is_named(doctor_installation: DoctorInstallation) -> None:
     told = doctor_installation.visit().told("Kraken", "car")
 
-    assert told.startswith(f"{doctor_installation.simulator.house.device_id} is live (SMART_CONTROL_CAPABLE)")
+    assert told.startswith(f"{doctor_installation.simulator.house.device_id} is active (SMART_CONTROL_CAPABLE)")
 
 
 def test_a_suspended_car_is_a_warning(doctor_installation: DoctorInstallation) -> None:
@@ -52,7 +52,7 @@ def test_a_suspended_car_is_a_warning(doctor_installation: DoctorInstallation) -
     visit = doctor_installation.visit()
 
     assert (visit.exit_code, visit.bad) == (0, {("Kraken", "warning")})
-    assert "is suspended" in visit.told("Kraken", "car")
+    assert "smart charging is suspended" in visit.told("Kraken", "car")
 
 
 def test_a_car_that_is_no_longer_live_is_an_error(doctor_installation: DoctorInstallation) -> None:
@@ -62,19 +62,19 @@ def test_a_car_that_is_no_longer_live_is_an_error(doctor_installation: DoctorIns
     visit = doctor_installation.visit()
 
     assert visit.exit_code == 4
-    assert "there are: ELECTRIC_VEHICLES RETIRED" in visit.told("Kraken", "car")
+    assert "registered: ELECTRIC_VEHICLES RETIRED" in visit.told("Kraken", "car")
 
 
 def test_two_cars_are_a_warning_until_one_is_named(doctor_installation: DoctorInstallation) -> None:
     (car,) = doctor_installation.simulator.account.devices
     doctor_installation.simulator.account.devices = (car, replace(car, device_id="second"))
-    assert "2 cars are watched" in doctor_installation.visit().told("Kraken", "car")
+    assert "2 cars are registered" in doctor_installation.visit().told("Kraken", "car")
 
     doctor_installation.configure("eon_next", device_id="second")
 
     visit = doctor_installation.visit()
     assert visit.verdicts("Kraken") == {"ok"}
-    assert "not watched" in visit.told("Kraken", "car")
+    assert "not used" in visit.told("Kraken", "car")
 
 
 def test_a_named_car_that_is_gone_is_an_error(doctor_installation: DoctorInstallation) -> None:
@@ -110,8 +110,8 @@ def test_a_named_zappi_that_is_not_there_is_an_error_that_tells_which_are(
     visit = doctor_installation.visit()
 
     assert visit.exit_code == 4
-    assert "names ...9999, and the hub knows ...0001" in visit.told("Zappi")
-    assert "...0001 is not watched" in visit.told("Zappi")
+    assert "is ...9999, but the hub reports ...0001" in visit.told("Zappi")
+    assert "...0001 is not used" in visit.told("Zappi")
 
 
 def test_the_zappi_is_not_asked_twice_within_a_minute(doctor_installation: DoctorInstallation) -> None:
@@ -132,9 +132,9 @@ def test_the_zappi_is_not_asked_twice_within_a_minute(doctor_installation: Docto
 def test_the_powerwall_is_told_with_its_site_and_firmware(doctor_installation: DoctorInstallation) -> None:
     visit = doctor_installation.visit()
 
-    assert visit.told("Tesla", "site").startswith("Home |")
-    assert visit.told("Tesla", "stance").startswith("the Powerwall is in time-based control, reserve 20 %")
-    assert visit.told("Tesla", "firmware").startswith("26.18.1 pretend")
+    assert visit.told("Tesla", "site").startswith("site: Home |")
+    assert visit.told("Tesla", "stance").startswith("the Powerwall is in Time-Based Control (Backup Reserve 20 %)")
+    assert visit.told("Tesla", "firmware").startswith("firmware 26.18.1 pretend")
 
 
 def test_without_a_sign_in_tesla_is_not_asked(doctor_installation: DoctorInstallation) -> None:
@@ -153,7 +153,7 @@ def test_a_powerwall_held_by_somebody_else_is_a_warning(doctor_installation: Doc
     visit = doctor_installation.visit()
 
     assert visit.bad == {("Tesla", "warning")}
-    assert "not by smartcharge" in visit.told("Tesla", "stance")
+    assert "smartcharge did not set it" in visit.told("Tesla", "stance")
 
 
 def test_a_powerwall_held_by_smartcharge_is_well(doctor_installation: DoctorInstallation) -> None:
@@ -161,7 +161,9 @@ def test_a_powerwall_held_by_smartcharge_is_well(doctor_installation: DoctorInst
     doctor_installation.simulation.drive(7200)
     doctor_installation.simulation.run("13:05", "tick")
 
-    assert "backup, reserve 100 %, held by smartcharge" in doctor_installation.visit().told("Tesla", "stance")
+    told = doctor_installation.visit().told("Tesla", "stance")
+    assert "charging from the grid (Backup Reserve 100 %), set by smartcharge" in told
+    assert "the Tesla app shows no mode as selected" in told
 
 
 def test_a_powerwall_that_may_not_fill_from_the_grid_is_a_warning(doctor_installation: DoctorInstallation) -> None:

@@ -102,7 +102,7 @@ def test_kraken_out_of_reach_is_told_at_the_fifth_attempt_and_when_it_is_over(si
     assert {outcome.exit_code for outcome in outcomes} <= {0, 3}
     assert sum(bool(outcome.stderr) for outcome in outcomes) == 1
     assert over.exit_code == 0
-    assert "well again" in over.stderr
+    assert "works again" in over.stderr
 
 
 def test_a_configuration_error_names_file_key_and_mend(simulation: Simulation) -> None:

@@ -12,7 +12,7 @@ from smartcharge.store.control import save_manual_override, set_hold
 from smartcharge.store.database import open_store
 from smartcharge.store.journal import append_journal, load_journal
 
-SILENT = "the Zappi given no answer, or Kraken given no answer for long"
+SILENT = "the Zappi had not answered, or if your supplier had not answered for a long time"
 
 
 @pytest.fixture(scope="module")
@@ -30,25 +30,27 @@ def test_it_says_by_which_rule_and_facts_what_else_would_have_been_and_what_came
 
     assert said.exit_code == 0
     assert said.out.splitlines() == [
-        "Wed 09 Dec 13:05: held until 13:30, as decided at 13:02.",
+        "Wed 09 Dec 13:05: charge from the grid until 13:30, as decided at 13:02.",
         "",
-        "because    the car is charging in a planned cheap window (CHARGING_IN_WINDOW)",
+        "because    the car is charging in a smart-charging slot",
         "facts      the Zappi, just then: 7,200 W, pilot C2: charging",
-        "           Kraken, just then: window Wed 13:00-14:00, about 7.2 kWh, first named at 12:40",
-        "           your tariff: night rate 00:00-06:00",
-        f"otherwise  not held, had the car not been charging, or {SILENT}",
-        "           held until 14:00, had its release been due",
-        "then       13:29 held until 14:00: the car is charging in a planned cheap window",
+        "           your supplier, just then: slot Wed 13:00-14:00, about 7.2 kWh, first announced at 12:40",
+        "           your tariff: off-peak hours 00:00-06:00",
+        "otherwise  near the end of the half hour the charge would have continued to 14:00",
+        f"           no charge, if the car had not been charging, or if {SILENT}",
+        "then       13:29 charge from the grid until 14:00: the car is charging in a smart-charging slot",
     ]
 
 
 def test_now_it_says_what_takes_two_facts_and_that_nothing_is_near(ask: RunCommand) -> None:
     said = ask("15:10", "explain").out
 
-    assert "nothing is held" in said
-    assert "(NOTHING_TO_HOLD)" in said
-    assert "held until 15:30, had the car been charging and a cheap window been planned" in said
-    assert "the night rate begins at Thu 10 Dec 00:00" in said
+    assert "no charge from the grid" in said
+    assert (
+        "charge from the grid until 15:30, if the car had been charging and a smart-charging slot had been scheduled"
+        in said
+    )
+    assert "the off-peak hours begin at Thu 10 Dec 00:00" in said
 
 
 def test_in_a_hold_it_says_what_comes_next_if_the_car_charges_and_if_not(
@@ -56,17 +58,20 @@ def test_in_a_hold_it_says_what_comes_next_if_the_car_charges_and_if_not(
 ) -> None:
     said = command_runner(record_afternoon(tmp_path, until="13:29"), capsys)("13:33", "explain").out
 
-    assert "held until 14:00; Tesla has not confirmed how the Powerwall stands" in said
-    assert "the half hour is already cheap and stands to its end (SLOT_ALREADY_CHEAP)" in said
-    assert "the hold itself: the car is charging in a planned cheap window (CHARGING_IN_WINDOW)" in said
+    assert "charge from the grid until 14:00; Tesla has not confirmed the Powerwall's settings" in said
+    assert "this half hour is already off-peak, so it runs to its end" in said
+    assert "the charge itself: the car is charging in a smart-charging slot" in said
     assert "the Zappi, 4 min ago: 7,200 W, pilot C2; too old to count" in said
-    assert "the hold, 31 min ago: promised until 14:00" in said
-    assert "13:59 held for the extra half hour, until 14:30, if the car charges" in said
-    assert "13:59 released, unless the car is known to charge: the last cheap half hour ends" in said
+    assert "the Powerwall, 31 min ago: asked to charge until 14:00" in said
+    assert "13:59 charge from the grid for the extra half hour, until 14:30, if the car is charging" in said
+    assert (
+        "13:59 back to normal, unless the Zappi shows that the car is charging: the last off-peak half hour ends"
+        in said
+    )
 
 
 def test_a_time_that_lies_ahead_today_is_yesterday_s(ask: RunCommand) -> None:
-    assert "By Tue 08 Dec 23:00 nothing had been decided" in ask("15:10", "explain", "23:00").out
+    assert "no decision before Tue 08 Dec 23:00" in ask("15:10", "explain", "23:00").out
 
 
 def test_a_time_may_be_given_either_way_but_not_both(ask: RunCommand) -> None:
@@ -74,7 +79,7 @@ def test_a_time_may_be_given_either_way_but_not_both(ask: RunCommand) -> None:
     assert ask("15:10", "explain", "13:05", "--at", "13:06").exit_code == 2
 
 
-@pytest.mark.parametrize(("text", "told"), [("2026-12-10T13:00", "lies ahead"), ("lunch", "write 13:30")])
+@pytest.mark.parametrize(("text", "told"), [("2026-12-10T13:00", "is in the future"), ("lunch", "write 13:30")])
 def test_a_time_that_cannot_be_explained_is_a_usage_error(ask: RunCommand, text: str, told: str) -> None:
     said = ask("15:10", "explain", text)
 
@@ -92,10 +97,8 @@ def test_a_decision_that_would_not_be_made_again_is_said_to_have_changed(
                        outcome="decided")  # fmt: skip
     said = command_runner(tmp_path, capsys)("15:10", "explain", "14:05").out
 
-    assert "(OVERRUN)" in said
-    assert (
-        "then it was: the car stopped during the extra half hour (CAR_STOPPED); the program has changed since" in said
-    )
+    assert "the car is still charging as its slot ends" in said
+    assert "at the time: the car stopped charging in the extra half hour; smartcharge has changed since then" in said
 
 
 def test_a_window_that_was_left_to_somebody_else_is_explained_so(
@@ -110,11 +113,11 @@ def test_a_window_that_was_left_to_somebody_else_is_explained_so(
     past, now = ask("13:20", "explain", "13:02").out, ask("13:03", "explain").out
 
     for said in (past, now):
-        assert "nothing is held" in said
-        assert "(STOOD_DOWN)" in said
+        assert "no charge from the grid" in said
+        assert "someone else set the Powerwall, so smartcharge leaves it alone" in said
         assert "the Powerwall" in said
-        assert "had nobody else set the battery" in said
-    assert "13:02 stands down: the battery was changed by hand" in past
+        assert "if no one else had set the Powerwall" in said
+    assert "13:02 leaves the Powerwall alone: the battery was changed by hand" in past
 
 
 def test_programs_get_one_object_with_times_in_utc(ask: RunCommand) -> None:
@@ -125,7 +128,7 @@ def test_programs_get_one_object_with_times_in_utc(ask: RunCommand) -> None:
     assert told["decided_at"] == "2026-12-09T13:02:02Z"
     zappi = {"source": "the Zappi", "at": "2026-12-09T13:02:02Z", "says": "7,200 W, pilot C2: charging"}
     assert zappi in told["facts"]
-    assert {"had": ["the car not been charging"], "hold": None, "because": "NOTHING_TO_HOLD"} in told["otherwise"]
+    assert {"had": ["the car had not been charging"], "hold": None, "because": "NOTHING_TO_HOLD"} in told["otherwise"]
     assert told["next"][0] == {
         "at": "2026-12-09T13:29:00Z",
         "charger": ["CHARGING"],

@@ -23,10 +23,14 @@ def test_history_tells_the_day_in_order_and_in_plain_words(simulation: Simulatio
     assert [line.split()[3] for line in lines] == sorted(line.split()[3] for line in lines)
     assert lines[0] == "Wed 09 Dec 13:05  fetch-dispatches: planned: Wed 13:00-13:30, about 7.2 kWh"
     told = "\n".join(lines)
-    assert "planned window Wed 13:00-13:30, about 7.2 kWh" in told
-    assert "reconcile: decided to hold the Powerwall: the car is charging in a planned cheap window" in told
-    assert "reconcile: Powerwall in backup, reserve 100 % until 13:30: the car is charging" in told
-    assert "reconcile: Powerwall in time-based control, reserve 20 %: the last cheap half hour ends" in told
+    assert "planned slot Wed 13:00-13:30, about 7.2 kWh" in told
+    assert (
+        "reconcile: decided to charge the Powerwall from the grid: the car is charging in a smart-charging slot" in told
+    )
+    assert (
+        "reconcile: Powerwall: charging from the grid (Backup Reserve 100 %) until 13:30: the car is charging" in told
+    )
+    assert "reconcile: Powerwall: Time-Based Control (Backup Reserve 20 %): the last off-peak half hour ends" in told
     assert "send-invites: invite sent: Wed 13:00-13:30" in told
     assert not any(reason in told for reason in Reason)
 
@@ -53,4 +57,4 @@ def test_a_span_that_ends_before_it_begins_is_a_usage_error(simulation: Simulati
     outcome = simulation.run("14:00", "history", "--since", "13:00", "--until", "12:00")
 
     assert outcome.exit_code == 2
-    assert "--since must lie before --until" in outcome.stderr
+    assert "--since must be before --until" in outcome.stderr

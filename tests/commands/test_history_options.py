@@ -20,12 +20,18 @@ from smartcharge.store.times import format_instant
 
 HOUR = 60 * MINUTE
 ENTRIES = {
-    "a success": (("reconcile", "well again", "kraken sign-in"), "the sign-in to Kraken is well again"),
-    "a wait": (("reconcile", "waiting", "Storm Watch has the battery"), "reconcile: Storm Watch has the battery"),
-    "the end of a wait": (("reconcile", "waited", None), "reconcile: goes on, there is nothing more to wait for"),
-    "a reset": (("midnight-reset", "written", "self-powered, reserve 20 %"), "Powerwall in self-powered, reserve 20 %"),
-    "rest": (("midnight-reset", "already at rest", "backup"), "the Powerwall was already at rest: backup"),
-    "a pause at night": (("midnight-reset", "postponed", "paused by the owner"), "postponed: paused by the owner"),
+    "a success": (("reconcile", "well again", "kraken sign-in"), "the sign-in to your supplier works again"),
+    "a wait": (
+        ("reconcile", "waiting", "Storm Watch controls the Powerwall"),
+        "reconcile: Storm Watch controls the Powerwall",
+    ),
+    "the end of a wait": (("reconcile", "waited", None), "reconcile: continues, there is nothing more to wait for"),
+    "a reset": (
+        ("midnight-reset", "written", "Self-Powered (Backup Reserve 20 %)"),
+        "Powerwall: Self-Powered (Backup Reserve 20 %)",
+    ),
+    "rest": (("midnight-reset", "already at rest", "backup"), "the Powerwall was already back to normal: backup"),
+    "a pause at night": (("midnight-reset", "postponed", "smartcharge is paused"), "postponed: smartcharge is paused"),
     "a remark": (("fetch-dispatches", "remarked", "an odd type"), "fetch-dispatches: noticed: an odd type"),
     "the taking over": (("migration", "taken over", "12 rows"), "took over from the earlier service: 12 rows"),
     "a word of later days": (("reconcile", "danced", "twice"), "reconcile: danced: twice"),
@@ -54,7 +60,7 @@ def test_a_decision_and_a_failure_are_told_in_plain_words(memory: StoredHouse) -
     lines = memory.run("history").stdout.splitlines()
 
     assert [line.partition("  ")[2] for line in lines] == [
-        f"reconcile: decided to go on holding the Powerwall: {Reason.OVERRUN.sentence}",
+        f"reconcile: decided to go on charging the Powerwall: {Reason.OVERRUN.sentence}",
         "reconcile: did not work: Tesla did not answer in time",
         "fetch-dispatches: Kraken is down. Nothing to do",
     ]
@@ -105,7 +111,7 @@ def test_only_the_commands_that_are_named_are_told(memory: StoredHouse) -> None:
 
 def test_an_empty_history_says_so_to_people_only(memory: StoredHouse) -> None:
     assert memory.run("history").stdout == (
-        "Nothing was written down from Tue 08 Dec 13:06 to 13:06; `--since` looks further back.\n"
+        "Nothing was recorded from Tue 08 Dec 13:06 to 13:06. Use --since to look further back.\n"
     )
     assert "by reconcile from" in memory.run("history", "--command", "reconcile", out=TerminalOutput()).stdout
     assert json.loads(memory.run("history", "--json").stdout) == []

@@ -57,7 +57,7 @@ def test_no_evil_word_reaches_a_screen_a_list_or_a_mail(hostile: Simulation) -> 
         assert outcome.exit_code == 0, (command, outcome)
         said += outcome.stdout + outcome.stderr
 
-    assert "Powerwall in backup" in said
+    assert "Powerwall charging from the grid" in said
     assert [sign for sign in set(said) if not sign.isprintable() and sign not in "\r\n"] == []
     assert "\nSubject:" not in said
     mails = b"".join(mail.raw for mail in hostile.simulator.mails)

@@ -63,8 +63,8 @@ def test_two_houses_side_by_side_are_held_and_released_apart(simulation: Simulat
     simulation.drive(0)
     assert other.run("13:29", "tick").exit_code == 0
     assert (simulation.simulator.powerwall.stance, site.powerwall.stance) == (("autonomous", 20), ("autonomous", 20))
-    said = other.run("13:30", "doctor", "--offline").stdout
-    assert "no other house shares this one's database or folder" in said
+    said = other.run("13:30", "doctor", "--offline", "-v").stdout
+    assert "no other installation uses this database" in said
 
 
 def test_a_memory_that_another_house_uses_is_left_alone(simulation: Simulation) -> None:
@@ -85,8 +85,8 @@ def test_a_memory_that_another_house_uses_is_left_alone(simulation: Simulation) 
 
     told = other.run("13:05", "doctor", "--offline")
     assert told.exit_code == 4
-    assert "error    neighbours, database" in told.stdout
-    assert "error    neighbours, database" in simulation.run("13:05", "doctor", "--offline").stdout
+    assert "Problem    other installations: " in told.stdout
+    assert "Problem    other installations: " in simulation.run("13:05", "doctor", "--offline").stdout
     assert simulation.run("13:06", "tick").exit_code == 0
     assert simulation.simulator.powerwall.mode == "backup"
 
@@ -100,7 +100,7 @@ def test_another_name_for_the_same_house_is_no_neighbour(simulation: Simulation)
     again = replace(simulation, runner=make_command_runner(copy))
 
     assert again.run("13:02", "tick").exit_code == 0
-    assert "no other house shares" in again.run("13:03", "doctor", "--offline").stdout
+    assert "no other installation uses" in again.run("13:03", "doctor", "--offline", "-v").stdout
 
 
 def test_two_accounts_in_one_folder_never_sign_in_by_turns(simulation: Simulation) -> None:
@@ -121,7 +121,7 @@ def test_two_accounts_in_one_folder_never_sign_in_by_turns(simulation: Simulatio
     assert "holds the sign-in of another account, which is in use" in refused.stderr
     assert (simulation.folder / ".kraken.json").read_bytes() == kept
     assert simulation.simulator.account.sign_ins == 1
-    assert "warning  neighbours, folder" in other.run("13:00", "doctor", "--offline").stdout
+    assert "Warning    other installations: " in other.run("13:00", "doctor", "--offline").stdout
 
 
 def test_houses_that_share_the_tesla_sign_in_talk_to_tesla_one_after_the_other(simulation: Simulation) -> None:
@@ -158,5 +158,5 @@ def test_a_pinned_car_that_was_registered_anew_is_named(simulation: Simulation) 
 
     assert outcome.exit_code == 4
     assert "eon_next.device_id names a device that is gone" in outcome.stderr
-    assert "Now it seems to be 5e1f0c7a-0000-4000-8000-0000000000e9" in outcome.stderr
+    assert "set it to 5e1f0c7a-0000-4000-8000-0000000000e9" in outcome.stderr
     assert simulation.simulator.powerwall.writes == []

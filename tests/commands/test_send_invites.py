@@ -184,7 +184,7 @@ def test_a_passing_trouble_is_told_at_the_fifth_failure_and_when_it_is_over(simu
 
     assert [bool(each.stderr) for each in tries] == [False, False, False, False, True, False]
     assert "421" in tries[4].stderr
-    assert "mail is well again" in well.stderr
+    assert "email works again" in well.stderr
 
 
 def test_a_refused_sign_in_is_told_at_once_and_never_repeated(simulation: Simulation) -> None:
@@ -365,5 +365,5 @@ def test_a_feed_that_cannot_be_written_is_told_once_and_the_mail_goes_out(simula
     assert (first.exit_code, second.exit_code, third.exit_code) == (4, 4, 0)
     assert "gcal.feed_path" in first.stderr
     assert second.stderr == ""
-    assert "feed is well again" in third.stderr
+    assert "the calendar file works again" in third.stderr
     assert in_short(simulation) == ["REQUEST 0 13:00-16:00"]

@@ -44,15 +44,15 @@ def test_the_powerwall_is_looked_at_twice_an_hour_and_never_set(shadow: Simulati
         "differing": [
             {
                 "at": "2026-12-09T13:35:02Z",
-                "detail": "wanted: at rest; the Powerwall is in backup, reserve 20 %",
+                "detail": "wanted: normal; the Powerwall is in backup mode (Backup Reserve 20 %)",
             }
         ],
     }
     assert shadow.run("13:50", "agreement").stdout.splitlines() == [
-        "The Powerwall was looked at 3 times.",
-        "  held, as wanted     1 of 1",
-        "  at rest, as wanted  1 of 2",
-        "13:35  wanted: at rest; the Powerwall is in backup, reserve 20 %",
+        "The Powerwall was checked 3 times.",
+        "  charging, as wanted  1 of 1",
+        "  normal, as wanted    1 of 2",
+        "13:35  wanted: normal; the Powerwall is in backup mode (Backup Reserve 20 %)",
     ]
     assert json.loads(shadow.run("13:50", "agreement", "--since", "13:40", "--json").stdout)["at_rest"]["looks"] == 0
     assert "would have held for 28 min in the shadow" in shadow.run("13:50", "report").stdout
@@ -103,16 +103,16 @@ def test_the_doctor_misses_no_midnight_reset_that_nothing_is_to_do(tmp_path: Pat
     memory = make_stored_house(tmp_path)
     with memory.writing() as db:
         save_battery_memory(db, BatteryMemory(midnight_reset_at=NOW - timedelta(days=3)))
-    in_earnest = memory.run("doctor", "--offline").stdout
+    in_earnest = memory.run("doctor", "--offline", "--json").stdout
     update_config(memory.folder, "control", shadow=True)
-    beside_another = memory.run("doctor", "--offline").stdout
+    beside_another = memory.run("doctor", "--offline", "--json").stdout
 
-    assert "the last verified midnight reset is 3 days old" in in_earnest
-    assert "midnight reset" not in beside_another
+    assert "last confirmed midnight reset was 3 days ago" in in_earnest
+    assert "confirmed midnight reset" not in beside_another
 
 
 def test_without_a_shadow_there_is_nothing_to_agree_about(simulation: Simulation) -> None:
     simulation.run("12:10", "tick")
 
-    assert simulation.run("12:11", "agreement").stdout.startswith("Nothing was looked at.")
+    assert simulation.run("12:11", "agreement").stdout.startswith("The Powerwall has not been checked yet.")
     assert simulation.simulator.count("tesla") == 0

@@ -78,7 +78,7 @@ def test_the_screen_says_what_stands_until_when_and_why(simulation: Simulation) 
 
     said = simulation.run("13:06", "status").stdout
 
-    assert "backup, reserve 100 %; held until 13:30, released from 13:28" in said
+    assert "charging from the grid (Backup Reserve 100 %); next decision 13:28" in said
     assert "charging, 7,200 W (1 min ago)" in said
     assert "Wed 13:00-14:30, about 7.2 kWh, now" in said
 

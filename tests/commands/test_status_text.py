@@ -54,7 +54,9 @@ def at_rest(db: StoreConnection) -> None:
     save_battery_memory(
         db, BatteryMemory(confirmed_mode="autonomous", confirmed_reserve_pct=20, midnight_reset_at=NOW - 13 * HOUR)
     )
-    store_journal_entry(db, "midnight-reset", "already at rest", "time-based control, reserve 20 %", at=NOW - 13 * HOUR)
+    store_journal_entry(
+        db, "midnight-reset", "already at rest", "Time-Based Control (Backup Reserve 20 %)", at=NOW - 13 * HOUR
+    )
 
 
 def owned(db: StoreConnection) -> None:
@@ -83,32 +85,32 @@ def in_the_night(db: StoreConnection) -> None:
 SCENES: dict[str, tuple[Prepare, tuple[str, ...]]] = {
     "nothing was ever planned": (
         lambda _: None,
-        ("Powerwall  has not been needed yet", "there is no cheap window in which the car", "windows    none ahead"),
+        ("Powerwall  not used yet", "because    the car is not charging in a", "slots      none ahead"),
     ),
     "it rests": (
         at_rest,
-        ("Powerwall  is at rest, and left alone", "time-based control, reserve 20 % (read 13 h ago)"),
+        ("Powerwall  in its normal mode", "Time-Based Control (Backup Reserve 20 %) (read 13 h ago)"),
     ),
     "a hold": (
         store_open_hold,
-        ("Powerwall  fills until 13:30", "because    the car is charging in a planned cheap window",
-         "held until 13:30, released from 13:28 (read 1 min ago)", "energy     50 % full (1 min ago)",
-         "car        charging, 7,200 W (1 min ago)", "windows    Wed 13:00-14:30, about 10.8 kWh, now",
-         "last runs  13:05 reconcile: Powerwall in backup, reserve 100 % until 13:30: the car is charging"),
+        ("Powerwall  charging from the grid; the slot ends 14:30", "because    the car is charging in a smart-",
+         "next decision 13:28 (read 1 min ago). Meanwhile the Tesla app shows", "energy     50 % full (1 min ago)",
+         "car        charging, 7,200 W (1 min ago)", "slots      Wed 13:00-14:30, about 10.8 kWh, now",
+         "last runs  13:05 reconcile: Powerwall: charging from the grid (Backup Reserve 100 %) until 13:30: the car"),
     ),
     "a hold in doubt": (
         lambda db: store_open_hold(db, confirmed=False),
-        ("Powerwall  is asked to fill until 13:30", "being changed: Tesla has not confirmed it yet"),
+        ("Powerwall  asked to charge it from the grid until 13:30; not confirmed yet", "being changed: Tesla has not"),
     ),
-    "the way back": (owned, ("Powerwall  is being brought back to rest",)),
-    "an idle car": (idle, ("because    a cheap window is open, but the car is not charging", "car        idle, 0 W")),
-    "an unknown car": (store_planned_window, ("but it is not known whether the car is charging", "never asked so far")),
-    "a forced charge": (boosted, ("but the charge is forced by hand, at the day rate",)),
-    "a stale plan": (stale, ("but the plan is too old to act on", "answered 15 min ago, stale: nothing new begins")),
+    "the way back": (owned, ("Powerwall  being returned to normal",)),
+    "an idle car": (idle, ("a smart-charging slot is open, but the car is not charging", "car        idle, 0 W")),
+    "an unknown car": (store_planned_window, ("but it is not known whether the car is charging", "not asked yet")),
+    "a forced charge": (boosted, ("but the charge is boosted by hand, at the peak rate",)),
+    "a stale plan": (stale, ("but the charging schedule is too old", "fetched 15 min ago, too old")),
     "a pause": (paused, ("because    you have paused smartcharge", "paused     until 18:06")),
-    "a stand-down": (stood_down, ("stood down until 15:00; `smartcharge resume` ends it",)),
+    "a stand-down": (stood_down, ("left alone until 15:00; `smartcharge resume` ends it",)),
     "many windows": (five_windows, ("Wed 14:06-14:36", "Wed 20:06-20:36", "           and 1 more")),
-    "a window at night": (in_the_night, ("Thu 01:06-02:36, about 10.8 kWh, at the night rate anyway",)),
+    "a window at night": (in_the_night, ("Thu 01:06-02:36, about 10.8 kWh, in off-peak hours",)),
 }  # fmt: skip
 
 
@@ -127,7 +129,7 @@ def failing(command: str, kind: str, service: str | None = None) -> Prepare:
 
 
 def is_storm_watch_active(db: StoreConnection) -> None:
-    line = "Storm Watch has the battery: nothing is written until it is over"
+    line = "Storm Watch controls the Powerwall: smartcharge waits until that is over"
     count_alert_failure(db, "reconcile", "waiting", NOW - MINUTE)
     mark_alert_notified(db, "reconcile", "waiting", NOW - MINUTE)
     store_journal_entry(db, "reconcile", "waiting", line)
@@ -148,28 +150,28 @@ def without_car(db: StoreConnection) -> None:
     record_devices(db, [RegisteredDevice("car", watched=False)])
 
 
-OWNERS, PASSING = "needs you", "trouble  "
+OWNERS, PASSING = "problem  ", "warning  "
 WRONG: dict[str, tuple[Prepare, str, tuple[str, ...]]] = {
-    "kraken's sign-in": (refused("kraken"), OWNERS, (
-        "Kraken refuses the sign-in (since Tue 08 Dec 22:06)", "Run `smartcharge login kraken`")),
-    "the hub's key": (refused("zappi"), OWNERS, ("refuses the hub's serial or key", "Mend myenergi.hub_serial")),
-    "tesla's sign-in": (refused("tesla"), OWNERS, ("Tesla refuses the sign-in", "Run `smartcharge login tesla`")),
-    "the mail's sign-in": (refused("mail"), OWNERS, ("mail server refuses the sign-in", "Make a new App Password")),
-    "a sign-in that was mended": (failing("reconcile", "zappi sign-in"), PASSING, (
-        "or did before something was changed", "tried again by itself")),
-    "kraken is down": (failing("fetch-dispatches", "kraken", "kraken"), PASSING, (
-        "Kraken does not give the plan (5 attempts): it answered HTTP 503 (since 12:06)", "Nothing to do")),
+    "the supplier's sign-in": (refused("kraken"), OWNERS, (
+        "your supplier refuses the sign-in (since Tue 08 Dec 22:06)", "To fix: run `smartcharge login kraken`")),
+    "the hub's key": (refused("zappi"), OWNERS, ("the API key of the hub", "To fix: correct myenergi.hub_serial")),
+    "tesla's sign-in": (refused("tesla"), OWNERS, ("Tesla refuses", "To fix: run `smartcharge login tesla`")),
+    "the mail's sign-in": (refused("mail"), OWNERS, ("mail server refuses", "To fix: make a new App Password")),
+    "a sign-in that was corrected": (failing("reconcile", "zappi sign-in"), PASSING, (
+        "or did before something was changed", "tries again by itself")),
+    "the supplier is down": (failing("fetch-dispatches", "kraken", "kraken"), PASSING, (
+        "schedule (5 attempts): it answered HTTP 503 (since 12:06)", "           No action needed")),
     "the battery does not obey": (failing("reconcile", "tesla", "tesla"), PASSING, (
-        "the Powerwall cannot be set (5 attempts)", "look in the Tesla app")),
+        "the Powerwall cannot be set (5 attempts)", "check the Tesla app")),
     "storm watch": (is_storm_watch_active, PASSING, (
-        "Powerwall  is waited for, and left as it is", "trouble    Storm Watch has the battery: nothing is written")),
-    "a wrong device": (failing("fetch-dispatches", "device", "kraken"), OWNERS, ("`smartcharge doctor` tells",)),
-    "a wrong clock": (failing("reconcile", "clock"), OWNERS, ("clock cannot be right", "timedatectl set-ntp true")),
+        "Powerwall  controlled by something else", "warning    Storm Watch controls the Powerwall")),
+    "a wrong device": (failing("fetch-dispatches", "device", "kraken"), OWNERS, ("run `smartcharge doctor`",)),
+    "a wrong clock": (failing("reconcile", "clock"), OWNERS, ("clock is not right", "timedatectl set-ntp true")),
     "a calendar file": (failing("send-invites", "feed"), OWNERS, ("the calendar file cannot be written",)),
-    "a kind of later days": (failing("reconcile", "moon"), PASSING, ("`smartcharge reconcile` has trouble with moon",)),
-    "no rate plan": (without_rate_plan, OWNERS, ("refuses time-based control", "Set your tariff in the Tesla app")),
-    "no live car": (without_car, OWNERS, ("knows no live car of yours", "Connect it in the supplier's app")),
-    "invites that bounce": (bounced, OWNERS, ("will never take: 1", "often it is the address in gcal.invite_to")),
+    "an unknown kind": (failing("reconcile", "moon"), PASSING, ("`smartcharge reconcile` has a problem with moon",)),
+    "no rate plan": (without_rate_plan, OWNERS, ("refuses Time-Based Control", "To fix: set your tariff")),
+    "no active car": (without_car, OWNERS, ("has no active car of yours", "To fix: connect it")),
+    "refused invites": (bounced, OWNERS, ("has refused 1 invites", "the address in gcal.invite_to")),
 }  # fmt: skip
 
 
@@ -187,7 +189,7 @@ def test_the_screen_tells_a_householder(memory: StoredHouse, prepare: Prepare, l
 
     assert outcome.exit_code == 0
     assert [line for line in lines if line not in outcome.stdout] == [], outcome.stdout
-    assert "needs you" not in outcome.stdout
+    assert OWNERS not in outcome.stdout
 
 
 @pytest.mark.parametrize(("prepare", "label", "lines"), WRONG.values(), ids=WRONG)
@@ -225,8 +227,8 @@ def test_a_battery_that_is_kept_as_it_is_does_not_fill(memory: StoredHouse) -> N
 
     said = memory.run("status").stdout
 
-    assert "Powerwall  is kept as it is until 13:30" in said
-    assert "self-powered, reserve 50 %; held until 13:30" in said
+    assert "Powerwall  keeping its charge; the slot ends 14:30" in said
+    assert "Self-Powered (Backup Reserve 50 %); next decision 13:28" in said
 
 
 def test_in_the_shadow_the_screen_says_that_nothing_is_set(memory: StoredHouse) -> None:
@@ -239,11 +241,11 @@ def test_in_the_shadow_the_screen_says_that_nothing_is_set(memory: StoredHouse) 
     would = memory.run("status").stdout
 
     for said in (resting, was_ours, would):
-        assert "shadow     control.shadow is true: the Powerwall is read and never set" in said
-    assert "Powerwall  is left to the other controller\n" in resting
-    assert "Powerwall  is left to the other controller; from here it would fill until 13:30" in would
-    assert "battery    as the other controller sets it" in would
-    assert "held until" not in would
+        assert "shadow     control.shadow is true: " in said
+    assert "Powerwall  left to the other controller\n" in resting
+    assert "smartcharge would charge it from the grid until 13:30" in would
+    assert "settings   set by the other controller" in would
+    assert "next decision" not in would
 
 
 def test_without_a_shadow_the_screen_does_not_speak_of_one(memory: StoredHouse) -> None:
@@ -253,7 +255,7 @@ def test_without_a_shadow_the_screen_does_not_speak_of_one(memory: StoredHouse) 
 def test_a_silent_crontab_is_noticed(memory: StoredHouse) -> None:
     said = memory.run("status", at=NOW + 3 * HOUR).stdout
 
-    assert "needs you  nothing has run for 3 h (since 13:05)" in said
+    assert "problem    smartcharge has not run for 3 h (since 13:05)" in said
     assert "`crontab -l`" in said
 
 
@@ -261,11 +263,11 @@ def test_a_hold_that_nobody_has_ended_is_told_first(memory: StoredHouse) -> None
     with memory.writing() as db:
         store_open_hold(db)
 
-    assert "Powerwall  should have been brought back at 13:30" in memory.run("status", at=NOW + HOUR).stdout
+    assert "Powerwall  should have returned to normal at 13:30" in memory.run("status", at=NOW + HOUR).stdout
 
 
 def test_who_asks_at_night_hears_of_the_night_rate(memory: StoredHouse) -> None:
-    assert "the night rate applies to the whole house" in memory.run("status", at=NOW + 12 * HOUR).stdout
+    assert "the whole house is on the off-peak rate" in memory.run("status", at=NOW + 12 * HOUR).stdout
 
 
 def test_a_database_that_is_not_there_yet_is_told_with_its_mend(memory: StoredHouse) -> None:
@@ -275,7 +277,7 @@ def test_a_database_that_is_not_there_yet_is_told_with_its_mend(memory: StoredHo
 
     assert outcome.exit_code == 0
     assert f"there is no database at {memory.database}" in outcome.stdout
-    assert "The first `smartcharge tick` makes it" in outcome.stdout
+    assert "To fix: run `smartcharge tick`" in outcome.stdout
     assert not memory.database.exists()
 
 
@@ -285,7 +287,7 @@ def test_a_broken_database_leaves_what_can_be_said(memory: StoredHouse) -> None:
     outcome = memory.run("status")
 
     assert outcome.exit_code == 4
-    assert "Powerwall  not known: what was remembered cannot be read" in outcome.stdout
+    assert "Powerwall  not known: the database cannot be read" in outcome.stdout
     assert f"the database {memory.database} is" in outcome.stdout
     assert str(memory.database) in outcome.stderr
     assert "Traceback" not in outcome.stderr
@@ -318,7 +320,7 @@ def test_the_screen_keeps_within_the_terminal(
         store_planned_window(db, NOW + 12 * HOUR)
         store_journal_entry(db, "send-invites", "sent", "invite sent: Wed 13:00-14:30")
         store_journal_entry(
-            db, "midnight-reset", "already at rest", "time-based control, reserve 20 %", at=NOW - 13 * HOUR
+            db, "midnight-reset", "already at rest", "Time-Based Control (Backup Reserve 20 %)", at=NOW - 13 * HOUR
         )
         store_journal_entry(
             db, "fetch-dispatches", "changed", "planned: Wed 13:00-14:30, about 10.8 kWh; " * 9, at=NOW - HOUR
@@ -331,7 +333,7 @@ def test_the_screen_keeps_within_the_terminal(
 
     assert max(len(COLOUR.sub("", line)) for line in lines) <= columns
     assert columns < 80 or len(lines) <= 22
-    assert columns < 40 or any(COLOUR.search(line) and "fills until" in line for line in lines)
+    assert columns < 40 or any(COLOUR.search(line) and "charging from the grid" in line for line in lines)
 
 
 @pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])

@@ -85,5 +85,6 @@ def test_a_rehearsal_of_the_present_asks(simulation: Simulation) -> None:
     simulation.run("13:01", "fetch-dispatches")
 
     assert (
-        "would put the Powerwall in backup" in simulation.run("13:02", "reconcile", "--dry-run", "--at", "13:03").stdout
+        "would set the Powerwall to charge from the grid"
+        in simulation.run("13:02", "reconcile", "--dry-run", "--at", "13:03").stdout
     )

@@ -1,4 +1,4 @@
-"""Whatever was decided, its explanation fits a screen of 80 by 24 signs and names its rule."""
+"""Whatever was decided, its explanation fits a screen of 80 by 24 characters and gives the reason."""
 
 from hypothesis import given, settings
 from random_states import LAW_SETTINGS, random_states
@@ -23,10 +23,9 @@ def explained(state: State) -> Explanation:
 
 @settings(LAW_SETTINGS, max_examples=40)
 @given(random_states())
-def test_an_explanation_fits_a_screen_and_names_its_rule(state: State) -> None:
+def test_an_explanation_fits_a_screen_and_gives_its_reason(state: State) -> None:
     told = list(explanation_lines(explained(state), WIDTH))
 
     assert len(told) <= HEIGHT, "\n".join(told)
     assert max(map(len, told)) <= WIDTH
-    assert decide(state).reason in " ".join(told)
     assert decide(state).reason.sentence in " ".join(" ".join(told).split())

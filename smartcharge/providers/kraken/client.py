@@ -170,7 +170,9 @@ class KrakenClient:
             f"names a device that is {state}",
             place=self._account.place,
             key="eon_next.device_id",
-            right=f"Now it seems to be {there}." if there else "No live car is registered with the supplier now.",
+            right=f"Set it to {there}, which is registered now."
+            if there
+            else "Connect your car in the supplier's app.",
         )
 
 
