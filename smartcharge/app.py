@@ -22,7 +22,7 @@ from smartcharge.installations import SHARED_DATABASE_FIX, database_owner
 from smartcharge.policy.battery import BatterySettings
 from smartcharge.policy.model import Policy
 from smartcharge.policy.slots import CheapPeriod
-from smartcharge.providers.protocols import Battery, Charger, InviteWriter, Mailer, ReportPageWriter, Tariff
+from smartcharge.providers.protocols import Battery, Charger, InviteWriter, Mailer, Tariff
 from smartcharge.store.database import is_on_disk, open_store
 from smartcharge.store.devices import load_idle_forecast
 from smartcharge.store.rows import RefusedRow, refused_rows_of
@@ -121,13 +121,6 @@ def make_invite_writer(config: Config) -> InviteWriter:
         standard_pence=prices.standard_rate_pence,
         zone=config.control.timezone.key,
     )
-
-
-def make_page_writer() -> ReportPageWriter:
-    """Make the writer of report pages for a browser."""
-    from smartcharge.report.html import HtmlPageWriter
-
-    return HtmlPageWriter()
 
 
 def build_report_message(
@@ -349,11 +342,6 @@ class App:
     def invite_writer(self) -> InviteWriter:
         """The writer of invites."""
         return make_invite_writer(self.config)
-
-    @cached_property
-    def page_writer(self) -> ReportPageWriter:
-        """The writer of report pages."""
-        return make_page_writer()
 
     @contextmanager
     def exclusive_lock(self, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[None]:

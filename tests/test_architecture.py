@@ -95,7 +95,6 @@ PLACES = {
 }
 
 EXCEPTIONS = {
-    ("app", "report.html"): "the page writer is made like a provider",
     ("store.calendar store.outbox store.readings", "policy.calendar"): "calendar values are not in policy.model yet",
     ("store.control store.hold_file", "policy.battery"): "BatterySettings is not in policy.model yet",
     ("store.control", "policy.decide"): "the kind of a hold is an enum of policy.decide",
@@ -105,7 +104,6 @@ EXCEPTIONS = {
     ("providers.tesla.*", "policy.battery"): "BatterySettings is not in policy.model yet",
     ("providers.ical", "policy.calendar"): "calendar values are not in policy.model yet",
     ("providers.smtp", "policy.polling"): "DeliveryResult is not in policy.model yet",
-    ("providers.protocols", "report.model"): "the page writer stands among the providers",
     ("report.lanes", "jobs.shadow"): "compares with another controller",
     ("report.problems", "doctor.check"): "status shows the doctor's class of problem",
     ("report.load", "__init__"): "the page names the version",

@@ -1,10 +1,9 @@
 """`smartcharge login kraken`, `smartcharge login tesla`: the sign-ins that only an owner can make."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,16 +15,27 @@ from smartcharge.errors import ConfigurationError, LockBusyError, SignInRefusedE
 from smartcharge.formatting import settings_text
 from smartcharge.jobs.polling import KRAKEN_SERVICE_KEY, TESLA_SERVICE_KEY
 from smartcharge.policy.battery import BatterySettings
+from smartcharge.providers.kraken.account import KrakenAccount
+from smartcharge.providers.kraken.auth import PasswordRefused
+from smartcharge.providers.kraken.login import (
+    login_as_configured,
+    login_by_browser,
+    login_with_refresh_token,
+    start_browser_sign_in,
+)
+from smartcharge.providers.tesla.login import (
+    CloudSignIn,
+    FleetSignIn,
+    TeslaSignIn,
+    TeslaSite,
+    find_access_token_mistake,
+    find_refresh_token_mistake,
+    format_sites,
+    read_fleet_application,
+    verify_sign_in,
+)
 from smartcharge.store.database import transaction
 from smartcharge.store.services import record_service_success
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime  # noqa: TC004
-
-    from smartcharge.config.load import Config
-    from smartcharge.providers.kraken.account import KrakenAccount
-    from smartcharge.providers.tesla.login import TeslaSignIn, TeslaSite
 
 
 class LoginSession:
@@ -34,7 +44,7 @@ class LoginSession:
     def __init__(self, session: CliContext) -> None:
         self._session = session
         self._started_at = time.monotonic()
-        self.config: Config = session.open_app(read_only=True).config
+        self.config = session.open_app(read_only=True).config
 
     @property
     def now(self) -> datetime:
@@ -105,10 +115,7 @@ def login_to_kraken(session: CliContext, *, browser: bool, from_stdin: bool) -> 
         raise ConfigurationError("is missing", place=str(login_session.config.path), key=key, right=right)
 
 
-def _sign_in_as_configured(login_session: LoginSession, account: "KrakenAccount") -> None:
-    from smartcharge.providers.kraken.auth import PasswordRefused
-    from smartcharge.providers.kraken.login import login_as_configured
-
+def _sign_in_as_configured(login_session: LoginSession, account: KrakenAccount) -> None:
     try:
         _run_kraken_sign_in(login_session, login_as_configured)
     except PasswordRefused as refused:
@@ -118,9 +125,7 @@ def _sign_in_as_configured(login_session: LoginSession, account: "KrakenAccount"
         _sign_in_with_browser(login_session, account)
 
 
-def _sign_in_with_browser(login_session: LoginSession, account: "KrakenAccount") -> None:
-    from smartcharge.providers.kraken.login import login_by_browser, start_browser_sign_in
-
+def _sign_in_with_browser(login_session: LoginSession, account: KrakenAccount) -> None:
     browser_sign_in = start_browser_sign_in(account)
     click.echo(f"{OPEN_ADDRESS_TEXT}\n\n{browser_sign_in.address}\n\n{PASTE_ADDRESS_TEXT}")
     pasted = prompt_hidden("Address")
@@ -128,13 +133,11 @@ def _sign_in_with_browser(login_session: LoginSession, account: "KrakenAccount")
 
 
 def _sign_in_with_refresh_token(login_session: LoginSession) -> None:
-    from smartcharge.providers.kraken.login import login_with_refresh_token
-
     pasted = prompt_hidden("Refresh token")
     _run_kraken_sign_in(login_session, lambda account, now: login_with_refresh_token(account, pasted, now))
 
 
-def _run_kraken_sign_in(login_session: LoginSession, login: "Callable[[KrakenAccount, datetime], str]") -> None:
+def _run_kraken_sign_in(login_session: LoginSession, login: Callable[[KrakenAccount, datetime], str]) -> None:
     with login_session.run() as app:
         message = login(make_kraken_account(app.config), app.now)
         clear_refusal(app, KRAKEN_SERVICE_KEY)
@@ -180,9 +183,7 @@ def login_to_tesla(session: CliContext) -> None:
         print_next_step(app)
 
 
-def _prompt_cloud_sign_in(login_session: LoginSession) -> "TeslaSignIn":
-    from smartcharge.providers.tesla.login import CloudSignIn
-
+def _prompt_cloud_sign_in(login_session: LoginSession) -> TeslaSignIn:
     email = login_session.config.tesla.account_email if login_session.config.tesla else None
     if email is None:
         raise ConfigurationError("is missing", place=str(login_session.config.path), key="tesla.account_email")
@@ -191,10 +192,8 @@ def _prompt_cloud_sign_in(login_session: LoginSession) -> "TeslaSignIn":
     return CloudSignIn(email, *_prompt_tokens(login_session, prompt_hidden("Refresh token")))
 
 
-def _prompt_fleet_sign_in(login_session: LoginSession) -> "TeslaSignIn":
+def _prompt_fleet_sign_in(login_session: LoginSession) -> TeslaSignIn:
     """The application's file, with its own tokens or new ones; without one its id is asked for, too."""
-    from smartcharge.providers.tesla.login import FleetSignIn, read_fleet_application
-
     folder = login_session.config.auth_folder
     application = read_fleet_application(folder)
     client_id = str(application.get("CLIENT_ID") or "") or prompt_text("Client id of your application at Tesla").strip()
@@ -213,8 +212,6 @@ def _prompt_fleet_sign_in(login_session: LoginSession) -> "TeslaSignIn":
 
 def _prompt_tokens(login_session: LoginSession, refresh: str) -> tuple[str, str]:
     """Both tokens, each named at once where it is something else."""
-    from smartcharge.providers.tesla.login import find_access_token_mistake, find_refresh_token_mistake
-
     _raise_if_wrong(find_refresh_token_mistake(refresh, login_session.now))
     access = prompt_hidden("Access token, empty where you have none")
     _raise_if_wrong(find_access_token_mistake(access, login_session.now))
@@ -228,9 +225,7 @@ def _raise_if_wrong(problem: str | None) -> None:
         raise SignInRefusedError(problem, fix=TOKEN_ORDER_FIX, service=TESLA_SERVICE_KEY)
 
 
-def _verify_tesla_sign_in(login_session: LoginSession, sign_in: "TeslaSignIn") -> "tuple[TeslaSite, ...]":
-    from smartcharge.providers.tesla.login import verify_sign_in
-
+def _verify_tesla_sign_in(login_session: LoginSession, sign_in: TeslaSignIn) -> tuple[TeslaSite, ...]:
     with login_session.run() as app, app.exclusive_lock():
         configured = app.config.tesla.energy_site_id if app.config.tesla else None
         place = str(app.config.path)
@@ -241,7 +236,7 @@ def _verify_tesla_sign_in(login_session: LoginSession, sign_in: "TeslaSignIn") -
     return sites
 
 
-def _select_site(login_session: LoginSession, sign_in: "TeslaSignIn", sites: "tuple[TeslaSite, ...]") -> None:
+def _select_site(login_session: LoginSession, sign_in: TeslaSignIn, sites: tuple[TeslaSite, ...]) -> None:
     """Which of several Powerwalls is meant: as configured, else as it is chosen, and kept where the library looks.
 
     The configuration is its owner's own; what it says wins.
@@ -258,9 +253,7 @@ def _select_site(login_session: LoginSession, sign_in: "TeslaSignIn", sites: "tu
         app.say(f'The site {number} is kept with the sign-in; `energy_site_id: "{number}"` under tesla would win.')
 
 
-def _prompt_site(login_session: LoginSession, sites: "tuple[TeslaSite, ...]", selected: int | None) -> int:
-    from smartcharge.providers.tesla.login import format_sites
-
+def _prompt_site(login_session: LoginSession, sites: tuple[TeslaSite, ...], selected: int | None) -> int:
     click.echo(f"This Tesla account has {len(sites)} Powerwalls:")
     for place, (number, name) in enumerate(sites, 1):
         click.echo(f"  {place}  {name} ({number}){', as until now' if number == selected else ''}")

@@ -15,6 +15,7 @@ from smartcharge.cli_context import CliContext
 from smartcharge.commands.options import at_option, parse_day, parse_month, parse_time
 from smartcharge.errors import ConfigurationError
 from smartcharge.files import write_private_file
+from smartcharge.report.html import render_page
 from smartcharge.report.load import day_span, load_day_report, load_month_report, month_span
 from smartcharge.report.model import MonthDay, Report, ReportFigure
 from smartcharge.store.calendar import make_event_uid
@@ -93,7 +94,7 @@ def queue_report_mail(app: App, report: Report, period_start: datetime) -> None:
         recipient=recipient,
         subject=f"smartcharge: {report.title}",
         text="\n".join(report_lines(report)),
-        page=app.page_writer.page(report),
+        page=render_page(report),
         at=app.now,
         key=key,
     )
@@ -149,7 +150,7 @@ def report_command(
         if by_mail:
             _queue_mail(app, report, period)
         if file:
-            _write_page(app, report, file)
+            _write_page(report, file)
         elif not by_mail:
             click.echo("\n".join(report_lines(report)))
     return 0
@@ -168,8 +169,8 @@ def _queue_mail(app: App, report: Report, period: ReportPeriod) -> None:
     queue_report_mail(app, report, starts_at)
 
 
-def _write_page(app: App, report: Report, file: str) -> None:
-    written = app.page_writer.page(report)
+def _write_page(report: Report, file: str) -> None:
+    written = render_page(report)
     if file == STDOUT_PATH:
         click.echo(written, nl=False)
         return

@@ -13,6 +13,7 @@ from smartcharge.app import App
 from smartcharge.errors import AppError, UnreachableError
 from smartcharge.formatting import local_date_time, powerwall_is
 from smartcharge.jobs.polling import TESLA_SERVICE_KEY, can_contact_tesla
+from smartcharge.jobs.powerwall import open_powerwall_session
 from smartcharge.policy.battery import BatteryReading, BatterySettings, has_hold_settings
 from smartcharge.policy.slots import slot_start
 from smartcharge.store.control import load_battery_memory, load_open_hold
@@ -53,8 +54,6 @@ def has_shadow_work(app: App) -> bool:
 
 
 def _read_powerwall(app: App) -> BatteryReading:
-    from smartcharge.jobs.powerwall import open_powerwall_session  # noqa: PLC0415  # twice an hour
-
     with open_powerwall_session(app) as session:
         reading = session.powerwall.read_settings()
         if reading.mode is None or reading.reserve_pct is None:

@@ -16,7 +16,6 @@ from smartcharge.policy.model import ChargerReading, DeviceRegistration, Supplie
 if TYPE_CHECKING:
     from smartcharge.policy.calendar import Invite
     from smartcharge.policy.polling import DeliveryResult
-    from smartcharge.report.model import Report
 
 
 class Tariff(Protocol):
@@ -106,10 +105,3 @@ class InviteWriter(Protocol):
 
     def feed(self, invites: Sequence["Invite"]) -> bytes:
         """A calendar file with all these events."""
-
-
-class ReportPageWriter(Protocol):
-    """Puts a report on a page that stands alone: it loads nothing, runs nothing, and may be printed."""
-
-    def page(self, report: "Report") -> str:
-        """One HTML document; whatever the report quotes from outside is text in it, never markup."""

@@ -176,24 +176,21 @@ PAGE_TEMPLATE = "page.html"
 TIME_RANGE_PATTERN = re.compile(r"(\d\d:\d\d)-(?=\d\d:\d\d)")
 
 
-class HtmlPageWriter:
-    """Writes reports with the templates beside this module; what a template does not know is an error."""
+def render_page(report: Report) -> str:
+    """Render a report as one HTML document; everything but the templates themselves is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  # a vendor library
 
-    def page(self, report: Report) -> str:
-        """One document; everything but the templates themselves is escaped."""
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
-
-        environment = Environment(
-            loader=FileSystemLoader(TEMPLATE_FOLDER),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        environment.filters["typeset"] = typeset_time_ranges
-        drawn = None if report.picture is None else lay_out_chart(report.picture)
-        return environment.get_template(PAGE_TEMPLATE).render(report=report, chart=drawn)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters["typeset"] = typeset_time_ranges
+    chart = None if report.picture is None else lay_out_chart(report.picture)
+    return environment.get_template(PAGE_TEMPLATE).render(report=report, chart=chart)
 
 
 def typeset_time_ranges(text: str) -> str:
