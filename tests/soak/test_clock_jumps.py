@@ -67,7 +67,7 @@ def test_nothing_is_begun_by_a_clock_that_cannot_be_right_and_it_is_told_once(
 
     assert set(codes) == {UnreachableError.exit_code}
     assert [line.split(":")[0] for line in told] == ["smartcharge reconcile"]
-    assert "clock reads" in told[0]
+    assert "clock shows" in told[0]
     assert len(house.warned) == 2  # begun and over
     assert stance(house) == HOLD
 

@@ -70,7 +70,7 @@ def test_what_a_release_did_on_a_full_disk_is_left_as_if_the_owner_had_done_it(h
     for clock in ("13:33", "13:34", "14:01", "14:29"):
         run(house, clock, run_reconcile)
 
-    assert any("changed by hand" in line and "stands down until 15:00" in line for line in house.said)
+    assert any("15:00" in line and "smartcharge resume" in line for line in house.said)
     assert house.battery.writes[written:] == []
     assert (house.battery.mode, house.battery.reserve_pct) == ("autonomous", 20)
 
