@@ -197,36 +197,3 @@ def _duration_text(elapsed: timedelta) -> str:
     if elapsed < HOURS_FROM:
         return f"{max(round(elapsed / timedelta(minutes=1)), 1)} min"
     return f"{elapsed / timedelta(hours=1):.0f} h"
-
-
-class _AlertingApp(Protocol):
-    """What the functions below need of `App`, which itself imports this module."""
-
-    @property
-    def alerts(self) -> Alerts: ...
-    def exclusive_lock(self) -> AbstractContextManager[None]: ...
-
-
-def record_failure(app: _AlertingApp, command: str, kind: str, error: AppError, *, urgent: bool = False) -> None:
-    """Count a failure, as `Alerts.record_failure` does."""
-    app.alerts.record_failure(command, kind, error, urgent=urgent)
-
-
-def resolve_alert(app: _AlertingApp, command: str, kind: str) -> None:
-    """End an alert, as `Alerts.resolve` does."""
-    app.alerts.resolve(command, kind)
-
-
-def report_lockout(app: _AlertingApp, command: str, line: str) -> None:
-    """Tell of an outside power, as `Alerts.report_lockout` does."""
-    app.alerts.report_lockout(command, line)
-
-
-def resolve_lockout(app: _AlertingApp, command: str, line: str = "the Powerwall can be controlled again") -> None:
-    """Tell of its end, as `Alerts.resolve_lockout` does."""
-    app.alerts.resolve_lockout(command, line)
-
-
-def lock_with_alert(app: _AlertingApp, command: str) -> AbstractContextManager[None]:
-    """Hold the one lock, as `Alerts.watch_lock` does."""
-    return app.alerts.watch_lock(app.exclusive_lock(), command)

@@ -1,6 +1,5 @@
 """The midnight reset: the resting stance is asserted once per cheap period, by whichever tick finds it due."""
 
-from smartcharge.alerts import lock_with_alert, record_failure, resolve_alert, resolve_lockout
 from smartcharge.app import App
 from smartcharge.errors import AppError
 from smartcharge.formatting import local_time, settings_text
@@ -30,9 +29,9 @@ def run_midnight_reset(app: App) -> None:
     if night is None:
         return
     if app.dry_run:
-        app.say(f"would return the Powerwall to normal, {settings_text(app.resting)}: midnight reset")
+        app.out.say(f"would return the Powerwall to normal, {settings_text(app.resting)}: midnight reset")
         return
-    with lock_with_alert(app, MIDNIGHT_RESET_COMMAND):
+    with app.alerts.watch_lock(app.exclusive_lock(), MIDNIGHT_RESET_COMMAND):
         if due_cheap_period(app) is not None:
             perform_midnight_reset(app, night)
 
@@ -94,19 +93,19 @@ def perform_midnight_reset(app: App, night: Span) -> None:
         result = reset_battery(app)
     except AppError as error:
         urgent = load_battery_memory(app.db).owned and is_blocking_release(app, error)
-        record_failure(app, MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY, error, urgent=urgent)
+        app.alerts.record_failure(MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY, error, urgent=urgent)
         return
     if result.error is not None:
         urgent = load_battery_memory(app.db).owned and is_blocking_release(app, result.error)
-        record_failure(app, MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY, result.error, urgent=urgent)
+        app.alerts.record_failure(MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY, result.error, urgent=urgent)
         return
-    resolve_alert(app, MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY)
+    app.alerts.resolve(MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY)
     if result.ending is BatteryOutcome.WAITING:
         record_postponed_reset(app, night, f"{result.lockout} controls the Powerwall")
         with transaction(app.db):
             record_service_attempt(app.db, TESLA_SERVICE_KEY, app.now)
         return
-    resolve_lockout(app, LOCKOUT_ALERT[0])
+    app.alerts.resolve_lockout(LOCKOUT_ALERT[0])
     if result.ending is BatteryOutcome.SETTLING:
         return
     reads = settings_text(BatterySettings(result.reading.mode or "", round(result.reading.reserve_pct or 0)))
@@ -114,6 +113,6 @@ def perform_midnight_reset(app: App, night: Span) -> None:
         outcome = "written" if result.written else "already at rest"
         append_journal(app.db, at=app.now, command=MIDNIGHT_RESET_COMMAND, outcome=outcome, detail=reads)
     if result.written:
-        app.say(
+        app.out.say(
             f"{local_time(app.now, app.policy.cheap_period.zone)} midnight reset: Powerwall back to normal, {reads}"
         )

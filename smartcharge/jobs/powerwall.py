@@ -402,7 +402,7 @@ def _run_session(app: App, wanted: Wanted) -> BatteryResult:
 def _save_memory(app: App, session: PowerwallSession, memory: BatteryMemory, *, is_release: bool) -> None:
     """Store what is known. A full disk stops every act but the release: the battery always comes back."""
     if memory.rate_plan_missing and not load_battery_memory(app.db).rate_plan_missing:
-        app.warn(f"smartcharge: {RATE_PLAN_FIX}")
+        app.out.warn(f"smartcharge: {RATE_PLAN_FIX}")
     try:
         with transaction(app.db):
             save_battery_memory(app.db, memory)
@@ -426,8 +426,8 @@ def record_state_of_energy(app: App, reading: BatteryReading, *, releasing: bool
     except (LockBusyError, StoreError) as refused:
         if not releasing:
             raise
-        app.exit_codes.append(refused.exit_code)
-        app.detail(f"smartcharge: {refused}")
+        app.out.exit_codes.append(refused.exit_code)
+        app.out.detail(f"smartcharge: {refused}")
 
 
 def is_confirmed_hold(app: App, memory: BatteryMemory, until: datetime) -> bool:

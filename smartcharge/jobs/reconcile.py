@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from smartcharge.alerts import lock_with_alert, record_failure, report_lockout, resolve_alert, resolve_lockout
 from smartcharge.app import App
 from smartcharge.errors import AppError, StoreError, UnreachableError
 from smartcharge.formatting import local_time, powerwall_is, settings_text
@@ -36,13 +35,13 @@ def run_reconcile(app: App) -> None:
         dry_run_reconcile(app)
         return
     if has_reconcile_work(app):
-        with lock_with_alert(app, RECONCILE_COMMAND):
+        with app.alerts.watch_lock(app.exclusive_lock(), RECONCILE_COMMAND):
             decide_and_apply(app)
     elif (
         not load_battery_memory(app.read_only_db).owned
         and load_state(app.read_only_db, app.now, app.policy).hold is None
     ):
-        resolve_lockout(app, RECONCILE_COMMAND, "the Powerwall is not needed any more")
+        app.alerts.resolve_lockout(RECONCILE_COMMAND, "the Powerwall is not needed any more")
     run_shadow(app)
     _alert_on_doubtful_clock(app)
 
@@ -77,12 +76,12 @@ def decide_and_apply(app: App) -> None:
 def _alert_on_doubtful_clock(app: App) -> None:
     """Told once when the clock goes wrong, and once when it is right again."""
     if not is_clock_doubtful(app.read_only_db, app.now):
-        resolve_alert(app, RECONCILE_COMMAND, CLOCK_ALERT)
+        app.alerts.resolve(RECONCILE_COMMAND, CLOCK_ALERT)
     else:
         reads = f"this computer's clock shows {app.now:%Y-%m-%d %H:%M} UTC, which is before the last recorded run"
         fix = "let the network set the clock: `sudo timedatectl set-ntp true`"
         error = UnreachableError(f"{reads}: no charge starts until it is right", fix=fix)
-        record_failure(app, RECONCILE_COMMAND, CLOCK_ALERT, error, urgent=True)
+        app.alerts.record_failure(RECONCILE_COMMAND, CLOCK_ALERT, error, urgent=True)
 
 
 def dry_run_reconcile(app: App) -> None:
@@ -95,7 +94,7 @@ def dry_run_reconcile(app: App) -> None:
             print_intended_hold(app, decision.hold.until, decision.reason)
     elif state.hold or memory.owned:
         wanted = normal_settings(app, memory)
-        app.say(f"would return the Powerwall to normal, {settings_text(wanted)}: {decision.reason.sentence}")
+        app.out.say(f"would return the Powerwall to normal, {settings_text(wanted)}: {decision.reason.sentence}")
 
 
 def should_contact_battery(app: App, state: State, decision: Decision) -> bool:
@@ -116,7 +115,9 @@ def should_contact_battery(app: App, state: State, decision: Decision) -> bool:
 def print_intended_hold(app: App, until: datetime, reason: Reason) -> None:
     """What would be held, where nothing may be."""
     zone = app.policy.cheap_period.zone
-    app.say(f"would set the Powerwall to {hold_settings_text(app)} until {local_time(until, zone)}: {reason.sentence}")
+    app.out.say(
+        f"would set the Powerwall to {hold_settings_text(app)} until {local_time(until, zone)}: {reason.sentence}"
+    )
 
 
 MIDNIGHT_RESET_ALERT = "midnight-reset"
@@ -136,8 +137,8 @@ def apply_decision(app: App, state: State, decision: Decision) -> None:
     if result.error is not None:
         _record_battery_failure(app, decision, result.error)
     else:
-        resolve_alert(app, RECONCILE_COMMAND, TESLA_SERVICE_KEY)
-        resolve_alert(app, MIDNIGHT_RESET_ALERT, TESLA_SERVICE_KEY)
+        app.alerts.resolve(RECONCILE_COMMAND, TESLA_SERVICE_KEY)
+        app.alerts.resolve(MIDNIGHT_RESET_ALERT, TESLA_SERVICE_KEY)
         _report_result(app, state, decision, result)
 
 
@@ -145,7 +146,7 @@ def _record_battery_failure(app: App, decision: Decision, error: AppError) -> No
     """Journal a failure and count it; one that keeps a release from happening is told at once."""
     _journal_result(app, decision.reason, outcome="failed", error=str(error))
     urgent = decision.hold is None and is_blocking_release(app, error)
-    record_failure(app, RECONCILE_COMMAND, TESLA_SERVICE_KEY, error, urgent=urgent)
+    app.alerts.record_failure(RECONCILE_COMMAND, TESLA_SERVICE_KEY, error, urgent=urgent)
 
 
 def _record_with_fallback(app: App, state: State, decision: Decision) -> Decision:
@@ -179,8 +180,7 @@ def record_decision(app: App, state: State, decision: Decision) -> None:
     except StoreError as refused:
         if decision.hold is not None:
             raise
-        app.exit_codes.append(refused.exit_code)
-        app.warn_hourly(f"smartcharge: {refused}")
+        app.out.report_error(refused)
     if decision.hold is not None and not app.controls_battery():
         print_intended_hold(app, decision.hold.until, decision.reason)
 
@@ -188,13 +188,15 @@ def record_decision(app: App, state: State, decision: Decision) -> None:
 def _report_result(app: App, state: State, decision: Decision, result: BatteryResult) -> None:
     """Write down and say what came of it, and stand back where the battery is somebody else's."""
     if result.ending is BatteryOutcome.WAITING:
-        report_lockout(
-            app, RECONCILE_COMMAND, f"{result.lockout} controls the Powerwall: smartcharge waits until that is over"
+        app.alerts.report_lockout(
+            RECONCILE_COMMAND, f"{result.lockout} controls the Powerwall: smartcharge waits until that is over"
         )
         return
-    resolve_lockout(app, RECONCILE_COMMAND)
+    app.alerts.resolve_lockout(RECONCILE_COMMAND)
     if result.ending is BatteryOutcome.SETTLING:
-        app.detail("the Powerwall is back to normal, but an unanswered command may still take effect: it is read again")
+        app.out.detail(
+            "the Powerwall is back to normal, but an unanswered command may still take effect: it is read again"
+        )
         return
     if result.ending in {BatteryOutcome.HELD_BY_OTHERS, BatteryOutcome.BY_HAND}:
         _start_manual_override(app, state, result)
@@ -206,7 +208,7 @@ def _report_result(app: App, state: State, decision: Decision, result: BatteryRe
     shown = powerwall_is(settings) if decision.hold else f"{end} {settings_read}"
     until = f" until {local_time(decision.hold.until, app.policy.cheap_period.zone)}" if decision.hold else ""
     _journal_result(app, decision.reason, outcome=str(result.ending), detail=f"{settings_read}{until}")
-    app.say(f"{local_time(app.now, app.policy.cheap_period.zone)} Powerwall {shown}{until}: "
+    app.out.say(f"{local_time(app.now, app.policy.cheap_period.zone)} Powerwall {shown}{until}: "
               f"{decision.reason.sentence}")  # fmt: skip
 
 
@@ -224,7 +226,7 @@ def _start_manual_override(app: App, state: State, result: BatteryResult) -> Non
             detail=f"the Powerwall {was} by someone else",
         )  # fmt: skip
         queue_due_invites(app)
-    app.say(
+    app.out.say(
         f"{local_time(app.now, zone)} the Powerwall {was} by someone else, to {_reading_text(result)}: "
         f"smartcharge leaves it alone until {local_time(until, zone)}; `smartcharge resume` ends that"
     )
@@ -259,4 +261,4 @@ def _journal_result(
                 detail=detail,
             )
     except StoreError as refused:
-        app.exit_codes.append(refused.exit_code)
+        app.out.exit_codes.append(refused.exit_code)

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from smartcharge.alerts import lock_with_alert, record_failure, resolve_alert
 from smartcharge.app import App
 from smartcharge.errors import AppError, UnreachableError
 from smartcharge.formatting import local_date_time, powerwall_is
@@ -32,13 +31,13 @@ def run_shadow(app: App) -> None:
     """Look once in every half hour that has settled, with one row in the journal."""
     if not has_shadow_work(app):
         return
-    with lock_with_alert(app, SHADOW_ALERT_COMMAND):
+    with app.alerts.watch_lock(app.exclusive_lock(), SHADOW_ALERT_COMMAND):
         try:
             reading = _read_powerwall(app)
         except AppError as error:
-            record_failure(app, SHADOW_ALERT_COMMAND, TESLA_SERVICE_KEY, error)
+            app.alerts.record_failure(SHADOW_ALERT_COMMAND, TESLA_SERVICE_KEY, error)
         else:
-            resolve_alert(app, SHADOW_ALERT_COMMAND, TESLA_SERVICE_KEY)
+            app.alerts.resolve(SHADOW_ALERT_COMMAND, TESLA_SERVICE_KEY)
             _journal_comparison(app, reading, is_holding=has_hold_settings(reading))
 
 

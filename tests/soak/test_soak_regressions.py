@@ -10,7 +10,7 @@ from fake_house import CONFIG_TEXT, FakeHouse, at
 from soak_interruptions import Interrupter, install_interruptions
 from soak_services import SentMail
 
-from smartcharge.alerts import LOCK_KIND, record_failure
+from smartcharge.alerts import LOCK_KIND
 from smartcharge.app import App
 from smartcharge.console import run_guarded
 from smartcharge.errors import LockBusyError, UnreachableError
@@ -40,7 +40,7 @@ def run(house: FakeHouse, clock: str, act: Callable[[App], None] = run_tick, *, 
         install_interruptions(Interrupter(), lambda: disk_is_full, foresight_steps=2),
         closing(house.app(clock)) as app,
     ):
-        return run_guarded(lambda: act(app), app.warn)
+        return run_guarded(lambda: act(app), app.out.warn)
 
 
 def test_a_full_disk_stops_no_release_though_the_lock_was_in_trouble(house: FakeHouse) -> None:
@@ -48,7 +48,7 @@ def test_a_full_disk_stops_no_release_though_the_lock_was_in_trouble(house: Fake
     run(house, "13:05")
     assert house.battery.mode == "backup"
     house.charger.answers = [ChargerState.IDLE]
-    run(house, "13:10", lambda app: record_failure(app, "reconcile", LOCK_KIND, LockBusyError("another run")))
+    run(house, "13:10", lambda app: app.alerts.record_failure("reconcile", LOCK_KIND, LockBusyError("another run")))
 
     run(house, "13:29", disk_is_full=True)
 
