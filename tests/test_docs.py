@@ -22,7 +22,14 @@ CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "config.example.yaml"
 CI = ROOT / ".ci" / "run"
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-PROSE = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "crontab.example", EXAMPLE, *DECISIONS]
+PROSE = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "crontab.example",
+    EXAMPLE,
+    *DECISIONS,
+]
 
 KEYS = {
     f"{section}.{field.name}" for section, kind in CONFIG_SECTIONS.items() for field in msgspec.structs.fields(kind)
