@@ -10,6 +10,7 @@ from pathlib import Path
 
 from smartcharge import __version__
 from smartcharge.app import App
+from smartcharge.config.load import Config
 from smartcharge.doctor.check import Check
 from smartcharge.doctor.redact import Redactor, is_private_value, iter_config_values, make_redactor, private_values
 from smartcharge.doctor.run_checks import run_checks
@@ -42,7 +43,7 @@ def build_support_bundle(app: App, checks: list[Check]) -> str:
         "database": _database_lines(app.read_only_db),
         **{name: _row_lines(load_newest_rows(app.read_only_db, name, MAX_BUNDLE_ROWS)) for name in NEWEST_ROWS_QUERIES},
     }
-    return _bundle_text(app.now, parts, make_redactor(private_values(app)))
+    return _bundle_text(app.now, parts, make_redactor(private_values(app.config, app.read_only_db)))
 
 
 def build_minimal_bundle(now: datetime, refused: ConfigurationError) -> str:
@@ -77,13 +78,13 @@ def _version_lines() -> Iterator[str]:
 
 
 def _configuration_lines(app: App) -> list[str]:
-    return [f"{key:<28} {_shown_value(app, key, value)}" for key, value in iter_config_values(app)]
+    return [f"{key:<28} {_shown_value(app.config, key, value)}" for key, value in iter_config_values(app.config)]
 
 
-def _shown_value(app: App, key: str, value: object) -> str:
+def _shown_value(config: Config, key: str, value: object) -> str:
     if value is None:
         return "is not set"
-    if is_private_value(app, key, value):
+    if is_private_value(config, key, value):
         return "is set"
     return " to ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Struct
 
 from smartcharge.app import KRAKEN_TOKEN_FILE, App
+from smartcharge.config.load import Config
 from smartcharge.doctor.check import Check, CheckArea
 from smartcharge.errors import AppError
 from smartcharge.formatting import age_text
@@ -116,15 +118,15 @@ def check_files(app: App) -> Iterator[Check]:
     folder = next(place for place in (app.config.folder, *app.config.folder.parents) if place.is_dir())
     yield from _check_folder(folder, is_made=folder == app.config.folder)
     yield _check_disk(folder)
-    present = [path for path in _list_private_files(app) if path.exists()]
+    present = [path for path in _list_private_files(app.config) if path.exists()]
     checks = [check for path in present for check in _check_file(path)]
     yield from checks or [FILES_AREA.ok("private", f"only you can read {_file_names(present)}")]
 
 
-def _list_private_files(app: App) -> Iterator[Path]:
-    yield app.config.database_path
-    yield app.config.folder / KRAKEN_TOKEN_FILE
-    token_file = app.config.tesla_credentials_file
+def _list_private_files(config: Config) -> Iterator[Path]:
+    yield config.database_path
+    yield config.folder / KRAKEN_TOKEN_FILE
+    token_file = config.tesla_credentials_file
     yield token_file
     yield token_file.with_name(f"{token_file.name}.good")
 
@@ -180,7 +182,7 @@ CLOCK_FIX = "Let the network set the clock: `sudo timedatectl set-ntp true`"
 def check_clock(app: App) -> Iterator[Check]:
     """Check the clock and the time zone: with a wrong one, charges start and end at the wrong time."""
     yield _check_time(app.now, load_last_activity_at(app))
-    yield _check_time_zone(app)
+    yield _check_time_zone(app.now, app.policy.cheap_period.zone)
 
 
 def _check_time(now: datetime, written_at: datetime | None) -> Check:
@@ -198,15 +200,14 @@ def _check_time(now: datetime, written_at: datetime | None) -> Check:
     return CLOCK_AREA.error("time", f"{shown}, but {ahead}: no charge starts before that time", CLOCK_FIX)
 
 
-def _check_time_zone(app: App) -> Check:
-    name = app.policy.cheap_period.zone
-    local = app.now.astimezone(ZoneInfo(name))
+def _check_time_zone(now: datetime, name: str) -> Check:
+    local = now.astimezone(ZoneInfo(name))
     try:
         british = ZoneInfo(BRITISH_ZONE)
     except ZoneInfoNotFoundError:
         message = f"there is no time zone data for {BRITISH_ZONE}"
         return CLOCK_AREA.error("zone", message, "Install it: `pip install tzdata`")
-    moments = (app.now, app.now + HALF_YEAR)
+    moments = (now, now + HALF_YEAR)
     if any(each.astimezone(british).utcoffset() != each.astimezone(ZoneInfo(name)).utcoffset() for each in moments):
         message = f"the time zone is {name}, but British tariffs use {BRITISH_ZONE}"
         return CLOCK_AREA.warning("zone", message, f"Set control.timezone to {BRITISH_ZONE}")
@@ -239,20 +240,19 @@ class LockHolder(Struct, frozen=True):
 
 def check_locks(app: App) -> Iterator[Check]:
     """Check the locks of runs, and those that other programs hold on the database."""
-    checks = [*_check_run_locks(app), *_check_database_locks(app)]
+    checks = [*_check_run_locks(app.config.folder), *_check_database_locks(app.config.database_path)]
     yield from checks or [LOCKS_AREA.ok("held", "no program holds a lock for long")]
 
 
-def _check_run_locks(app: App) -> Iterator[Check]:
+def _check_run_locks(folder: Path) -> Iterator[Check]:
     for name in LOCK_FILES:
-        for holder in find_lock_holders(app.config.folder / name):
+        for holder in find_lock_holders(folder / name):
             message = f"process {holder.pid} ({holder.name}) has held {name} for up to {age_text(holder.running_for)}"
             fix = f"If that process hangs, end it with `kill {holder.pid}`"
             yield LOCKS_AREA.warning("held", f"{message}, so no run can do anything", fix)
 
 
-def _check_database_locks(app: App) -> Iterator[Check]:
-    path = app.config.database_path
+def _check_database_locks(path: Path) -> Iterator[Check]:
     found = {holder for part in DATABASE_SUFFIXES for holder in find_lock_holders(path.with_name(f"{path.name}{part}"))}
     for holder in sorted(found, key=lambda each: each.pid):
         message = (
@@ -299,9 +299,9 @@ def replace_unreadable_database(app: App) -> AppError | None:
 MAX_REPORTED_ROWS = 10
 
 
-def _check_rows(app: App) -> Iterator[Check]:
+def _check_rows(db: sqlite3.Connection) -> Iterator[Check]:
     """Every row that the program cannot read, by table and key."""
-    found = list(find_refused_rows(app.read_only_db))
+    found = list(find_refused_rows(db))
     for refused in found[:MAX_REPORTED_ROWS]:
         yield DATABASE_AREA.error("rows", f"a row cannot be read: {refused}", DAMAGED_ROW_FIX)
     if len(found) > MAX_REPORTED_ROWS:
@@ -322,7 +322,7 @@ def check_database(app: App) -> Iterator[Check]:
     else:
         message = f"{path} {DATABASE_DAMAGED[0]} ({'; '.join(found)})"
         yield DATABASE_AREA.error("whole", message, f"{DAMAGED_ROW_FIX}. If that does not help: {DATABASE_DAMAGED[1]}")
-    yield from _check_rows(app)
+    yield from _check_rows(app.read_only_db)
     if app.read_only_db.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
         message = "another program keeps the database in write-ahead mode, which makes every run slower"
         yield DATABASE_AREA.warning("mode", message, "Close that program. The next run that writes corrects the mode")

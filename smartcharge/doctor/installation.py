@@ -10,6 +10,7 @@ from pathlib import Path
 
 from smartcharge.alerts import alert_subject
 from smartcharge.app import App
+from smartcharge.config.load import Config
 from smartcharge.config.schema import Secret
 from smartcharge.doctor.check import Check, CheckArea
 from smartcharge.errors import ConfigurationError
@@ -35,16 +36,16 @@ PLACEHOLDER_FIX = "Put in your own value, or delete the line if you do not need 
 SECTIONS_WITH_PLACEHOLDERS = ("eon_next", "myenergi", "tesla", "gcal", "alerts")
 
 
-def check_placeholders(app: App, area: CheckArea) -> Iterator[Check]:
+def check_placeholders(config: Config, area: CheckArea) -> Iterator[Check]:
     """Name every key that still has the value of the example; the value is not shown."""
-    for key, text in _text_values(app):
+    for key, text in _text_values(config):
         if text == EXAMPLE_VALUES.get(key) or PLACEHOLDER_PATTERN.fullmatch(text):
             yield area.error("placeholder", f"{key} still has the value of the example", PLACEHOLDER_FIX)
 
 
-def _text_values(app: App) -> Iterator[tuple[str, str]]:
+def _text_values(config: Config) -> Iterator[tuple[str, str]]:
     for name in SECTIONS_WITH_PLACEHOLDERS:
-        section = getattr(app.config, name)
+        section = getattr(config, name)
         for key in section.__struct_fields__ if section else ():
             value = getattr(section, key)
             text = value.reveal() if isinstance(value, Secret) else value
@@ -57,12 +58,13 @@ CONFIGURATION_AREA = CheckArea("configuration")
 
 def check_configuration(app: App) -> Iterator[Check]:
     """Check the configuration, which has been loaded."""
-    yield CONFIGURATION_AREA.ok("file", f"{app.config.path} is valid")
-    yield from check_placeholders(app, CONFIGURATION_AREA)
-    for warning in app.config.warnings:
+    config = app.config
+    yield CONFIGURATION_AREA.ok("file", f"{config.path} is valid")
+    yield from check_placeholders(config, CONFIGURATION_AREA)
+    for warning in config.warnings:
         message, _, fix = warning.partition(". ")
         yield CONFIGURATION_AREA.warning("meaning", message, fix)
-    if app.config.tesla is None and not any("tesla." in warning for warning in app.config.warnings):
+    if config.tesla is None and not any("tesla." in warning for warning in config.warnings):
         yield CONFIGURATION_AREA.warning(
             "meaning", "no Powerwall is configured, so nothing is ever charged", "Set tesla.account_email"
         )
@@ -145,8 +147,9 @@ def check_runs(app: App) -> Iterator[Check]:
     """Check that runs take place. An idle run writes nothing, so a request to the supplier is the best evidence."""
     snapshot = load_snapshot(app)
     yield _check_cron(app, snapshot)
-    yield from _check_release(app, snapshot)
-    yield from _check_midnight_reset(app, snapshot)
+    yield from _check_release(snapshot)
+    if app.config.control.restore == "resting" and app.controls_battery():
+        yield from _check_midnight_reset(snapshot)
     for command in CHECKED_COMMANDS:
         if row := load_last_journal_row(app.read_only_db, command):
             yield RUNS_AREA.ok(command, f"last journal entry {age_text(app.now - row.at)} ago: {row.outcome}")
@@ -179,14 +182,14 @@ def _check_cron(app: App, snapshot: Snapshot) -> Check:
     return RUNS_AREA.ok("cron", f"{last_sign_text}, so cron works")
 
 
-def _check_release(app: App, snapshot: Snapshot) -> Iterator[Check]:
-    zone = app.policy.cheap_period.zone
-    if snapshot.hold and app.now > snapshot.hold.hold.until + RELEASE_OVERDUE_AFTER:
+def _check_release(snapshot: Snapshot) -> Iterator[Check]:
+    now, zone = snapshot.state.now, snapshot.state.policy.cheap_period.zone
+    if snapshot.hold and now > snapshot.hold.hold.until + RELEASE_OVERDUE_AFTER:
         message = f"the Powerwall should have returned to normal at {local_time(snapshot.hold.hold.until, zone)}"
         yield RUNS_AREA.warning("release", message, f"Run `smartcharge reconcile`. Then: {CRON_FIX}")
-    elif snapshot.battery.in_doubt_since and app.now > snapshot.battery.in_doubt_since + RELEASE_OVERDUE_AFTER:
+    elif snapshot.battery.in_doubt_since and now > snapshot.battery.in_doubt_since + RELEASE_OVERDUE_AFTER:
         message = (
-            f"the Powerwall has not confirmed a command sent {age_text(app.now - snapshot.battery.in_doubt_since)} ago"
+            f"the Powerwall has not confirmed a command sent {age_text(now - snapshot.battery.in_doubt_since)} ago"
         )
         yield RUNS_AREA.warning(
             "release",
@@ -200,16 +203,10 @@ def _check_release(app: App, snapshot: Snapshot) -> Iterator[Check]:
         )
 
 
-def _check_midnight_reset(app: App, snapshot: Snapshot) -> Iterator[Check]:
-    midnight_reset_at = snapshot.battery.midnight_reset_at
-    is_reset_expected = app.config.control.restore == "resting" and app.controls_battery()
-    if (
-        midnight_reset_at
-        and is_reset_expected
-        and not snapshot.state.is_paused
-        and app.now - midnight_reset_at > MAX_RESET_INTERVAL
-    ):
-        message = f"the last confirmed midnight reset was {age_text(app.now - midnight_reset_at)} ago"
+def _check_midnight_reset(snapshot: Snapshot) -> Iterator[Check]:
+    now, reset_at = snapshot.state.now, snapshot.battery.midnight_reset_at
+    if reset_at and not snapshot.state.is_paused and now - reset_at > MAX_RESET_INTERVAL:
+        message = f"the last confirmed midnight reset was {age_text(now - reset_at)} ago"
         yield RUNS_AREA.warning("midnight-reset", message, CRON_FIX)
 
 

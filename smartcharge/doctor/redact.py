@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -10,7 +11,8 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
-from smartcharge.app import KRAKEN_TOKEN_FILE, App
+from smartcharge.app import KRAKEN_TOKEN_FILE
+from smartcharge.config.load import Config
 from smartcharge.doctor.check import Check, CheckReporter
 from smartcharge.store.readings import load_last_charger_reading
 
@@ -19,9 +21,9 @@ MIN_MASKED_LENGTH = 6
 """A shorter value would also match ordinary words."""
 
 
-def redact_checks(app: App, report_check: CheckReporter) -> CheckReporter:
+def redact_checks(config: Config, report_check: CheckReporter) -> CheckReporter:
     """Report checks with every secret of the configuration removed."""
-    masks = {found: mask for found, mask in _secret_masks(app) if len(found) >= MIN_MASKED_LENGTH}
+    masks = {found: mask for found, mask in _secret_masks(config) if len(found) >= MIN_MASKED_LENGTH}
 
     def report_redacted(check: Check) -> None:
         message, fix = check.message, check.fix
@@ -37,10 +39,10 @@ def shorten_serial(serial: str) -> str:
     return f"...{serial[-SERIAL_SHOWN_DIGITS:]}" if len(serial) > SERIAL_SHOWN_DIGITS else serial
 
 
-def _secret_masks(app: App) -> Iterator[tuple[str, str]]:
-    for secret in app.config.secrets:
+def _secret_masks(config: Config) -> Iterator[tuple[str, str]]:
+    for secret in config.secrets:
         yield secret.reveal(), "***"
-    hub = app.config.myenergi
+    hub = config.myenergi
     for serial in (hub.hub_serial, hub.zappi_serial):
         if serial:
             yield serial, shorten_serial(serial)
@@ -54,27 +56,29 @@ MIN_TOKEN_LENGTH = 12
 DATE_PATTERN = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-def iter_config_values(app: App) -> Iterator[tuple[str, object]]:
+def iter_config_values(config: Config) -> Iterator[tuple[str, object]]:
     """Yield every key of the configuration as "section.key", with its value; a missing section has none."""
-    for section in app.config.__struct_fields__:
-        found = getattr(app.config, section)
+    for section in config.__struct_fields__:
+        found = getattr(config, section)
         for key in getattr(found, "__struct_fields__", ()):
             yield f"{section}.{key}", getattr(found, key)
 
 
-def is_private_value(app: App, key: str, value: object) -> bool:
+def is_private_value(config: Config, key: str, value: object) -> bool:
     """Whether a configured value is hidden."""
     is_word = isinstance(value, str) and key.partition(".")[2] not in PUBLIC_CONFIG_KEYS
-    return is_word or value in app.config.secrets
+    return is_word or value in config.secrets
 
 
-def private_values(app: App) -> Iterator[str]:
-    """Yield the private values, each as it is stored."""
-    yield from (secret.reveal() for secret in app.config.secrets)
+def private_values(config: Config, db: sqlite3.Connection) -> Iterator[str]:
+    """Yield the private values of configuration, token files and database, each as it is stored."""
+    yield from (secret.reveal() for secret in config.secrets)
     yield from (
-        value for key, value in iter_config_values(app) if isinstance(value, str) and is_private_value(app, key, value)
+        value
+        for key, value in iter_config_values(config)
+        if isinstance(value, str) and is_private_value(config, key, value)
     )
-    folder, tesla = app.config.folder, app.config.tesla_credentials_file
+    folder, tesla = config.folder, config.tesla_credentials_file
     for path in (
         folder / KRAKEN_TOKEN_FILE,
         tesla,
@@ -83,7 +87,7 @@ def private_values(app: App) -> Iterator[str]:
     ):
         with suppress(OSError):
             yield from _private_values_in_file(path)
-    last = load_last_charger_reading(app.read_only_db)
+    last = load_last_charger_reading(db)
     yield from last.reading.serials if last else ()
 
 

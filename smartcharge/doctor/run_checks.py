@@ -89,7 +89,7 @@ CHECK_GROUPS = (
 
 def run_checks(app: App, report_check: CheckReporter, *, offline: bool) -> None:
     """Report each check as soon as it is made. app: read-only."""
-    report_redacted = redact_checks(app, report_check)
+    report_redacted = redact_checks(app.config, report_check)
     try:
         with time_limit(COMMAND_LIMIT_SECONDS):
             _run_all_groups(app, report_redacted, offline=offline)

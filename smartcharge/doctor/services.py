@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
+from datetime import datetime
 from typing import NamedTuple
 
 from smartcharge.app import (
@@ -12,6 +13,7 @@ from smartcharge.app import (
     myenergi_sign_in_fingerprint,
     tesla_sign_in_fingerprint,
 )
+from smartcharge.config.load import Config
 from smartcharge.doctor.check import Check, ServiceAccount, find_obstacle
 from smartcharge.doctor.redact import shorten_serial
 from smartcharge.errors import LockBusyError, SignInRefusedError, StoreError
@@ -54,24 +56,19 @@ def check_kraken_online(app: App) -> Iterator[Check]:
     try:
         registrations = app.tariff.registrations(app.now)
     except SignInRefusedError as refused:
-        _record_kraken_refusal(app, refused)
+        if is_on_disk(app.read_only_db):
+            _record_kraken_refusal(app.config, app.now, refused)
         yield KRAKEN_AREA.app_error("sign-in", refused, ServiceAccount.KRAKEN.fix)
         return
     yield KRAKEN_AREA.ok("sign-in", f"signed in to {app.supplier_label}")
     yield from _check_cars(registrations)
 
 
-def _record_kraken_refusal(app: App, refused: SignInRefusedError) -> None:
+def _record_kraken_refusal(config: Config, now: datetime, refused: SignInRefusedError) -> None:
     """Record the refusal as a run does: trying a wrong password repeatedly can lock an account."""
-    if is_on_disk(app.read_only_db):
-        with (
-            suppress(StoreError, LockBusyError),
-            closing(open_store(app.config.database_path)) as db,
-            transaction(db),
-        ):
-            record_sign_in_refusal(
-                db, ServiceAccount.KRAKEN.key, app.now, kraken_sign_in_fingerprint(app.config), str(refused)
-            )
+    fingerprint = kraken_sign_in_fingerprint(config)
+    with suppress(StoreError, LockBusyError), closing(open_store(config.database_path)) as db, transaction(db):
+        record_sign_in_refusal(db, ServiceAccount.KRAKEN.key, now, fingerprint, str(refused))
 
 
 def _check_cars(registrations: Sequence[DeviceRegistration]) -> Iterator[Check]:
@@ -224,11 +221,14 @@ def check_tesla_online(app: App) -> Iterator[Check]:
         reading, facts = powerwall.read(), powerwall.facts()
     yield TESLA_AREA.ok("sign-in", f"signed in to {TESLA_BACKEND_TEXTS[app.config.tesla.backend].accepted_by}")
     yield TESLA_AREA.ok("site", f"site: {facts.site or 'without a name'}{_site_count_suffix(facts.sites)}")
-    yield _check_settings(app, reading)
+    is_owned, zone = load_battery_memory(app.read_only_db).owned, app.policy.cheap_period.zone
+    yield _check_settings(reading, app.resting, zone, is_owned=is_owned)
     yield from _check_lockouts(reading)
-    yield from _check_preserve(app, reading)
-    yield _check_grid_charging(app, facts)
-    yield from _check_rate_plan(app, facts)
+    is_preserving = app.config.control.hold == "preserve"
+    if is_preserving:
+        yield _check_charge_level(reading)
+    yield _check_grid_charging(facts, is_needed=not is_preserving)
+    yield _check_rate_plan(facts, is_needed=app.resting.mode == MODE_AUTONOMOUS)
     yield from _check_storm_watch(facts)
     yield TESLA_AREA.ok(
         "firmware", f"firmware {facts.firmware}" if facts.firmware else "Tesla does not report the firmware version"
@@ -239,18 +239,18 @@ def _site_count_suffix(sites: int | None) -> str:
     return f", one of {sites} sites" if sites and sites > 1 else ""
 
 
-def _check_settings(app: App, reading: BatteryReading) -> Check:
+def _check_settings(reading: BatteryReading, normal: BatterySettings, zone: str, *, is_owned: bool) -> Check:
     if reading.mode is None or reading.reserve_pct is None:
         message = "Tesla does not report the operation mode or the Backup Reserve, so smartcharge does nothing"
         return TESLA_AREA.warning("stance", message, "If it persists, restart the gateway (see the Tesla app)")
     found = BatterySettings(reading.mode, round(reading.reserve_pct))
     message = f"the Powerwall is {powerwall_is(found)}"
-    if load_battery_memory(app.read_only_db).owned:
+    if is_owned:
         note = f". {TESLA_APP_SHOWS_NO_MODE}" if found.mode == MODE_BACKUP else ""
-        return TESLA_AREA.ok("stance", f"{message}, set by smartcharge{_timed_hold_end_suffix(app, reading)}{note}")
+        return TESLA_AREA.ok("stance", f"{message}, set by smartcharge{_timed_hold_end_suffix(reading, zone)}{note}")
     if reading.timed_hold_until:
         message = (
-            f"the Powerwall is in Max Backup{_timed_hold_end_suffix(app, reading)}, which smartcharge did not start. "
+            f"the Powerwall is in Max Backup{_timed_hold_end_suffix(reading, zone)}, which smartcharge did not start. "
             "smartcharge waits"
         )
         return TESLA_AREA.warning("stance", message, "End Max Backup in the Tesla app if you do not want it")
@@ -259,7 +259,7 @@ def _check_settings(app: App, reading: BatteryReading) -> Check:
         return TESLA_AREA.warning(
             "stance", message, "Set another mode and Backup Reserve in the Tesla app if you do not want this"
         )
-    differs = "" if found == app.resting else f"; its normal mode is {settings_text(app.resting)}"
+    differs = "" if found == normal else f"; its normal mode is {settings_text(normal)}"
     return TESLA_AREA.ok("stance", f"{message}{differs}")
 
 
@@ -274,50 +274,39 @@ def _check_lockouts(reading: BatteryReading) -> Iterator[Check]:
         )
 
 
-def _timed_hold_end_suffix(app: App, reading: BatteryReading) -> str:
+def _timed_hold_end_suffix(reading: BatteryReading, zone: str) -> str:
     """Return when the gateway itself ends the hold, if it does."""
-    zone = app.policy.cheap_period.zone
     return f" until {local_time(reading.timed_hold_until, zone)}" if reading.timed_hold_until else ""
 
 
-def _check_preserve(app: App, reading: BatteryReading) -> Iterator[Check]:
-    if _is_preserve_mode(app):
-        if reading.soe_pct is None:
-            message = "Tesla does not report the charge level, so it cannot be kept, and smartcharge does nothing"
-            yield TESLA_AREA.warning("hold", message, "If it persists, restart the gateway (see the Tesla app)")
-        else:
-            message = f"in a slot the Powerwall keeps its charge (control.hold: preserve), now {reading.soe_pct:.0f} %"
-            yield TESLA_AREA.ok("hold", message)
+def _check_charge_level(reading: BatteryReading) -> Check:
+    if reading.soe_pct is None:
+        message = "Tesla does not report the charge level, so it cannot be kept, and smartcharge does nothing"
+        return TESLA_AREA.warning("hold", message, "If it persists, restart the gateway (see the Tesla app)")
+    message = f"in a slot the Powerwall keeps its charge (control.hold: preserve), now {reading.soe_pct:.0f} %"
+    return TESLA_AREA.ok("hold", message)
 
 
-def _is_preserve_mode(app: App) -> bool:
-    return app.config.control.hold == "preserve"
-
-
-def _check_grid_charging(app: App, facts: BatteryFacts) -> Check:
+def _check_grid_charging(facts: BatteryFacts, *, is_needed: bool) -> Check:
     if facts.grid_charging is None:
         return TESLA_AREA.ok("grid charging", "Tesla does not report whether grid charging is allowed")
     if facts.grid_charging:
         return TESLA_AREA.ok("grid charging", "grid charging is allowed")
-    if _is_preserve_mode(app):
+    if not is_needed:
         return TESLA_AREA.ok("grid charging", "grid charging is not allowed, and not needed for control.hold: preserve")
     message = "grid charging is not allowed, so the Powerwall may not charge from the grid"
     return TESLA_AREA.warning("grid charging", message, "Allow it in the Tesla app: Settings, Grid Charging")
 
 
-def _check_rate_plan(app: App, facts: BatteryFacts) -> Iterator[Check]:
+def _check_rate_plan(facts: BatteryFacts, *, is_needed: bool) -> Check:
+    if facts.rate_plan is None:
+        return TESLA_AREA.ok("rate plan", "Tesla does not report a rate plan")
     if facts.rate_plan:
-        yield TESLA_AREA.ok("rate plan", "a rate plan is set")
-    elif facts.rate_plan is False and app.resting.mode == MODE_AUTONOMOUS:
-        message = "no rate plan is set, and without one Tesla refuses Time-Based Control"
-        yield TESLA_AREA.warning("rate plan", message, "Set your tariff in the Tesla app")
-    else:
-        yield TESLA_AREA.ok(
-            "rate plan",
-            "Tesla does not report a rate plan"
-            if facts.rate_plan is None
-            else "no rate plan is set, and none is needed",
-        )
+        return TESLA_AREA.ok("rate plan", "a rate plan is set")
+    if not is_needed:
+        return TESLA_AREA.ok("rate plan", "no rate plan is set, and none is needed")
+    message = "no rate plan is set, and without one Tesla refuses Time-Based Control"
+    return TESLA_AREA.warning("rate plan", message, "Set your tariff in the Tesla app")
 
 
 def _check_storm_watch(facts: BatteryFacts) -> Iterator[Check]:
@@ -335,7 +324,7 @@ def check_mail_offline(app: App) -> Iterator[Check]:
         yield MAIL_AREA.ok("account", "no mail account is set up, so no invites are sent")
         return
     mail_counts = count_outbox(app.read_only_db)
-    yield from _check_addresses(app, is_proven=mail_counts.sent > 0)
+    yield from _check_addresses(app.config, is_proven=mail_counts.sent > 0)
     if mail_counts.failed:
         fix = "Run `smartcharge history`, which shows why. Often the address in gcal.invite_to is wrong"
         yield MAIL_AREA.warning("outbox", f"the mail server has refused {mail_counts.failed} invites for good", fix)
@@ -357,14 +346,14 @@ def _find_mail_obstacle(app: App) -> Iterator[Check]:
     return find_obstacle(app, ServiceAccount.MAIL, mail_sign_in_fingerprint(app.config))
 
 
-def _check_addresses(app: App, *, is_proven: bool) -> Iterator[Check]:
+def _check_addresses(config: Config, *, is_proven: bool) -> Iterator[Check]:
     """Check for what may keep invites off the calendar; it is a warning until some have been sent."""
-    mail = app.config.gcal
+    mail = config.gcal
     if mail is None or mail.smtp_user is None:
         return
     is_own = mail.invite_to is None or mail.invite_to.lower() == mail.smtp_user.lower()
     for remark in invite_address_warnings(mail.smtp_user, mail.invite_to):
-        if remark in app.config.warnings:
+        if remark in config.warnings:
             continue
         message, _, fix = remark.partition(". ")
         if is_own or not is_proven:
