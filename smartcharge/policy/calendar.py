@@ -1,4 +1,4 @@
-"""The family's calendar in values: what it was told, what was held, and all that decides what it should say."""
+"""Calendar events of charging windows: which events there should be, and which revisions must be sent."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -10,10 +10,10 @@ from smartcharge.policy.slots import DAY, CheapPeriod, Span, last_slot_end, loca
 
 
 class CalendarDispatch(Struct, frozen=True):
-    """One live dispatch of the plan and where it comes from, UTC.
+    """One dispatch that is planned now, UTC.
 
-    first_start: the start that the plan had when it was seen for the first time, at first_seen_at, before any
-    revision. energy_kwh: planned energy into the car, None where the supplier is silent.
+    first_start: its start when it was first seen, at first_seen_at, before any revision. energy_kwh: planned energy
+    into the car, None if the supplier does not say.
     """
 
     starts_at: datetime
@@ -23,7 +23,7 @@ class CalendarDispatch(Struct, frozen=True):
     energy_kwh: float | None = None
 
     def energy_within(self, span: Span) -> float | None:
-        """The share of the planned energy (kWh) that falls into a span; None where nothing is known of it."""
+        """Return the share of the planned energy (kWh) that falls into a span, None if unknown."""
         shared = min(self.ends_at, span.ends_at) - max(self.starts_at, span.starts_at)
         if self.energy_kwh is None or shared <= timedelta(0):
             return None
@@ -31,9 +31,9 @@ class CalendarDispatch(Struct, frozen=True):
 
 
 class CalendarWindow(Struct, frozen=True):
-    """A contiguous window, as far as it lies between two cheap periods.
+    """A contiguous window, or the part of it between two cheap periods.
 
-    ends_at: end of its last half hour, which is cheap to its end. first_start: names it for good.
+    ends_at: end of its last half hour, which is off-peak to its end. first_start: identifies it, and never changes.
     """
 
     starts_at: datetime
@@ -43,17 +43,17 @@ class CalendarWindow(Struct, frozen=True):
 
     @property
     def span(self) -> Span:
-        """From when to when."""
+        """Start and end as a span."""
         return Span(self.starts_at, self.ends_at)
 
     def energy_within(self, span: Span) -> float | None:
-        """Planned energy (kWh) of a span, None where nobody says."""
+        """Return the planned energy (kWh) of a span, None if unknown."""
         shares = [share for part in self.parts if (share := part.energy_within(span)) is not None]
         return sum(shares) or None
 
 
 def calendar_windows(plan: Iterable[CalendarDispatch], cheap: CheapPeriod) -> tuple[CalendarWindow, ...]:
-    """Group the plan and leave out what the night rate covers anyway, in the order of time."""
+    """Group the dispatches into windows outside the cheap periods, in the order of time."""
     return tuple(
         CalendarWindow(span.starts_at, span.ends_at, _window_first_start(parts, span, cheap), parts)
         for whole, parts in _group_dispatches(plan)
@@ -62,14 +62,14 @@ def calendar_windows(plan: Iterable[CalendarDispatch], cheap: CheapPeriod) -> tu
 
 
 def join_windows(windows: Sequence[CalendarWindow]) -> CalendarWindow:
-    """Windows in the order of time, and the gaps between them, as one."""
+    """Join windows, which are sorted by time, and the gaps between them into one."""
     first, last = windows[0], windows[-1]
     parts = tuple(part for window in windows for part in window.parts)
     return CalendarWindow(first.starts_at, last.ends_at, first.first_start, parts)
 
 
 def parts_outside_cheap_period(span: Span, cheap: CheapPeriod) -> Iterator[Span]:
-    """The parts of a span that lie in no cheap period."""
+    """Yield the parts of a span that lie outside the cheap periods."""
     at = span.starts_at
     while at < span.ends_at:
         if night := cheap.containing(at):
@@ -81,7 +81,7 @@ def parts_outside_cheap_period(span: Span, cheap: CheapPeriod) -> Iterator[Span]
 
 
 def _group_dispatches(plan: Iterable[CalendarDispatch]) -> Iterator[tuple[Span, tuple[CalendarDispatch, ...]]]:
-    """Dispatches whose half hours touch or overlap, together."""
+    """Yield groups of dispatches whose half hours touch or overlap."""
     group: list[CalendarDispatch] = []
     end = None
     for part in sorted((p for p in plan if p.starts_at < p.ends_at), key=lambda p: (p.starts_at, p.ends_at)):
@@ -95,7 +95,7 @@ def _group_dispatches(plan: Iterable[CalendarDispatch]) -> Iterator[tuple[Span, 
 
 
 def _window_first_start(parts: Iterable[CalendarDispatch], span: Span, cheap: CheapPeriod) -> datetime:
-    """The first-seen start; a window cut by the night has one name on each side of it."""
+    """Return the first-seen start; the parts of a window before and after a cheap period get different ones."""
     oldest = min(parts, key=lambda part: (part.first_seen_at, part.first_start))
     morning = _last_cheap_period_end(span.starts_at, cheap)
     if oldest.first_start < morning:
@@ -104,13 +104,13 @@ def _window_first_start(parts: Iterable[CalendarDispatch], span: Span, cheap: Ch
 
 
 def _last_cheap_period_end(moment: datetime, cheap: CheapPeriod) -> datetime:
-    """When the last cheap period ended, at `moment` at the latest."""
+    """Return when the last cheap period ended, not after `moment`."""
     today = local_day(moment, cheap.zone)
     return max(end for n in range(-3, 1) if (end := cheap.starting_on(today + n * DAY).ends_at) <= moment)
 
 
 class InviteMethod(StrEnum):
-    """What a revision does to its event (RFC 5546): make or change it, or take it away."""
+    """What a revision does to its event (RFC 5546): create or change it, or cancel it."""
 
     REQUEST = "REQUEST"
     CANCEL = "CANCEL"
@@ -119,9 +119,9 @@ class InviteMethod(StrEnum):
 class EventRevision(Struct, frozen=True):
     """One state of one event, UTC, half-open.
 
-    first_start: start of the window as first seen; it names the event, whose UID is made of it. sequence: grows
-    with every revision and never falls. stamped_at: when the revision was made; later than the one before.
-    energy_kwh: about how much goes into the car, None where the supplier is silent.
+    first_start: start of the window when first seen; the event's UID is made from it. sequence: grows with every
+    revision. stamped_at: when the revision was made; later than the one before. energy_kwh: planned energy into the
+    car, None if unknown.
     """
 
     first_start: datetime
@@ -134,19 +134,19 @@ class EventRevision(Struct, frozen=True):
 
     @property
     def span(self) -> Span:
-        """From when to when."""
+        """Start and end as a span."""
         return Span(self.starts_at, self.ends_at)
 
 
 class Invite(Struct, frozen=True):
-    """A revision with the UID of its event, ready to be written down for a calendar."""
+    """A revision with the UID of its event: all that an iCalendar message needs."""
 
     uid: str
     revision: EventRevision
 
 
 class HoldRecord(Struct, frozen=True):
-    """A hold, open or closed (closed_at): the house charged, or will, to the slot end that it was released at."""
+    """A hold, open or closed. until: the end of its last slot; closed_at: when it was released."""
 
     opened_at: datetime
     until: datetime
@@ -154,7 +154,7 @@ class HoldRecord(Struct, frozen=True):
 
     @property
     def span(self) -> Span:
-        """What the calendar shows of it; empty where it was closed as soon as it was opened."""
+        """What the calendar shows of it: to the end of the slot of its release; empty if closed when it was opened."""
         if self.closed_at is None:
             return Span(self.opened_at, self.until)
         if self.closed_at <= self.opened_at:
@@ -163,10 +163,10 @@ class HoldRecord(Struct, frozen=True):
 
 
 class CalendarInputs(Struct, frozen=True):
-    """All that decides what the calendar should say.
+    """Everything that the events are computed from.
 
-    since: nothing older is in the evidence, so events that began before are left as they are. known: the last
-    revision of every event. when_planned: an event for every planned window; else for those charged in.
+    since: where the data begin; events that started earlier are left unchanged. known: the last revision of every
+    event. show_planned: create an event for every planned window, not only for windows in which the battery was held.
     """
 
     now: datetime
@@ -182,7 +182,7 @@ ONE_SECOND = timedelta(seconds=1)
 
 
 class _CalendarEvent(Struct, frozen=True):
-    """What belongs together: a window that is planned, and what the calendar was last told; either may be missing."""
+    """A planned window and the last revision of its event; either may be missing."""
 
     first_start: datetime
     window: CalendarWindow | None
@@ -190,26 +190,26 @@ class _CalendarEvent(Struct, frozen=True):
 
     @property
     def shown(self) -> Span | None:
-        """What the calendar shows now."""
+        """What the calendar shows now; None if nothing."""
         return self.known.span if self.known and self.known.method is InviteMethod.REQUEST else None
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """Where it is at home."""
+        """The spans of the window and of what the calendar shows."""
         return tuple(span for span in (self.window and self.window.span, self.shown) if span)
 
     @property
     def starts_at(self) -> datetime:
-        """Where its time begins."""
+        """The earliest start of these spans."""
         return min((span.starts_at for span in self.spans), default=self.first_start)
 
     def is_touched_by(self, span: Span) -> bool:
-        """Whether something that was held belongs here."""
+        """Whether a held span belongs to this event."""
         return any(_spans_touch(span, each) for each in self.spans)
 
 
 def due_revisions(inputs: CalendarInputs) -> tuple[EventRevision, ...]:
-    """Give the revisions that bring the calendar to what it should say; none where it says so already."""
+    """Return the revisions that must be sent so that the calendar is right; none if it is right already."""
     events = list(_match_events(inputs))
     charged: dict[datetime, list[tuple[Span, bool]]] = {event.first_start: [] for event in events}
     for hold in sorted(inputs.holds, key=lambda hold: hold.opened_at):
@@ -221,10 +221,10 @@ def due_revisions(inputs: CalendarInputs) -> tuple[EventRevision, ...]:
 
 
 def _match_events(inputs: CalendarInputs) -> Iterator[_CalendarEvent]:
-    """Each window with the event that it belongs to; then the events whose windows are planned no more.
+    """Yield each window with its event, and the events whose windows are no longer planned.
 
-    An event that was charged in keeps every window that lies in its time. Any other keeps the window that bears
-    its name. Where there is none, one that lies close by will do.
+    An event with a held span keeps every window that overlaps it. Any other event keeps the window with the same
+    first start; if there is none, a window that touches it.
     """
     known = {revision.first_start: revision for revision in inputs.known}
     unassigned = list(calendar_windows(inputs.plan, inputs.cheap_period))
@@ -267,7 +267,7 @@ def _find_adjacent_windows(
 
 
 def _charged_span(revision: EventRevision, holds: Iterable[HoldRecord]) -> Span | None:
-    """From an event's start to the end of what was held of the time that it shows; None where nothing was."""
+    """Return the span from an event's start to the end of what was held within it; None if nothing was held."""
     if revision.method is not InviteMethod.REQUEST:
         return None
     ends = [min(hold.span.ends_at, revision.ends_at) for hold in holds if _spans_overlap(hold.span, revision.span)]
@@ -275,7 +275,7 @@ def _charged_span(revision: EventRevision, holds: Iterable[HoldRecord]) -> Span 
 
 
 def _unused_first_start(window: CalendarWindow, used: set[datetime]) -> datetime:
-    """A name that no other event has; a second is added where even the window's start is taken."""
+    """Return a first start that no other event has; seconds are added if even the window's start is used."""
     name = window.first_start if window.first_start not in used else window.starts_at
     while name in used:
         name += ONE_SECOND
@@ -283,7 +283,7 @@ def _unused_first_start(window: CalendarWindow, used: set[datetime]) -> datetime
 
 
 def _divide_among_events(held: Span, events: Iterable[_CalendarEvent]) -> Iterator[tuple[_CalendarEvent, Span]]:
-    """Share what was held among the events: up to the next one's start it belongs to the one before."""
+    """Divide a held span among the events that it touches: each gets the part up to the next one's start."""
     touched = [event for event in events if event.is_touched_by(held)]
     recipients = sorted((e for e in touched if not _is_absorbed(e, touched)), key=lambda event: event.starts_at)
     for index, event in enumerate(recipients):
@@ -294,7 +294,7 @@ def _divide_among_events(held: Span, events: Iterable[_CalendarEvent]) -> Iterat
 
 
 def _is_absorbed(event: _CalendarEvent, others: Iterable[_CalendarEvent]) -> bool:
-    """Whether an event shows a time that the window of another has grown into, and has none of its own any more."""
+    """Whether an event has no window of its own any more, and another event's window overlaps what it shows."""
     shown = event.shown
     if event.window or shown is None:
         return False
@@ -323,7 +323,7 @@ def _make_revision(
 def _is_revision_needed(
     inputs: CalendarInputs, event: _CalendarEvent, wanted: Span | None, charged: list[tuple[Span, bool]]
 ) -> bool:
-    """Whether the calendar says otherwise; what was over before it ever heard of it, it need not hear."""
+    """Whether the calendar shows something else; an event that ended before it was ever shown is not added."""
     if event.known and event.known.starts_at < inputs.since:
         return False
     is_over = wanted is not None and wanted.ends_at <= inputs.now and not any(is_open for _, is_open in charged)
@@ -331,7 +331,7 @@ def _is_revision_needed(
 
 
 def _span_to_show(inputs: CalendarInputs, event: _CalendarEvent, charged: list[tuple[Span, bool]]) -> Span | None:
-    """What the calendar should show: once charging has begun, never less than was charged, and its old start."""
+    """Return what the calendar should show; once held, at least the held time, and not later than it began."""
     window = event.window
     if not charged:
         return window.span if window and inputs.show_planned and inputs.now < window.ends_at else None
@@ -343,7 +343,7 @@ def _span_to_show(inputs: CalendarInputs, event: _CalendarEvent, charged: list[t
 
 
 def _event_energy_kwh(event: _CalendarEvent, span: Span) -> float | None:
-    """What the plan says for the span; where there is none any more, the old figure in proportion."""
+    """Return the planned energy of the span; if it is no longer planned, the last figure in proportion."""
     if event.window and (energy_kwh := event.window.energy_within(span)):
         return energy_kwh
     known = event.known
@@ -361,11 +361,11 @@ def _spans_touch(one: Span, other: Span) -> bool:
 
 
 GMAIL_DOMAINS = ("gmail.com", "googlemail.com")
-"""Here dots and plus tags make no other mailbox. Source: support.google.com/mail/answer/7436150."""
+"""Dots and plus tags are ignored in these addresses. Source: support.google.com/mail/answer/7436150."""
 
 
 def invite_address_warnings(sender: str, recipient: str | None) -> tuple[str, ...]:
-    """Say what may keep invites off the calendar, a sentence with its mend each. recipient: None where not given."""
+    """Return what may keep invites off the calendar, each with how to fix it. recipient: None if not configured."""
     return tuple(_iter_address_warnings(sender, recipient))
 
 
@@ -390,7 +390,7 @@ def _iter_address_warnings(sender: str, recipient: str | None) -> Iterator[str]:
 
 
 def _canonical_mailbox(address: str) -> str:
-    """Spell an address as its mail server tells mailboxes apart, as far as that is known."""
+    """Normalise an address, so that two spellings of the same mailbox are equal."""
     name, _, host = address.lower().rpartition("@")
     if host in GMAIL_DOMAINS:
         return f"{name.partition('+')[0].replace('.', '')}@gmail.com"

@@ -1,4 +1,4 @@
-"""What the ledger is made from: all of it was written down by the runs, nothing is asked."""
+"""Energy of half hours, computed from stored readings, holds and dispatches. Input of the ledger."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from smartcharge.policy.slots import SLOT, CheapPeriod, Span, slot_end, slot_sta
 
 
 class Basis(StrEnum):
-    """Where a figure comes from, the firmest first; what is made of several is as firm as the weakest of them."""
+    """Where a figure comes from, the most reliable first. A sum is as reliable as its least reliable part."""
 
     BILLED = "billed"
     MEASURED = "measured"
@@ -21,20 +21,20 @@ class Basis(StrEnum):
 
 
 class Energy(Struct, frozen=True):
-    """An amount of energy (kWh, >= 0) and where it is known from."""
+    """An amount of energy (kWh, >= 0) and where the figure comes from."""
 
     kwh: float
     basis: Basis
 
 
 def weakest_basis(bases: Iterable[Basis | None]) -> Basis | None:
-    """The least firm of several, None where there is none."""
+    """Return the least reliable of several, None if there is none."""
     order = list(Basis)
     return max((basis for basis in bases if basis is not None), key=order.index, default=None)
 
 
 class PlannedDispatch(Struct, frozen=True):
-    """A planned window of any device as it once stood, UTC, half-open; withdrawn_at: None where it stood to its end."""
+    """A planned window of any device, UTC, half-open. withdrawn_at: None if it was planned until its end."""
 
     starts_at: datetime
     ends_at: datetime
@@ -42,10 +42,10 @@ class PlannedDispatch(Struct, frozen=True):
 
 
 class CompletedDispatch(Struct, frozen=True):
-    """What the supplier says it dispatched, UTC, half-open.
+    """A dispatch that the supplier reports as completed, UTC, half-open.
 
-    first_told_at: when it first said so. told_at: when it last changed anything about it. energy_kwh: into the car,
-    None where it is silent. at_home: False where the car charged elsewhere, which this house did not pay.
+    first_reported_at: when it was first reported. last_reported_at: when the report last changed. energy_kwh: into the
+    car, None if not reported. at_home: False if the car charged elsewhere, which this house did not pay for.
     """
 
     starts_at: datetime
@@ -57,15 +57,15 @@ class CompletedDispatch(Struct, frozen=True):
 
     @property
     def span(self) -> Span:
-        """From when to when."""
+        """Start and end as a span."""
         return Span(self.starts_at, self.ends_at)
 
 
 class LedgerInputs(Struct, frozen=True):
-    """All that a ledger knows.
+    """Everything that a ledger is computed from.
 
-    now: an open hold counts up to it, and what lies ahead is not judged. The facts reach a day beyond the half hours
-    that are asked for, so that what flowed between two readings is found; readings are in the order of time.
+    now: an open hold counts up to it, and later half hours are not judged. The data begin a day before the requested
+    half hours and end a day after them, so that energy between two readings is found. Readings are sorted by time.
     """
 
     now: datetime
@@ -78,11 +78,11 @@ class LedgerInputs(Struct, frozen=True):
 
 
 MAX_READING_GAP = timedelta(minutes=45)
-"""Between two readings of a hold lie about 30 minutes; further apart, nobody knows when it flowed."""
+"""Readings of a hold are about 30 minutes apart; with a longer gap it is unknown when the energy flowed."""
 
 
 class EnergyFlow(Struct, frozen=True):
-    """So much energy (kWh) over a span, and where it is known from."""
+    """An amount of energy (kWh) over a span, and where the figure comes from."""
 
     span: Span
     kwh: float
@@ -90,12 +90,12 @@ class EnergyFlow(Struct, frozen=True):
 
 
 def duration_hours(span: Span) -> float:
-    """How long a span lasts."""
+    """Return the length of a span in hours."""
     return (span.ends_at - span.starts_at) / timedelta(hours=1)
 
 
 def half_hour_starts(span: Span, within: Span) -> Iterator[datetime]:
-    """Starts of the half hours that a span covers part of, as far as they begin within another."""
+    """Yield the starts of the half hours that a span touches and that begin within another span."""
     start = max(slot_start(span.starts_at), within.starts_at)
     while start < min(span.ends_at, within.ends_at):
         yield start
@@ -103,15 +103,12 @@ def half_hour_starts(span: Span, within: Span) -> Iterator[datetime]:
 
 
 def overlap_with_half_hour(span: Span, start: datetime) -> timedelta:
-    """How much of a span lies in the half hour that begins at `start`."""
+    """Return how much of a span lies in the half hour that begins at `start`."""
     return max(min(span.ends_at, start + SLOT) - max(span.starts_at, start), timedelta(0))
 
 
 def energy_by_half_hour(flows: Iterable[EnergyFlow], within: Span) -> dict[datetime, Energy]:
-    """Every flow spread over its half hours in proportion to time, by their starts.
-
-    A half hour with flows of several kinds is as firm as the weakest of them.
-    """
+    """Distribute every flow over its half hours in proportion to time; the keys are their starts."""
     found: dict[datetime, Energy] = {}
     for flow in flows:
         whole = flow.span.ends_at - flow.span.starts_at
@@ -128,15 +125,15 @@ def _add_energy(sum_so_far: Energy | None, part: Energy) -> Energy:
 
 
 DEFAULT_CAPACITY_KWH = 13.5
-"""One Powerwall 2 or 3, where Tesla does not say what its batteries hold."""
+"""Usable energy of one Powerwall 2 or 3, for sites of which Tesla does not report it."""
 FULL_SOE_PCT = 100
 
 
 def battery_flows(holds: Sequence[HoldRecord], levels: Iterable[BatteryLevel], now: datetime) -> Iterator[EnergyFlow]:
-    """The gains of every hold; what a held battery loses is its own business.
+    """Yield what the battery gained in every hold; losses during a hold are ignored.
 
-    Between readings far apart the amount is certain, but not when it flowed; and with a capacity that nobody named
-    it is an estimate as well.
+    The result is an estimate if the readings are far apart (the amount is known, but not when it flowed), or if the
+    capacity is unknown.
     """
     read = tuple(each for each in levels if each.soe_pct is not None)
     known_kwh = next((each.capacity_kwh for each in reversed(read) if each.capacity_kwh is not None), None)
@@ -151,7 +148,7 @@ def battery_flows(holds: Sequence[HoldRecord], levels: Iterable[BatteryLevel], n
 def _readings_of_hold(
     held: HoldRecord, read: Iterable[BatteryLevel], next_opened_at: datetime | None, now: datetime
 ) -> Iterator[BatteryLevel]:
-    """The readings of one hold, up to the one that its release began with, however late Tesla gave it."""
+    """Yield the readings of one hold, up to the reading at its release, however late that came."""
     closed_at = held.closed_at or now
     for each in read:
         is_next = next_opened_at is not None and each.at >= next_opened_at
@@ -174,22 +171,22 @@ def _battery_gain(before: BatteryLevel, after: BatteryLevel, known_kwh: float | 
 
 
 MAX_CHARGER_KW = 22.0
-"""A Zappi on three phases; a counter that rose faster is not believed."""
+"""The most that a Zappi on three phases delivers; a counter that rose faster is ignored."""
 COUNTER_TOLERANCE_KWH = 0.05
-"""A counter shows hundredths; less than this is no session begun anew and no charging."""
+"""Counters show hundredths of a kWh; a smaller change is neither a new session nor charging."""
 EARLY_READING_MARGIN = timedelta(minutes=5)
-"""Who looks so shortly before a half hour that is to be held looks on its behalf."""
+"""A reading this shortly before a half hour that is to be held counts for that half hour."""
 
 
 def usable_readings(readings: Iterable[ChargerReading]) -> tuple[ChargerReading, ...]:
-    """Readings that prove something, one a moment, in the order of time; an old record's counter is old, too."""
+    """Return the readings that are not UNKNOWN, one for each moment, sorted by time."""
     proven = (each for each in readings if each.state is not ChargerState.UNKNOWN)
     by_time = {each.at: each for each in proven}
     return tuple(by_time[at] for at in sorted(by_time))
 
 
 def metered_flows(readings: Sequence[ChargerReading]) -> Iterator[EnergyFlow]:
-    """What flowed between readings that follow each other soon; without the counter, by the mean of their powers."""
+    """Yield the energy between readings less than 45 minutes apart, by the counter or by their mean power."""
     for before, after in _pair_with_next(readings):
         if after is None:
             continue
@@ -203,10 +200,10 @@ def metered_flows(readings: Sequence[ChargerReading]) -> Iterator[EnergyFlow]:
 def presumed_flows(
     readings: Sequence[ChargerReading], promised: Container[datetime], now: datetime
 ) -> Iterator[EnergyFlow]:
-    """Where a car charged and nobody looked again soon: its power, to the end of the half hour or until now.
+    """Yield estimates for a car that charged at the last reading before a gap: its power to the end of the half hour.
 
-    promised: starts of the half hours that were to be held. Seen just before one of them, the car is taken to
-    charge in that one; the few minutes before are not guessed at.
+    promised: starts of the half hours that were to be held. A car that charges just before one of them is assumed to
+    charge in that one; nothing is estimated for the few minutes before it.
     """
     for each, after in _pair_with_next(readings):
         if after is not None or not _is_charging(each):
@@ -222,10 +219,10 @@ def presumed_flows(
 
 
 def charged_half_hours(readings: Sequence[ChargerReading], promised: Container[datetime]) -> set[datetime]:
-    """Starts of the half hours in which the car charged.
+    """Return the starts of the half hours in which the car charged.
 
-    It was seen charging; or the counter then rose by more than its power can have given before they began; or it
-    was seen just before one that was to be held (promised), and no counter says otherwise.
+    Either a reading says so; or the counter rose by more than the car's power could have delivered before that half
+    hour; or the car charged just before a half hour that was to be held (promised), and no counter contradicts.
     """
     charging = [(each, after) for each, after in _pair_with_next(readings) if _is_charging(each)]
     found = {slot_start(each.at) for each, _ in charging}
@@ -239,7 +236,7 @@ def charged_half_hours(readings: Sequence[ChargerReading], promised: Container[d
 
 
 def _pair_with_next(readings: Sequence[ChargerReading]) -> Iterator[tuple[ChargerReading, ChargerReading | None]]:
-    """Every reading with the one that follows it soon, if any does."""
+    """Yield every reading with the next one, or with None if that comes more than 45 minutes later."""
     for each, after in zip_longest(readings, readings[1:]):
         yield each, after if after is not None and after.at - each.at <= MAX_READING_GAP else None
 
@@ -249,13 +246,13 @@ def _is_charging(reading: ChargerReading) -> bool:
 
 
 def _next_half_hour(reading: ChargerReading, promised: Container[datetime]) -> datetime | None:
-    """The half hour on whose behalf a charger was asked just before it, if that was to be held."""
+    """Return the start of the next half hour if a reading came just before it and it was to be held."""
     end = slot_end(reading.at)
     return end if end - reading.at <= EARLY_READING_MARGIN and end in promised else None
 
 
 def _half_hours_reached(before: ChargerReading, after: ChargerReading, rise_kwh: float) -> Iterator[datetime]:
-    """Half hours between two readings for which something of the rise must be left."""
+    """Yield the half hours between two readings that must have received a part of the counter's rise."""
     start = slot_end(before.at)
     while before.watts is not None and start < after.at:
         if rise_kwh > before.watts / 1000 * duration_hours(Span(before.at, start)) + COUNTER_TOLERANCE_KWH:
@@ -264,10 +261,10 @@ def _half_hours_reached(before: ChargerReading, after: ChargerReading, rise_kwh:
 
 
 def _counter_rise_kwh(before: ChargerReading, after: ChargerReading) -> float | None:
-    """What the session counter says was charged between two readings (kWh); None where it cannot say.
+    """Return what was charged between two readings by the session counter (kWh), None if it does not tell.
 
-    A counter that went down is that of a new session, and shows what was charged since. The counters of several
-    chargers are one sum, of which nobody knows whose session ended; nor is it the same sum with another charger.
+    A counter that went down belongs to a new session, and shows what was charged in that. With several chargers the
+    counter is a sum: it does not tell whose session ended, and cannot be compared if the chargers differ.
     """
     if before.session_kwh is None or after.session_kwh is None or set(before.serials) != set(after.serials):
         return None

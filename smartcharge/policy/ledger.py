@@ -1,8 +1,4 @@
-"""The ledger's values: what each half hour was, what flowed in it and where that is known from, and what it cost.
-
-The saving, defined once: for each half hour that was paid at the cheap rate outside the cheap period, the energy
-into the car and the house battery times the difference of the two rates. What was lost is shown apart.
-"""
+"""The ledger: for each half hour what was planned and held, the energy, where the figures come from, and the cost."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,11 +34,11 @@ SAVING_DEFINITION = (
     "The saving: for each half hour paid at the cheap rate outside the nightly cheap period, the kWh into the car "
     "and the house battery, times the difference between the standard and the cheap rate."
 )
-"""The definition as it is printed wherever a saving is shown."""
+"""Printed wherever a saving is shown."""
 
 
 class Loss(StrEnum):
-    """What was lost in a half hour: the battery was filled at the standard rate, or not at the cheap one."""
+    """What went wrong in a half hour: charged at the peak rate, or not charged at the off-peak rate."""
 
     HELD_AT_STANDARD_RATE = "held without a cheap slot"
     CHEAP_SLOT_MISSED = "cheap slot missed"
@@ -56,7 +52,7 @@ class TariffRates(Struct, frozen=True):
 
     @property
     def difference_pence(self) -> float:
-        """What a kWh is cheaper by."""
+        """How much cheaper a kWh is off-peak."""
         return self.standard_pence - self.cheap_pence
 
 
@@ -64,11 +60,11 @@ class LedgerEntry(Struct, frozen=True):
     """One settlement half hour, UTC.
 
     planned: a planned window covered part of it, and was not withdrawn before that part began. started: the car
-    charged in it, by what its charger told. held: how long a hold stood in it. extension: held without a plan, on the
-    car's word alone. completed: whether the supplier says that it dispatched; None: it has not said (yet).
-    night: inside the cheap period. cheap: paid at the cheap rate, as far as is known. car: into the car; battery:
-    into the house battery while held; None: nobody looked. is_over: it lies behind us, so that it can be judged.
-    in_shadow: nothing was set from here, beside another controller: held is what would have been.
+    charged in it, according to its charger. held: how long a hold was open in it. extension: held without a plan,
+    because the car still charged. completed: whether the supplier reports a dispatch; None if it has not reported yet.
+    night: inside the cheap period. cheap: paid at the off-peak rate, as far as is known. car: energy into the car;
+    battery: energy into the house battery while held; None if not measured. is_over: it has passed, so it can be
+    judged. in_shadow: in shadow mode, where another controller set the battery: held is what would have been held.
     """
 
     starts_at: datetime
@@ -86,19 +82,19 @@ class LedgerEntry(Struct, frozen=True):
 
     @property
     def ends_at(self) -> datetime:
-        """When the next one begins."""
+        """When it ends, UTC."""
         return self.starts_at + SLOT
 
     @property
     def kwh(self) -> float:
-        """Into the car and the house battery together, as far as is known."""
+        """Energy into the car and the house battery together, as far as is known."""
         return sum(energy.kwh for energy in (self.car, self.battery) if energy is not None)
 
     @property
     def basis(self) -> Basis | None:
-        """Where the money of this half hour is known from; None where no energy is known.
+        """How reliable the cost is; None if no energy is known.
 
-        Outside the night, which rate applies is known only once the supplier has said whether it dispatched.
+        Outside the cheap period the rate is known only when the supplier has reported whether it dispatched.
         """
         known = [energy.basis for energy in (self.car, self.battery) if energy is not None]
         if known and self.completed is None and not self.night:
@@ -107,12 +103,12 @@ class LedgerEntry(Struct, frozen=True):
 
     @property
     def saves(self) -> bool:
-        """Whether it was cheap where it would not have been cheap anyway."""
+        """Whether it was off-peak although it lies outside the cheap period."""
         return self.cheap and not self.night
 
     @property
     def loss(self) -> Loss | None:
-        """What was lost in it, if anything; what was not set from here is nothing that we lost."""
+        """What went wrong in it, if anything; never in shadow mode, where another controller set the battery."""
         if self.in_shadow:
             return None
         if self.battery is not None and self.battery.kwh > 0 and not self.cheap:
@@ -122,34 +118,34 @@ class LedgerEntry(Struct, frozen=True):
         return None
 
     def cost_pence(self, rates: TariffRates) -> float:
-        """What its energy cost at the rate that applied."""
+        """The cost of its energy at the rate that applied."""
         return self.kwh * (rates.cheap_pence if self.cheap else rates.standard_pence)
 
     def cost_at_standard_rate_pence(self, rates: TariffRates) -> float:
-        """What the same energy would have cost at the standard rate."""
+        """The cost of the same energy at the peak rate."""
         return self.kwh * rates.standard_pence
 
     def saving_pence(self, rates: TariffRates) -> float:
-        """What it saved, by the one definition."""
+        """What it saved, by `SAVING_DEFINITION`."""
         return self.kwh * rates.difference_pence if self.saves else 0.0
 
     @property
     def loss_kwh(self) -> float:
-        """What the battery took at the standard rate; of a missed half hour nobody knows what it would have taken."""
+        """Energy that the battery took at the peak rate. It is unknown what a missed half hour would have given."""
         return self.battery.kwh if self.battery is not None and self.loss is Loss.HELD_AT_STANDARD_RATE else 0.0
 
     def loss_pence(self, rates: TariffRates) -> float:
-        """What filling the battery at the standard rate cost too much."""
+        """The extra cost of charging the battery at the peak rate."""
         return self.loss_kwh * rates.difference_pence
 
 
 class LedgerTotals(Struct, frozen=True):
-    """Sums over half hours; energies by where they are known from, firmest first, those that occur.
+    """Sums over half hours. car, battery: one sum for each basis that occurs, the most reliable first.
 
-    held: for how long. cheap: half hours paid at the cheap rate outside the night. basis: where the money is
-    known from, None where no energy is. held_without_cheap, cheap_missed: half hours with that leak. Pence are
-    None where no prices are configured. in_shadow: whether some were lived in another controller's shadow; what would
-    have been held in those, and what was saved in them, is in no other sum of holds, savings and leaks.
+    cheap: half hours paid at the off-peak rate outside the cheap period. basis: how reliable the money is, None if no
+    energy is known. held_at_standard_rate, cheap_slots_missed: half hours in which that went wrong. Pence are None if
+    no prices are configured. in_shadow: whether some of them were in shadow mode; what would have been held and saved
+    in those is in `would_have_held` and `shadow_saving_pence`, and in no other sum.
     """
 
     held: timedelta = timedelta(0)
@@ -171,12 +167,12 @@ class LedgerTotals(Struct, frozen=True):
 
     @property
     def kwh(self) -> float:
-        """Into the car and the house battery together, whatever it is known from."""
+        """Energy into the car and the house battery together, whatever the basis."""
         return sum(energy.kwh for energy in (*self.car, *self.battery))
 
 
 def sum_entries(entries: Iterable[LedgerEntry], rates: TariffRates | None) -> LedgerTotals:
-    """Add up half hours; rates None: without money."""
+    """Add up half hours. rates: None leaves the money out."""
     found = tuple(entries)
     ours, others = _split_by_shadow(found)
     leaks = [each.loss for each in found]
@@ -210,7 +206,7 @@ def _with_prices(sums: LedgerTotals, entries: Iterable[LedgerEntry], rates: Tari
 
 
 def _split_by_shadow(entries: Iterable[LedgerEntry]) -> tuple[list[LedgerEntry], list[LedgerEntry]]:
-    """Those in which it was for us to set the battery, and those in another controller's shadow."""
+    """Return the entries outside shadow mode, and those in it."""
     parts: tuple[list[LedgerEntry], list[LedgerEntry]] = [], []
     for each in entries:
         parts[each.in_shadow].append(each)
@@ -218,7 +214,7 @@ def _split_by_shadow(entries: Iterable[LedgerEntry]) -> tuple[list[LedgerEntry],
 
 
 def local_days_span(first: date, last: date, zone: str) -> Span:
-    """The local days from one to another, both included; each has 46, 48 or 50 half hours."""
+    """Return the span of local days, both included. A day has 46, 48 or 50 half hours."""
     begins, ends = (datetime.combine(day, time(), ZoneInfo(zone)) for day in (first, last + DAY))
     return Span(begins.astimezone(UTC), ends.astimezone(UTC))
 
@@ -230,22 +226,22 @@ def _sum_by_basis(energies: Iterable[Energy | None]) -> tuple[Energy, ...]:
 
 
 def billed_flows(dispatches: Iterable[CompletedDispatch]) -> Iterator[EnergyFlow]:
-    """The energy of dispatches at home, where the supplier names one."""
+    """Yield the energy of completed dispatches at home, where the supplier reports it."""
     for each in dispatches:
         if each.at_home and each.energy_kwh is not None:
             yield EnergyFlow(each.span, each.energy_kwh, Basis.BILLED)
 
 
 def resolve_overlaps(completed: Iterable[CompletedDispatch]) -> tuple[CompletedDispatch, ...]:
-    """Where dispatches overlap, the one that was told last replaces the others whole.
+    """Remove overlaps: the dispatch that was reported last replaces all that it overlaps.
 
-    A supplier cuts its spans anew while it adds to them. Of one answer, the longer stands.
+    The supplier changes the spans while it reports more. Of one answer, the longer dispatch is kept.
     """
     return tuple(each for overlapping in _group_overlapping(completed) for each in _pick_latest(overlapping))
 
 
 def _group_overlapping(completed: Iterable[CompletedDispatch]) -> Iterator[list[CompletedDispatch]]:
-    """Dispatches that overlap, together."""
+    """Yield groups of dispatches that overlap."""
     group: list[CompletedDispatch] = []
     for each in sorted(completed, key=lambda each: (each.starts_at, each.ends_at)):
         if group and each.starts_at >= max(other.ends_at for other in group):
@@ -269,12 +265,12 @@ def _precedence(each: CompletedDispatch) -> tuple[datetime, timedelta, datetime]
 
 
 COMPLETED_LISTED_FOR = timedelta(hours=12)
-"""So far back reaches the supplier's list of what it has dispatched."""
+"""How far back the supplier's list of completed dispatches reaches."""
 ZERO_DURATION = timedelta(0)
 
 
 def build_ledger(facts: LedgerInputs, span: Span) -> tuple[LedgerEntry, ...]:
-    """One entry for every half hour that the span touches, in the order of time."""
+    """Compute one entry for every half hour that the span touches, in the order of time."""
     within = Span(slot_start(span.starts_at), span.ends_at)
     readings, promised = usable_readings(facts.chargers), _intended_half_hours(facts, within)
     planned, charged, held = (
@@ -308,7 +304,7 @@ def build_ledger(facts: LedgerInputs, span: Span) -> tuple[LedgerEntry, ...]:
 
 
 def _planned_half_hours(facts: LedgerInputs, within: Span) -> set[datetime]:
-    """Half hours for which a window stood when its part of them began."""
+    """Return the half hours that a window covered, if it was still planned when its part of them began."""
     return {
         start
         for each in facts.planned
@@ -318,7 +314,7 @@ def _planned_half_hours(facts: LedgerInputs, within: Span) -> set[datetime]:
 
 
 def _held_by_half_hour(facts: LedgerInputs, within: Span) -> dict[datetime, timedelta]:
-    """How long a hold stood in each half hour, one that was released late to its very end."""
+    """Return how long a hold was open in each half hour; a late release counts to its end."""
     held: dict[datetime, timedelta] = {}
     for each in facts.holds:
         stood = Span(each.opened_at, each.closed_at or facts.now)
@@ -328,15 +324,15 @@ def _held_by_half_hour(facts: LedgerInputs, within: Span) -> dict[datetime, time
 
 
 def _intended_half_hours(facts: LedgerInputs, within: Span) -> set[datetime]:
-    """Half hours that holds were meant for; what a late release adds is not."""
+    """Return the half hours that holds were decided for; what a late release adds is left out."""
     ends = ((each.opened_at, min(each.until, each.closed_at or facts.now)) for each in facts.holds)
     return {start for opened_at, end in ends for start in half_hour_starts(Span(opened_at, end), within)}
 
 
 def _completed_half_hours(told: Sequence[CompletedDispatch], within: Span) -> dict[datetime, bool]:
-    """Whether the supplier says that it dispatched here, for the half hours of which it has said anything.
+    """Return whether the supplier reports a dispatch at home, for the half hours that its reports cover.
 
-    It says so an hour or more after, and lists what it has dispatched for twelve hours.
+    It reports a dispatch an hour or more after it, and lists it for twelve hours.
     """
     denied = {start: False for each in told for start in _skipped_half_hours(each, within)}
     elsewhere = {start: False for each in told if not each.at_home for start in half_hour_starts(each.span, within)}
@@ -347,22 +343,22 @@ def _completed_half_hours(told: Sequence[CompletedDispatch], within: Span) -> di
 
 
 def _skipped_half_hours(later: CompletedDispatch, within: Span) -> Iterator[datetime]:
-    """Half hours that the supplier's list reached back over when it first told of a later dispatch."""
+    """Yield the half hours without a dispatch that the list covered when a later dispatch was first reported."""
     reach = Span(later.first_reported_at - COMPLETED_LISTED_FOR, later.starts_at)
     return (start for start in half_hour_starts(reach, within) if reach.starts_at <= start <= later.starts_at - SLOT)
 
 
 SHADOW_CHECK_VALID_FOR = DAY
-"""So long does a look speak for the half hours after it in which Tesla gave no answer."""
+"""How long a reading in shadow mode counts for later half hours without a reading."""
 
 
 def mark_shadow_entries(
     entries: Iterable[LedgerEntry], checked_at: Iterable[datetime], set_at: Iterable[datetime]
 ) -> Iterator[LedgerEntry]:
-    """The entries, in the order of time, with those marked that were lived in the shadow.
+    """Yield the entries, which are sorted by time, with those marked that were in shadow mode.
 
-    looks: when the Powerwall was looked at from there, or should have been. deeds: when it was set from here, or
-    should have been. What comes first in a half hour speaks for all of it, and where nothing does, what came last.
+    checked_at: when shadow mode read the battery, or tried to. set_at: when this program set the battery, or tried to.
+    The first of these in a half hour decides for all of it; without one, the latest before it does.
     """
     pending = sorted([*((at, True) for at in checked_at), *((at, False) for at in set_at)], reverse=True)
     latest: tuple[datetime, bool] | None = None
@@ -376,10 +372,10 @@ def mark_shadow_entries(
 
 
 class SavingsDifference(Struct, frozen=True):
-    """What one course of a day is worth against another; an estimate.
+    """The estimated difference between two courses of the same day.
 
-    kwh: what the house battery would have taken in more. pence: what would have been saved more. Negative: less.
-    usual: whether a half hour's own energy was not known everywhere, and the usual one of the day had to do.
+    kwh: how much more the house battery would have taken, pence: how much more would have been saved; negative for
+    less. usual: whether the day's average was used for a half hour whose own energy is unknown.
     """
 
     kwh: float
@@ -390,10 +386,10 @@ class SavingsDifference(Struct, frozen=True):
 def savings_difference(
     entries: Sequence[LedgerEntry], was: Iterable[ReplayedMinute], now: Iterable[ReplayedMinute], rates: TariffRates
 ) -> SavingsDifference | None:
-    """Price the minutes that are held more or less; None where nobody knows what a held minute takes.
+    """Estimate what the minutes that are held in only one of two courses are worth; None if no energy is known.
 
-    A kWh into the house battery saves the difference of the rates in a half hour that is cheap outside the night,
-    loses as much in any other by day, and changes nothing by night. The car's own energy is the same either way.
+    A kWh into the house battery saves the difference of the rates in a half hour that is off-peak outside the cheap
+    period, loses as much at the peak rate, and changes nothing in the cheap period. The car's energy is the same.
     """
     more = _held_minutes_by_slot(now)
     more.subtract(_held_minutes_by_slot(was))
@@ -414,12 +410,12 @@ def savings_difference(
 
 
 def _held_minutes_by_slot(ticks: Iterable[ReplayedMinute]) -> Counter[datetime]:
-    """Minutes held, by half hour."""
+    """Count the held minutes of each half hour."""
     return Counter(slot_start(tick.at) for tick in ticks if tick.hold is not None)
 
 
 def _kwh_per_held_minute(entries: Iterable[LedgerEntry]) -> float | None:
-    """What the house battery took in a held minute (kWh), as far as it was measured."""
+    """Return what the house battery took in a held minute (kWh), None if it was not measured."""
     known = [(each.battery.kwh, each.held) for each in entries if each.battery is not None and each.held]
     held = sum((held for _, held in known), timedelta(0))
     return sum(kwh for kwh, _ in known) / (held / MINUTE) if known else None

@@ -1,7 +1,7 @@
-"""An answer of the supplier against what is remembered: new, revised, missing, withdrawn, back again.
+"""Compare an answer of the supplier with what is stored: new, revised, missing, withdrawn or returned dispatches.
 
-Nothing has an identifier at the supplier: a dispatch is its device, start and end, and both times move
-between answers. So every (start, end) ever seen is kept, and only marked.
+The supplier gives dispatches no identifier: a dispatch is its device, start and end, and both times change between
+answers. So every (start, end) ever seen stays stored, and is only marked.
 """
 
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ from msgspec.structs import replace
 from smartcharge.policy.model import Dispatch
 
 WITHDRAWN_AFTER_MISSING_FOR = timedelta(seconds=60)
-"""A future window must stay away this long: the supplier's list has been seen empty for a moment."""
+"""A future window must be missing for this long: the supplier's list has been empty for a moment by mistake."""
 
 
 class KnownDispatch(Struct, frozen=True):
-    """A planned dispatch of one device as the store knows it; the end has not passed."""
+    """A planned dispatch of one device as it is stored; its end has not passed."""
 
     id: int
     starts_at: datetime
@@ -28,16 +28,16 @@ class KnownDispatch(Struct, frozen=True):
 
     @property
     def span(self) -> tuple[datetime, datetime]:
-        """Its identity at the supplier."""
+        """Start and end, which identify it at the supplier."""
         return self.starts_at, self.ends_at
 
 
 class PlanChanges(Struct, frozen=True):
-    """What one successful answer changes for one device; ids are the store's.
+    """What one successful answer changes for one device; ids are those of the stored rows.
 
-    new: never seen before. back: missing or withdrawn, and planned again. missing: not in the answer
-    for the first time. withdrawn: gone. superseded: id to the span of the revision that took its place.
-    revalued: id to another planned energy (kWh).
+    new: never seen before. returned: was missing or withdrawn, and is planned again. missing: not in the answer, for
+    the first time. withdrawn: no longer planned. superseded: id, and the span of the revision that took its place.
+    energy_changed: id, and the new planned energy (kWh).
     """
 
     new: tuple[Dispatch, ...] = ()
@@ -53,7 +53,7 @@ class PlanChanges(Struct, frozen=True):
 
 
 def diff_plan(remembered: Iterable[KnownDispatch], answer: Iterable[Dispatch], now: datetime) -> PlanChanges:
-    """Hold one device's answer, taken at `now`, against what is remembered of it."""
+    """Compare one device's answer, taken at `now`, with its stored dispatches."""
     answered = {(d.starts_at, d.ends_at): d for d in sorted(answer, key=lambda d: (d.starts_at, d.ends_at))}
     known = {row.span: row for row in remembered if row.ends_at > now}
     standing = _still_planned([(row, answered[span]) for span, row in known.items() if span in answered])
@@ -63,7 +63,7 @@ def diff_plan(remembered: Iterable[KnownDispatch], answer: Iterable[Dispatch], n
 
 
 def _still_planned(rows: list[tuple[KnownDispatch, Dispatch]]) -> PlanChanges:
-    """What is planned still, or again."""
+    """Changes of the dispatches that the answer contains."""
     return PlanChanges(
         returned=tuple(row.id for row, _ in rows if row.withdrawn_at or row.missing_since),
         energy_changed=tuple((row.id, d.energy_kwh) for row, d in rows if row.energy_kwh != d.energy_kwh),
@@ -73,7 +73,7 @@ def _still_planned(rows: list[tuple[KnownDispatch, Dispatch]]) -> PlanChanges:
 def _no_longer_planned(
     rows: list[KnownDispatch], answered: Iterable[tuple[datetime, datetime]], now: datetime
 ) -> PlanChanges:
-    """What is planned no more: revised, withdrawn, or missing for the first time."""
+    """Changes of the dispatches that the answer lacks: superseded, withdrawn, or missing for the first time."""
     planned = [row for row in rows if row.withdrawn_at is None]
     replacements = {
         row.id: replacement for row in planned if (replacement := _find_replacement(row, answered)) is not None
@@ -85,7 +85,7 @@ def _no_longer_planned(
 
 
 def _is_withdrawn(row: KnownDispatch, now: datetime) -> bool:
-    """An active window at once; a future one when a second answer, at least a minute later, lacks it too."""
+    """Whether it is withdrawn: an active window at once, a future one after a second answer a minute later."""
     return row.starts_at <= now or (
         row.missing_since is not None and now - row.missing_since >= WITHDRAWN_AFTER_MISSING_FOR
     )
@@ -94,5 +94,5 @@ def _is_withdrawn(row: KnownDispatch, now: datetime) -> bool:
 def _find_replacement(
     row: KnownDispatch, answered: Iterable[tuple[datetime, datetime]]
 ) -> tuple[datetime, datetime] | None:
-    """The revision that took a window's place: it overlaps, or starts at the same moment."""
+    """Return the revision that took a window's place: it overlaps it, or starts at the same time."""
     return next((s for s in answered if s[0] == row.starts_at or (s[0] < row.ends_at and row.starts_at < s[1])), None)

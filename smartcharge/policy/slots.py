@@ -12,36 +12,36 @@ DAY = timedelta(days=1)
 
 
 def slot_start(moment: datetime) -> datetime:
-    """Start of the settlement period holding `moment`. Source: Elexon, BSC Annex X-2."""
+    """Return the start of the settlement period that contains `moment`. Source: Elexon, BSC Annex X-2."""
     return moment - (moment - EPOCH) % SLOT
 
 
 def slot_end(moment: datetime) -> datetime:
-    """End of the settlement period holding `moment`; a boundary belongs to the period it begins."""
+    """Return the end of the settlement period that contains `moment`; a boundary belongs to the period it begins."""
     return slot_start(moment) + SLOT
 
 
 def last_slot_end(end: datetime) -> datetime:
-    """End of the last settlement period touched by a half-open span that ends at `end`."""
+    """Return the end of the last settlement period that a half-open span ending at `end` touches."""
     return slot_end(end - timedelta(microseconds=1))
 
 
 class Span(Struct, frozen=True):
-    """A half-open stretch of time, UTC."""
+    """A half-open span of time, UTC."""
 
     starts_at: datetime
     ends_at: datetime
 
     def covers(self, moment: datetime) -> bool:
-        """Whether `moment` lies inside; the end does not."""
+        """Whether `moment` lies in the span; its end does not."""
         return self.starts_at <= moment < self.ends_at
 
 
 class CheapPeriod(Struct, frozen=True):
-    """The tariff's nightly rate, in wall-clock time of `zone`; it may cross midnight.
+    """The off-peak hours of the tariff, in wall-clock time of `zone`; they may cross midnight.
 
-    E.ON bills by local time, so in UTC the period moves with summer time, and the nights of the
-    clock changes are an hour shorter or longer.
+    Suppliers bill by local time. So the period moves in UTC with summer time, and is an hour shorter or longer when
+    the clocks change.
     """
 
     starts: time
@@ -49,21 +49,21 @@ class CheapPeriod(Struct, frozen=True):
     zone: str
 
     def starting_on(self, day: date) -> Span:
-        """The cheap period that begins on a local day; an end that the clocks repeat or skip is read the later way."""
+        """Return the cheap period that begins on a local day. An end that is repeated or skipped is the later."""
         return _cheap_span(self.starts, self.ends, self.zone, day)
 
     def containing(self, moment: datetime) -> Span | None:
-        """The cheap period that `moment` lies in, if any."""
+        """Return the cheap period that contains `moment`, None if there is none."""
         today = local_day(moment, self.zone)
         return next((span for day in (today - DAY, today) if (span := self.starting_on(day)).covers(moment)), None)
 
     def next_start(self, moment: datetime) -> datetime:
-        """When the next cheap period begins, strictly after `moment`."""
+        """Return when the next cheap period begins, strictly after `moment`."""
         today = local_day(moment, self.zone)
         return next(start for n in range(-1, 4) if (start := self.starting_on(today + n * DAY).starts_at) > moment)
 
 
-@lru_cache(maxsize=64)  # a decision looks at the same few days again and again
+@lru_cache(maxsize=64)  # one decision needs the same few days many times
 def _cheap_span(starts: time, ends: time, zone_name: str, day: date) -> Span:
     zone = ZoneInfo(zone_name)
     last_day = day if starts < ends else day + DAY
@@ -73,12 +73,12 @@ def _cheap_span(starts: time, ends: time, zone_name: str, day: date) -> Span:
 
 
 def local_day(moment: datetime, zone: str) -> date:
-    """The calendar day in `zone`."""
+    """Return the calendar day in `zone`."""
     return moment.astimezone(ZoneInfo(zone)).date()
 
 
 def last_noon(moment: datetime, zone: str) -> datetime:
-    """The latest local noon not after `moment`: capped tariffs count from noon to noon."""
+    """Return the latest local noon not after `moment`: tariffs with a daily limit count from noon to noon."""
     today = local_day(moment, zone)
     noons = (datetime.combine(day, time(12), ZoneInfo(zone)).astimezone(UTC) for day in (today, today - DAY))
     return next(noon for noon in noons if noon <= moment)

@@ -1,8 +1,8 @@
-"""The sockets that adapters plug into: one Protocol per role, with its units and errors.
+"""What a provider implements: one protocol for each role, with its units and errors.
 
-Every method may raise `errors.Unreachable` (no answer, nonsense), `errors.Throttled` (asked to wait),
-`errors.SignInRefused` (the owner must sign in again); nothing else leaves an adapter but a bug, and
-`budget.OutOfTime`, which an adapter never swallows.
+Every method may raise `UnreachableError` (no usable answer), `ThrottledError` (asked to wait) and
+`SignInRefusedError` (the owner must sign in again). Nothing else leaves a provider, apart from bugs and
+`DeadlineExceeded`, which a provider must not catch.
 """
 
 from collections.abc import Sequence
@@ -19,36 +19,36 @@ if TYPE_CHECKING:
 
 
 class Tariff(Protocol):
-    """A supplier that plans cheap dispatches for the car."""
+    """A supplier that plans off-peak charging for the car."""
 
     def plan(self, devices: Sequence[str], now: datetime) -> SupplierPlan:
-        """Ask for the plan of the devices known so far (none known: they are discovered in the same run)."""
+        """Fetch the plan of the known devices. If none is known, the devices are fetched first."""
 
     def registrations(self, now: datetime) -> tuple[DeviceRegistration, ...]:
-        """Ask which devices are registered, watched or not."""
+        """Fetch which devices are registered, including those that are not watched."""
 
 
 class Charger(Protocol):
-    """A charger that measures what flows into the car; it is never written to."""
+    """A charger that measures the power into the car. Nothing is ever written to it."""
 
     @property
     def host(self) -> str | None:
-        """The server that answered last, worth remembering; None where the next question should look for it anew."""
+        """The server that answered last, to be stored; None if the next request should look it up again."""
 
     def prepare(self) -> None:
-        """Load what a question needs, outside its time: on a small computer that alone takes seconds."""
+        """Import what a request needs, before its time limit begins: that takes seconds on a small computer."""
 
     def read(self, now: datetime) -> ChargerReading:
         """Ask once. A reading that proves nothing is UNKNOWN, not an error."""
 
     def read_each(self, now: datetime) -> tuple[ChargerReading, ...]:
-        """Ask once for every charger of the account on its own, the pinned one or not."""
+        """Ask once, and return one reading for each charger of the account, also those not configured."""
 
 
 class Battery(Protocol):
     """A house battery whose operation mode and backup reserve can be set.
 
-    A context: entering connects, leaving ends the session; the caller holds the one lock throughout.
+    A context manager: entering connects, leaving disconnects. The caller holds the lock all the time.
     """
 
     @property
@@ -56,52 +56,52 @@ class Battery(Protocol):
         """Which battery it is: Tesla's number of the energy site, or the gateway's DIN. Empty until connected."""
 
     def __enter__(self) -> Self:
-        """Connect. Raises as above, and `ConfigurationRefused` where the site or account is not there."""
+        """Connect. Raises as above, and `ConfigurationError` if the site or account does not exist."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        """End the conversation."""
+        """Disconnect."""
 
     def read(self) -> BatteryReading:
-        """A forced reading, never from a cache."""
+        """Read everything anew, never from a cache."""
 
     def read_settings(self) -> BatteryReading:
-        """A forced reading of mode and reserve alone: cheaper, for read-backs."""
+        """Read mode and reserve anew. Needs fewer requests; for read-backs."""
 
     def facts(self) -> BatteryFacts:
-        """What else it tells of itself; what it is silent about is None."""
+        """Read what else it reports about itself; unknown values are None."""
 
     def set_mode(self, mode: str) -> None:
-        """Ask for an operation mode; proves nothing. Raises `RatePlanMissing` where Tesla answers 410."""
+        """Request an operation mode; only a reading proves it. Raises `RatePlanMissingError` if Tesla answers 410."""
 
     def set_reserve_pct(self, reserve_pct: int) -> None:
-        """Ask for a backup reserve on the app's scale, 0-80 or 100; proves nothing."""
+        """Request a backup reserve on the app's scale, 0-80 or 100 %; only a reading proves it."""
 
 
 @runtime_checkable
 class DirectBattery(Battery, Protocol):
-    """A house battery whose gateway is asked itself: it takes both values in one, and can end a hold alone."""
+    """A house battery whose own gateway is asked: it takes both values in one command, and can time a hold."""
 
     def write(self, write: BatteryCommand) -> None:
-        """Give one command; proves nothing. Raises `LeaseUnknown` where it can hold only until it is told otherwise."""
+        """Send one command; only a reading proves it. Raises `TimedHoldUnsupportedError` if it cannot time a hold."""
 
 
 class Mailer(Protocol):
-    """A way to post a finished message."""
+    """A mail server."""
 
     def send(self, message: bytes, recipient: str) -> "DeliveryResult":
-        """Post the frozen bytes once; what is raised means that they were certainly not taken."""
+        """Send the message once. An exception means that it was certainly not accepted."""
 
     def check(self) -> None:
-        """Connect, make sure of TLS, and sign in; nothing is posted."""
+        """Connect, verify TLS and sign in; nothing is sent."""
 
 
 class InviteWriter(Protocol):
-    """Puts invites into words: the same invite gives the same bytes, on every machine and in every run."""
+    """Writes invites as messages. The same invite gives the same bytes on every computer and in every run."""
 
     def message(self, invite: "Invite", *, is_update: bool) -> bytes:
-        """A finished mail."""
+        """Return a complete mail."""
 
     def feed(self, invites: Sequence["Invite"]) -> bytes:
-        """A calendar file with all these events."""
+        """Return an iCalendar file with these events."""
