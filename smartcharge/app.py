@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from smartcharge.policy.slots import CheapPeriod
 from smartcharge.providers.protocols import Battery, Charger, InviteWriter, Mailer, Tariff
 from smartcharge.store.database import is_on_disk, open_store
 from smartcharge.store.devices import load_idle_forecast
+from smartcharge.store.hold_file import HoldFile, hold_file_path
 from smartcharge.store.rows import RefusedRow, refused_rows_of
 from smartcharge.store.services import add_request_counts, load_service
 
@@ -62,13 +64,20 @@ def connect_charger(config: Config, count: RequestCounter, *, host: str | None) 
     )
 
 
-def connect_configured_battery(config: Config, now: datetime, folder: Path | None = None) -> Battery:
-    """Connect to the Powerwall as configured. folder: of other tokens, such as those of a new sign-in to be tested."""
+def connect_configured_battery(
+    config: Config, now: datetime, folder: Path | None = None, held_site: str | None = None
+) -> Battery:
+    """Connect to the Powerwall as configured.
+
+    folder: of other tokens, such as those of a new sign-in to be tested. held_site: the site to connect to where the
+    configuration names none.
+    """
     from smartcharge.providers.tesla import connect_battery
 
     if config.tesla is None:
         raise _missing_key_error(config, "tesla.account_email", "Give your Tesla address.")
-    return connect_battery(battery_address(config, config.tesla, folder), now, place=str(config.path))
+    address = battery_address(config, config.tesla, folder)
+    return connect_battery(replace(address, site=address.site or held_site), now, place=str(config.path))
 
 
 def battery_address(config: Config, tesla: TeslaConfig, folder: Path | None = None) -> "BatteryAddress":
@@ -85,6 +94,30 @@ def battery_address(config: Config, tesla: TeslaConfig, folder: Path | None = No
         gateway_password=_reveal_or_none(tesla.gateway_password),
         key_file=config.tesla_credentials_file if is_gateway else None,
     )
+
+
+def held_battery_address(file: HoldFile, folder: Path, config: Config | None) -> "BatteryAddress":
+    """The way to the Powerwall that a hold file names. folder: of the file; config: says what the file does not."""
+    from smartcharge.providers.tesla import BatteryAddress, complete_address
+
+    told = BatteryAddress(
+        backend=file.backend or "",
+        site=None if file.site == file.gateway_host else file.site,
+        auth_folder=Path(file.auth_path) if file.auth_path else None,
+        account_email=file.account_email,
+        gateway_host=file.gateway_host,
+        gateway_password=file.gateway_password,
+        key_file=Path(file.rsa_key_path) if file.rsa_key_path else None,
+    )
+    configured = battery_address(config, config.tesla) if config and config.tesla else None
+    return complete_address(told, configured, (folder, folder.parent))
+
+
+def connect_held_battery(address: "BatteryAddress", folder: Path, now: datetime) -> Battery:
+    """The Powerwall at the address from a hold file. Raises `ConfigurationError` where that does not say enough."""
+    from smartcharge.providers.tesla import connect_battery
+
+    return connect_battery(address, now, place=str(hold_file_path(folder)))
 
 
 def count_tesla_requests(count: RequestCounter) -> AbstractContextManager[None]:
@@ -224,6 +257,7 @@ class App:
     now: the run's one instant (UTC); is_now_overridden: it is not the present. dry_run: nothing is changed, inside or
     outside. out: what the run tells, and its exit codes. sent: requests by service that no transaction has stored
     yet. skip_tesla: a session that failed, or found the battery in other hands, is enough for one run.
+    held_site: the site of the hold file, which is connected to where the configuration names none.
     """
 
     def __init__(
@@ -237,6 +271,7 @@ class App:
         self.is_now_overridden = False
         self.sent: Counter[str] = Counter()
         self.skip_tesla = False
+        self.held_site: str | None = None
         self._began = time.monotonic()
         self._was_busy = False
 
@@ -325,7 +360,7 @@ class App:
     def battery(self) -> Battery:
         """The house battery; entering it connects. The caller holds the lock."""
         self.prepare_network()
-        return connect_configured_battery(self.config, self.now)
+        return connect_configured_battery(self.config, self.now, held_site=self.held_site)
 
     def battery_with_tokens_from(self, folder: Path) -> Battery:
         """Give the same battery with the tokens of another folder, to test a new sign-in."""

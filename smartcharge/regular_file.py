@@ -8,6 +8,11 @@ MAX_SMALL_FILE_BYTES = 64 * 1024
 """More than any configuration, note, token file or hold file holds."""
 
 
+def temporary_folder() -> str:
+    """Give the system's temporary folder without trying to write there, as `tempfile` does to find it."""
+    return os.environ.get("TMPDIR") or "/tmp"  # noqa: S108  # only private files are made there
+
+
 def open_regular_file(path: str | os.PathLike[str]) -> int:
     """Open a regular file for reading and give its descriptor; `OSError` for a pipe, device, socket or folder.
 

@@ -78,6 +78,10 @@ PLACES = {
     "store store.*": Place("store store.* policy.model errors files regular_file", libraries="msgspec"),
     # acts
     "jobs.idle_forecast": Place(f"jobs.* store.* app idle config.find {SUPPORT}"),
+    "jobs.hold_check jobs.hold_record jobs.hold_release": Place(
+        f"jobs.* policy.* store.* providers.protocols alerts app config.data_folder config.load {SUPPORT}",
+        libraries="msgspec",
+    ),
     "jobs jobs.*": Place(f"jobs.* policy.* store.* providers.protocols alerts app {SUPPORT}", libraries="msgspec"),
     # shows
     "report.html": Place("report.model policy.slots", late_libraries="jinja2"),

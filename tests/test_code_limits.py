@@ -40,6 +40,7 @@ CLOCKS = {
 CLOCK_IN_SQL = ("current_timestamp", "current_date", "current_time", "'now'", "unixepoch()")
 BROAD_HANDLERS = {
     "console": "one place turns an unforeseen error into an exit code",
+    "jobs.hold_check": "a damaged database raises anything, and must not keep a Powerwall held",
     "providers.myenergi": "pymyenergi raises anything, TypeError where a name look-up failed",
     "providers.tesla.pypowerwall": "pypowerwall raises anything",
 }

@@ -20,6 +20,7 @@ from smartcharge.store.control import save_battery_memory, set_hold
 from smartcharge.store.database import open_store, transaction
 from smartcharge.store.devices import record_devices, record_plan_fetch
 from smartcharge.store.dispatches import apply_plan_changes
+from smartcharge.store.hold_file import HoldFile, write_hold_file
 from smartcharge.store.readings import record_charger_reading
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -71,9 +72,17 @@ def holding_as_it_should(house: Path) -> None:
         apply_plan_changes(db, "car", PlanChanges(new=(window,)), NOON)
         set_hold(db, Hold(NOON + timedelta(minutes=90)), Reason.CHARGING_IN_WINDOW, NOW - timedelta(minutes=5))
         record_charger_reading(db, ChargerReading(ChargerState.CHARGING, NOW - timedelta(seconds=30), 7200))
-        held = BatteryMemory(owned_since=NOON, owns_mode=True, owns_reserve=True, settings_before=BatterySettings("autonomous", 20),  # noqa: E501
-                             confirmed_mode="backup", confirmed_reserve_pct=100)  # fmt: skip
+        held = BatteryMemory(
+            owned_since=NOON,
+            owns_mode=True,
+            owns_reserve=True,
+            settings_before=BatterySettings("autonomous", 20),
+            confirmed_mode="backup",
+            confirmed_reserve_pct=100,
+        )
         save_battery_memory(db, held)
+    file = HoldFile(backend="cloud", until=NOON + timedelta(minutes=90), written_at=NOW - timedelta(minutes=5))
+    write_hold_file((house / DATABASE).parent, file)
 
 
 def before_anything(house: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -48,7 +49,6 @@ def run_job(
     command = str(click.get_current_context().info_name)
 
     def run_or_dry_run(app: "App") -> None:
-        app.out.command = command
         if at:
             app.set_now(parse_time(at, app))
         run(app)
@@ -63,16 +63,40 @@ def run_job(
 
 
 def _run_within_limit(session: CliContext, run: Callable[["App"], None], *, dry_run: bool, interactive: bool) -> int:
+    from smartcharge.jobs.hold_check import check_hold_file, release_after_failure  # other commands need no jobs
+
     codes: list[int] = []
     try:
-        with time_limit(COMMAND_LIMIT_SECONDS), closing(session.open_app(dry_run=dry_run)) as app:
-            codes = app.exit_codes
-            codes.append(run_guarded(lambda: run(app), app.warn if interactive else app.warn_hourly))
-            if interactive and codes[-1] == LockBusyError.exit_code:
-                app.warn("nothing was changed: another run is at work; try again in a minute")
+        with time_limit(COMMAND_LIMIT_SECONDS), closing(_open_app(session, dry_run=dry_run)) as app:
+            codes = app.out.exit_codes
+            for part in (check_hold_file, run, release_after_failure):
+                codes.append(run_guarded(partial(part, app), app.out.warn if interactive else app.out.warn_hourly))
+            if interactive and LockBusyError.exit_code in codes:
+                app.out.warn("nothing was changed: another run is at work; try again in a minute")
     except DeadlineExceeded:
         codes.append(UnreachableError.exit_code)
     return most_serious_exit_code(codes)
+
+
+def _open_app(session: CliContext, *, dry_run: bool) -> "App":
+    """Load the configuration and make the app; where that fails, a due hold is ended by its hold file all the same."""
+    command = str(click.get_current_context().info_name)
+    try:
+        app = session.open_app(dry_run=dry_run)
+    except Exception:
+        if not dry_run:
+            run_guarded(lambda: _release_without_configuration(session, command))
+        raise
+    app.out.command = command
+    return app
+
+
+def _release_without_configuration(session: CliContext, command: str) -> None:
+    from smartcharge.config.find import config_file_candidates  # only a refused configuration needs them
+    from smartcharge.jobs.hold_release import release_without_configuration
+
+    places = config_file_candidates(session.config, os.environ, str(Path.cwd()), str(Path.home()))
+    release_without_configuration([Path(place) for place in places], os.environ, session.now, command)
 
 
 def parse_time(text: str, app: "App", *, ahead: bool = False, past: bool = False) -> datetime:

@@ -6,13 +6,12 @@ cannot be written, in the user's state folder or the system's temporary folder, 
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from smartcharge.files import write_private_file
-from smartcharge.regular_file import read_own_file
+from smartcharge.regular_file import read_own_file, temporary_folder
 
 DEFAULT_DATA_FOLDER = "data"
 MAX_NOTE_BYTES = 8 * 1024
@@ -30,12 +29,17 @@ def remember_data_folder(config: Path, folder: Path, environment: Mapping[str, s
             return
 
 
-def remembered_data_folders(config: Path, environment: Mapping[str, str]) -> Iterator[Path]:
-    """Give the folders in which the data may lie, the likeliest first."""
+def noted_data_folders(config: Path, environment: Mapping[str, str]) -> Iterator[Path]:
+    """Give the folders that notes about this configuration name."""
     for note in _note_paths(config, environment):
         folder = _read_note(note)
         if folder is not None:
             yield folder
+
+
+def remembered_data_folders(config: Path, environment: Mapping[str, str]) -> Iterator[Path]:
+    """Give the folders in which the data may lie, the likeliest first."""
+    yield from noted_data_folders(config, environment)
     yield config.absolute().parent / DEFAULT_DATA_FOLDER
     yield config.absolute().parent
 
@@ -47,7 +51,7 @@ def _note_paths(config: Path, environment: Mapping[str, str]) -> Iterator[Path]:
     state = environment.get("XDG_STATE_HOME") or (environment.get("HOME") and f"{environment['HOME']}/.local/state")
     if state and Path(state).is_absolute():
         yield Path(state, "smartcharge", name)
-    yield Path(tempfile.gettempdir(), f"smartcharge-{os.geteuid()}", name)
+    yield Path(temporary_folder(), f"smartcharge-{os.geteuid()}", name)
 
 
 def _read_note(note: Path) -> Path | None:

@@ -44,6 +44,7 @@ from smartcharge.store.calendar import (
     mark_feed_written,
     record_revision,
 )
+from smartcharge.store.control import is_clock_doubtful
 from smartcharge.store.database import transaction
 from smartcharge.store.journal import append_journal
 from smartcharge.store.outbox import (
@@ -164,7 +165,7 @@ def _queue_due_invites(db: sqlite3.Connection, now: datetime, settings: InviteSe
 
 
 def _load_due_revisions(db: sqlite3.Connection, now: datetime, settings: InviteSettings) -> tuple[EventRevision, ...]:
-    if not settings.is_active:
+    if not settings.is_active or is_clock_doubtful(db, now):
         return ()
     evidence = load_calendar_evidence(db, now, settings.cheap_period, show_planned=settings.show_planned)
     return due_revisions(evidence)
@@ -174,6 +175,8 @@ def _can_send_mail(app: App, db: sqlite3.Connection) -> bool:
     """Whether something waits that may be sent now; a stored refusal is silent, and exit 5."""
     zone = app.policy.cheap_period.zone
     if app.config.invites is None or not (has_interrupted_message(db) or _load_next_message(db, app.now, zone)):
+        return False
+    if is_clock_doubtful(db, app.now):
         return False
     row = load_service(db, MAIL_SERVICE_KEY)
     is_refused = row.refused_for == mail_sign_in_fingerprint(app.config)

@@ -28,6 +28,7 @@ from smartcharge.errors import (
     UnreachableError,
 )
 from smartcharge.formatting import settings_text
+from smartcharge.jobs.hold_record import record_hold
 from smartcharge.jobs.polling import LOCKOUT_ALERT, TESLA_SERVICE_KEY
 from smartcharge.policy.battery import (
     BatteryCommand,
@@ -383,14 +384,17 @@ def wanted_settings(app: App, goal: Goal, until: datetime | None = None) -> Want
 
 
 def _run_session(app: App, wanted: Wanted) -> BatteryResult:
+    memory = load_battery_memory(app.db)
+    if memory.owned and wanted.goal is Goal.HOLD:
+        record_hold(app, memory, normal_settings(app, memory), wanted.until)
     with open_powerwall_session(app) as session:
         result = drive_battery(
             session.powerwall,
-            load_battery_memory(app.db),
+            memory,
             wanted,
             app.now,
             backend=app.config.tesla.backend if app.config.tesla else "",
-            save_memory=partial(_save_memory, app, session, is_release=wanted.goal is not Goal.HOLD),
+            save_memory=partial(_save_memory, app, session, wanted),
             on_reading=partial(record_state_of_energy, app, releasing=wanted.goal is not Goal.HOLD),
         )
         session.error = result.error
@@ -399,7 +403,7 @@ def _run_session(app: App, wanted: Wanted) -> BatteryResult:
     return result
 
 
-def _save_memory(app: App, session: PowerwallSession, memory: BatteryMemory, *, is_release: bool) -> None:
+def _save_memory(app: App, session: PowerwallSession, wanted: Wanted, memory: BatteryMemory) -> None:
     """Store what is known. A full disk stops every act but the release: the battery always comes back."""
     if memory.rate_plan_missing and not load_battery_memory(app.db).rate_plan_missing:
         app.out.warn(f"smartcharge: {RATE_PLAN_FIX}")
@@ -407,7 +411,13 @@ def _save_memory(app: App, session: PowerwallSession, memory: BatteryMemory, *, 
         with transaction(app.db):
             save_battery_memory(app.db, memory)
     except StoreError as refused:
-        if not is_release:
+        if wanted.goal is Goal.HOLD:
+            raise
+        session.save_error = refused
+    try:
+        record_hold(app, memory, normal_settings(app, memory), wanted.until)
+    except StoreError as refused:
+        if wanted.goal is Goal.HOLD:
             raise
         session.save_error = refused
 

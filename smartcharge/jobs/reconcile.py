@@ -21,9 +21,17 @@ from smartcharge.policy.battery import BatteryOutcome, BatterySettings
 from smartcharge.policy.decide import decide, is_release_certain
 from smartcharge.policy.model import ChargerState, Decision, Reason, State, merge_windows
 from smartcharge.policy.slots import SLOT, last_slot_end
-from smartcharge.store.control import is_clock_doubtful, load_battery_memory, load_state, save_manual_override, set_hold
+from smartcharge.store.control import (
+    CLOCK_DOUBT_ALERT,
+    is_clock_doubtful,
+    load_battery_memory,
+    load_state,
+    save_manual_override,
+    set_hold,
+)
 from smartcharge.store.database import transaction
 from smartcharge.store.journal import append_journal, load_last_journal_row
+from smartcharge.store.services import is_alert_open
 
 RECONCILE_COMMAND = "reconcile"
 CLOCK_ALERT = "clock"
@@ -75,7 +83,9 @@ def decide_and_apply(app: App) -> None:
 
 def _alert_on_doubtful_clock(app: App) -> None:
     """Told once when the clock goes wrong, and once when it is right again."""
-    if not is_clock_doubtful(app.read_only_db, app.now):
+    if is_alert_open(app.read_only_db, *CLOCK_DOUBT_ALERT):
+        app.out.exit_codes.append(UnreachableError.exit_code)  # told when it began
+    elif not is_clock_doubtful(app.read_only_db, app.now):
         app.alerts.resolve(RECONCILE_COMMAND, CLOCK_ALERT)
     else:
         reads = f"this computer's clock shows {app.now:%Y-%m-%d %H:%M} UTC, which is before the last recorded run"

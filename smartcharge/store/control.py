@@ -26,6 +26,7 @@ from smartcharge.store.rows import (
     parse_first,
     parse_rows,
 )
+from smartcharge.store.services import is_alert_open
 from smartcharge.store.times import format_instant, format_optional_instant
 
 
@@ -323,6 +324,23 @@ def load_state(db: sqlite3.Connection, now: datetime, policy: Policy) -> State:
     )
 
 
+CLOCK_DOUBT_ALERT = ("reconcile", "this computer's clock")
+"""Open from when a hold's stamp or a service's time contradicts the clock, until a service's time agrees with it."""
+MAX_RUN_DURATION = timedelta(minutes=1)
+"""A run may act on what another wrote that began after it."""
+
+
 def is_clock_doubtful(db: sqlite3.Connection, now: datetime) -> bool:
-    """Whether the run's instant lies before what was written down already."""
-    return is_clock_implausible(now, load_newest_journal_at(db, now + MAX_TRUSTED_CLOCK_LEAD))
+    """Whether the run's instant lies before what was written down already, or a service says that it is wrong."""
+    return (
+        is_clock_implausible(now, load_newest_journal_at(db, now + MAX_TRUSTED_CLOCK_LEAD))
+        or is_alert_open(db, *CLOCK_DOUBT_ALERT)
+        or is_hold_ahead(db, now)
+    )
+
+
+def is_hold_ahead(db: sqlite3.Connection, now: datetime) -> bool:
+    """Whether the open hold began later than now, however much later: then the clock has gone back since."""
+    latest = format_instant(now + MAX_RUN_DURATION)
+    query = "SELECT 1 FROM holds WHERE closed_at IS NULL AND opened_at > ?"
+    return db.execute(query, (latest,)).fetchone() is not None

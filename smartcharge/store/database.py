@@ -60,6 +60,8 @@ def translate_sqlite_errors(path: Path) -> Iterator[None]:
         if translated is None:
             raise
         raise translated from error
+    except UnicodeDecodeError as error:  # SQLite's own message quotes what is damaged
+        raise database_refusal(path, DATABASE_DAMAGED) from error
     except OSError as error:
         fix = "Check database.path, and that this user may read and write there"
         raise StoreError(f"the database {path} cannot be opened: {error.strerror}", fix=fix) from error

@@ -10,19 +10,25 @@ fields are None, and the reader falls back on what is configured.
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
+from msgspec.structs import replace
 
 from smartcharge.errors import StoreError
 from smartcharge.files import PRIVATE_MODE, UNWRITABLE_FIX, write_private_file
-from smartcharge.policy.battery import CLAMPED_RESERVE_PCT, FULL_RESERVE_PCT, BatterySettings
-from smartcharge.regular_file import read_own_file, read_regular_file
+from smartcharge.policy.battery import (
+    CLAMPED_RESERVE_PCT,
+    FULL_RESERVE_PCT,
+    SETTLING_TIME,
+    BatteryMemory,
+    BatterySettings,
+)
+from smartcharge.regular_file import read_own_file, read_regular_file, temporary_folder
 from smartcharge.store import HOLD_FILE_NAME
 from smartcharge.store.times import format_optional_instant, parse_instant
 
@@ -31,6 +37,11 @@ LONGEST_HOLD = timedelta(hours=2)
 """A hold ends with a half hour that has begun, or with the one after it. A time further ahead is damage."""
 VALID_YEARS = range(2000, 2200)
 MAX_TEXT_CHARACTERS = 4096
+RELEASE_LEAD = timedelta(seconds=90)
+"""As `control.release_lead_seconds` is by default: the configuration may be what is broken."""
+MAX_RUN_DURATION = timedelta(minutes=1)
+"""A run may act on what another wrote that began after it."""
+VALID_AFTER_END = timedelta(hours=24)
 HOLD_MODES = ("backup", "self_consumption")
 RESTING_MODES = ("autonomous", "self_consumption")
 
@@ -41,8 +52,8 @@ class HoldFile(Struct, frozen=True, kw_only=True):
     backend, site, auth_path, account_email, gateway_host, gateway_password, rsa_key_path: which Powerwall, and how to
     reach it. until: end of the hold. started_at, written_at: when the Powerwall became ours, and when the file was
     written (UTC). set_mode, set_reserve_pct: what was written; restore: what is to be restored. owns_mode,
-    owns_reserve: which of the values are ours. timed_hold_until: the gateway was asked to hold by itself until then.
-    digest: of the file's bytes.
+    owns_reserve: which of the values are ours. memory: what else the database knew of the Powerwall. digest: of the
+    file's bytes.
     """
 
     backend: str | None = None
@@ -61,7 +72,7 @@ class HoldFile(Struct, frozen=True, kw_only=True):
     restore_reserve_pct: int | None = None
     owns_mode: bool = True
     owns_reserve: bool = True
-    timed_hold_until: datetime | None = None
+    memory: BatteryMemory | None = None
     digest: str = ""
 
     @property
@@ -71,10 +82,33 @@ class HoldFile(Struct, frozen=True, kw_only=True):
             return None
         return BatterySettings(self.restore_mode, self.restore_reserve_pct)
 
-    @property
-    def is_usable(self) -> bool:
-        """Whether it says how to reach the Powerwall and until when it is held."""
-        return self.backend is not None and self.until is not None
+    def is_ahead_of(self, now: datetime) -> bool:
+        """Whether it was written later than now, so that the clock has gone back since."""
+        return self.written_at is not None and self.written_at > now + MAX_RUN_DURATION
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether the hold is to end now: near its end, or where it is not known when that is."""
+        return self.until is None or now >= self.until - RELEASE_LEAD
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether the hold should have ended so long ago that the owner has to look."""
+        return self.until is not None and now > self.until + VALID_AFTER_END
+
+    def to_memory(self, now: datetime, resting: BatterySettings) -> BatteryMemory:
+        """Give the memory of a Powerwall that is ours. resting: what is restored where the file does not say it."""
+        memory = self.memory or BatteryMemory(settings_before=self.restore or resting)
+        is_known = self.set_mode is not None and self.set_reserve_pct is not None
+        is_in_doubt = not is_known or memory.unconfirmed is not None
+        return replace(
+            memory,
+            owned_since=self.started_at or memory.owned_since or self.written_at or now,
+            owns_mode=self.owns_mode,
+            owns_reserve=self.owns_reserve,
+            confirmed_mode=self.set_mode,
+            confirmed_reserve_pct=self.set_reserve_pct,
+            in_doubt_since=(memory.in_doubt_since or now) if is_in_doubt else None,
+            unverified_until=_still_ahead(memory.unverified_until, now),
+        )
 
 
 def hold_file_path(folder: Path) -> Path:
@@ -103,7 +137,7 @@ def parse_hold_file(content: bytes) -> HoldFile:
         loaded = None
     fields: Mapping[str, Any] = loaded if isinstance(loaded, dict) else {}
     written_at, until = _instant(fields.get("written_at")), _instant(fields.get("until"))
-    if until is not None and written_at is not None and abs(until - written_at) > LONGEST_HOLD:
+    if until is not None and (written_at is None or abs(until - written_at) > LONGEST_HOLD):
         until = None
     texts = ("backend", "site", "auth_path", "account_email", "gateway_host", "gateway_password", "rsa_key_path")
     wrote, restore, owns = (_mapping(fields.get(key)) for key in ("set", "restore", "owns"))
@@ -118,7 +152,7 @@ def parse_hold_file(content: bytes) -> HoldFile:
         restore_reserve_pct=_reserve_pct(restore.get("reserve_pct")),
         owns_mode=owns.get("mode") is not False or owns.get("reserve") is False,
         owns_reserve=owns.get("reserve") is not False or owns.get("mode") is False,
-        timed_hold_until=_instant(fields.get("timed_hold_until")),
+        memory=_memory(fields.get("memory")),
         digest=hashlib.sha256(content).hexdigest(),
     )
 
@@ -140,7 +174,7 @@ def write_hold_file(folder: Path, file: HoldFile) -> None:
         "set": {"mode": file.set_mode, "reserve_pct": file.set_reserve_pct},
         "restore": {"mode": file.restore_mode, "reserve_pct": file.restore_reserve_pct},
         "owns": {"mode": file.owns_mode, "reserve": file.owns_reserve},
-        "timed_hold_until": format_optional_instant(file.timed_hold_until),
+        "memory": None if file.memory is None else to_builtins(file.memory),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -149,6 +183,14 @@ def write_hold_file(folder: Path, file: HoldFile) -> None:
         raise StoreError(
             f"{hold_file_path(folder)} cannot be written ({error.strerror})", fix=UNWRITABLE_FIX
         ) from error
+
+
+def update_memory_in_hold_file(folder: Path, memory: BatteryMemory) -> None:
+    """Keep what a release has asked for so far. Raises `StoreError` where the folder does not take it."""
+    file = read_hold_file(folder)
+    if file is not None and memory.owned and file.backend is not None:
+        owned = replace(file, memory=memory, owns_mode=memory.owns_mode, owns_reserve=memory.owns_reserve)
+        write_hold_file(folder, owned)
 
 
 def remove_hold_file(folder: Path) -> None:
@@ -169,7 +211,7 @@ def remove_hold_file(folder: Path) -> None:
 
 def _release_note_path(path: Path) -> Path:
     name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]
-    return Path(tempfile.gettempdir(), f"smartcharge-{os.geteuid()}-{name}.released")
+    return Path(temporary_folder(), f"smartcharge-{os.geteuid()}-{name}.released")
 
 
 def _is_noted_as_released(path: Path, file: HoldFile) -> bool:
@@ -188,6 +230,11 @@ def _note_as_released(path: Path, file: HoldFile) -> None:
         handle = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_MODE)
         with os.fdopen(handle, "w", encoding="ascii") as written:
             written.write(file.digest)
+
+
+def _still_ahead(until: datetime | None, now: datetime) -> datetime | None:
+    """Give the end of a wait that goes on; None for one that is over, or that a wrong clock wrote down."""
+    return until if until is not None and now < until <= now + SETTLING_TIME else None
 
 
 def _mapping(found: object) -> Mapping[str, object]:
@@ -211,9 +258,23 @@ def _reserve_pct(found: object) -> int | None:
     return found if 0 <= found <= CLAMPED_RESERVE_PCT or found == FULL_RESERVE_PCT else None
 
 
+def _memory(found: object) -> BatteryMemory | None:
+    """Give a memory whose every time is one that can be; else None."""
+    try:
+        memory = convert(found, BatteryMemory)
+        moments = [getattr(memory, name) for name in memory.__struct_fields__]
+        return memory if all(_is_valid_instant(each) for each in moments if isinstance(each, datetime)) else None
+    except (ValueError, OverflowError, RecursionError):
+        return None
+
+
+def _is_valid_instant(instant: datetime) -> bool:
+    return instant.tzinfo is not None and instant.year in VALID_YEARS
+
+
 def _instant(found: object) -> datetime | None:
     try:
         instant = parse_instant(found) if isinstance(found, str) else None
     except (ValueError, OverflowError):
         return None
-    return instant if instant is not None and instant.year in VALID_YEARS else None
+    return instant if instant is not None and _is_valid_instant(instant) else None

@@ -122,31 +122,35 @@ class FaultScene:
         """One command line; special: see `runs`."""
         return self.runs(clock, command or ("tick",), kill_point=kill_point, **special)[0]
 
-    def runs(  # what a test may wish for
+    def runs(
         self,
         clock: str,
         command: Sequence[str] = ("tick",),
         *,
         times: int = 1,
         kill_point: str | None = None,
-        file_bytes: int | None = None,
-        stalled: Sequence[str] = (),
+        true_clock: str | None = None,
+        **faults: Any,  # noqa: ANN401  # values of several kinds
     ) -> list[RunResult]:
         """The same command line so many times at once.
 
-        deadly: the point at which the child is killed. file_bytes: no file may grow beyond, as on a full disk.
-        stalled: for whom looking up a name takes for ever, see `child`.
+        kill_point: the point at which the child is killed. true_clock: what the services' clocks say meanwhile. faults:
+        file_bytes, beyond which no file may grow, as on a full disk; stalled, for whom looking up a name takes for
+        ever, see `fork_server`; read_only, where the home folder's file system takes no writing; lock_errno, with which
+        flock(2) fails.
         """
         at = self.at(clock)
-        self.simulator.set_time(at)
+        self.simulator.set_time(self.at(true_clock) if true_clock else at)
         job = {
             "environment": self.simulator.environment,
             "unset": self.simulator.unset,
             "arguments": ["--config", str(self.home / "config.yaml"), *command],
             "at": at.isoformat(),
             "deadly": kill_point,
-            "file_bytes": file_bytes,
-            "stalled": list(stalled),
+            "file_bytes": faults.get("file_bytes"),
+            "stalled": list(faults.get("stalled", ())),
+            "read_only": str(self.home) if faults.get("read_only") else None,
+            "lock_errno": faults.get("lock_errno"),
         }
         return self.fork_server.run(job, times)
 

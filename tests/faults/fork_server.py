@@ -86,6 +86,10 @@ def _run_command(job: dict[str, Any], report: Path) -> int:
     _note_the_first_share(report.with_suffix(".granted"))
     if job["stalled"]:
         _stall_lookups(tuple(job["stalled"]))
+    if job["read_only"]:
+        _make_read_only(job["read_only"])
+    if job["lock_errno"]:
+        _refuse_locks(job["lock_errno"])
     from smartcharge.cli import run_cli  # noqa: PLC0415  # in memory already
 
     at, said = datetime.fromisoformat(job["at"]), io.StringIO()
@@ -124,6 +128,23 @@ def _stall_lookups(whose: tuple[str, ...]) -> None:
         return real(*given, **named)
 
     socket.getaddrinfo = stalled
+
+
+def _make_read_only(folder: str) -> None:
+    """Let the file system of a folder refuse all writing, as after `mount -o remount,ro`: SQLite's own as well."""
+    from read_only_mount import remount_read_only  # noqa: PLC0415  # beside this file
+
+    remount_read_only(folder)
+
+
+def _refuse_locks(number: int) -> None:
+    """Let flock(2) fail, as on a network file system without a lock service."""
+    import fcntl  # noqa: PLC0415  # in memory already
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    fcntl.flock = refuse
 
 
 def _is_called_by(whose: tuple[str, ...]) -> bool:

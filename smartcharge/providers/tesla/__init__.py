@@ -1,7 +1,9 @@
 """The Powerwall, over Tesla's cloud, the Fleet API or its own gateway."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,6 +63,33 @@ def connect_battery(address: BatteryAddress, now: datetime, *, place: str = "con
 
     email = _required(address.account_email, "tesla.account_email", place)
     return CloudBattery(email=email, site_id=address.site, auth_folder=folder, now=now, place=place)
+
+
+def complete_address(
+    address: BatteryAddress, configured: BatteryAddress | None, folders: Iterable[Path]
+) -> BatteryAddress:
+    """Fill in what a damaged record of an address does not say.
+
+    configured: used where it is about the same backend. folders: where token files may lie; used where nothing is
+    configured, for the sign-in that is there.
+    """
+    candidates = chain([configured] if configured else [], _stored_sign_ins(folders))
+    known = next((each for each in candidates if address.backend in {"", each.backend}), None)
+    if known is None:
+        return address
+    names = (each.name for each in fields(BatteryAddress))
+    values = {name: getattr(address, name) or getattr(known, name) for name in names}
+    return BatteryAddress(**values)
+
+
+def _stored_sign_ins(folders: Iterable[Path]) -> Iterator[BatteryAddress]:
+    from smartcharge.providers.tesla.tokens import CLOUD_AUTH_FILE, FLEET_AUTH_FILE, read_token_file
+
+    for folder in folders:
+        for email in read_token_file(folder / CLOUD_AUTH_FILE) or {}:
+            yield BatteryAddress(backend="cloud", auth_folder=folder, account_email=email)
+        if read_token_file(folder / FLEET_AUTH_FILE):
+            yield BatteryAddress(backend="fleetapi", auth_folder=folder)
 
 
 def _required(value: Value | None, key: str, place: str) -> Value:

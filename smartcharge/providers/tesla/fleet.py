@@ -37,6 +37,7 @@ from smartcharge.providers.tesla.tokens import (
     back_up_fleet_tokens,
     check_fleet_token_file,
     fleet_sign_in_fix,
+    writable_folder,
 )
 
 PRODUCTS_PATH = "api/1/products"
@@ -59,10 +60,11 @@ def open_fleet_session(folder: Path, site_id: int | None, timeout_seconds: int) 
     library: Any = pypowerwall  # not typed
     powerwall: Any = None
     try:
-        with translate_library_errors(fleet_fix_by_status(folder)) as heard:
+        errors = translate_library_errors(fleet_fix_by_status(folder))
+        with writable_folder(folder, (FLEET_AUTH_FILE,)) as library_folder, errors as heard:
             powerwall = library.Powerwall(
                 siteid=site_id,
-                authpath=str(folder),
+                authpath=str(library_folder),
                 timeout=timeout_seconds,
                 pwcacheexpire=FLEET_CACHE_SECONDS,
                 cloudmode=True,

@@ -15,10 +15,12 @@ from smartcharge.deadline import service_boundary, unwrap_group
 from smartcharge.errors import AppError, SignInRefusedError, ThrottledError, UnreachableError
 from smartcharge.providers.http import limit_http_libraries
 from smartcharge.providers.tesla.tokens import (
+    CLOUD_FILES,
     TESLA_SERVICE,
     TESLA_SIGN_IN_FIX,
     back_up_cloud_tokens,
     check_cloud_token_file,
+    writable_folder,
 )
 
 BROWSER_SIGN_IN_FIX = "Tesla takes only tokens of a sign-in in a browser: run `smartcharge login tesla` and paste both."
@@ -175,11 +177,11 @@ def open_cloud_session(
     library: Any = pypowerwall  # not typed
     powerwall: Any = None
     try:
-        with translate_library_errors() as heard:
+        with writable_folder(folder, CLOUD_FILES) as library_folder, translate_library_errors() as heard:
             powerwall = library.Powerwall(
                 email=email,
                 siteid=site_id,
-                authpath=str(folder),
+                authpath=str(library_folder),
                 timeout=timeout_seconds,
                 cloudmode=True,
                 failover=False,

@@ -6,20 +6,25 @@ conversation is over. The caller holds the lock from before `check` until after 
 """
 
 import base64
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from smartcharge.errors import ConfigurationError, SignInRefusedError, UnreachableError
 from smartcharge.files import make_file_private, write_private_file
+from smartcharge.regular_file import read_regular_file
 
 TESLA_SERVICE = "tesla"
+IN_MEMORY_FOLDER = "/dev/shm"  # noqa: S108  # a private folder is made there
+READ_ONLY_ERRNOS = {errno.EROFS, errno.EACCES, errno.EPERM}
 MIN_FREE_BYTES = 64 * 1024
 MIN_TOKEN_LIFETIME_SECONDS = 600
 """An access token that is good for this long outlives any conversation, so that none is renewed in it."""
@@ -51,6 +56,34 @@ def translate_storage_errors(folder: Path) -> Iterator[None]:
         raise UnreachableError(told, service=TESLA_SERVICE) from refused
 
 
+@contextmanager
+def writable_folder(folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    """Give the folder itself, or where it cannot be written a private copy of its token files for a moment.
+
+    The library refuses a folder that it cannot write to. No token is renewed in the copy: the caller has made sure
+    that the access token lasts.
+    """
+    if os.access(folder, os.W_OK, effective_ids=True):
+        yield folder
+        return
+    with TemporaryDirectory(dir=_temporary_folder()) as place:
+        for name in names:
+            with suppress(FileNotFoundError):
+                write_private_file(Path(place, name), read_regular_file(folder / name))
+        yield Path(place)
+
+
+def _temporary_folder() -> str | None:
+    """Give a folder in memory where there is one: the disk may be read-only as a whole."""
+    return IN_MEMORY_FOLDER if os.access(IN_MEMORY_FOLDER, os.W_OK | os.X_OK) else None
+
+
+def require_readable(path: Path) -> None:
+    """Raise `ConfigurationError` unless a file may be read."""
+    if not os.access(path, os.R_OK, effective_ids=True):
+        require_writable(path)
+
+
 def require_writable(path: Path) -> None:
     """Raise `ConfigurationRefused` unless a file and its folder may be read and written."""
     for place in (path.parent, path):
@@ -75,11 +108,22 @@ def require_disk_space(path: Path) -> None:
 
 
 def save_last_good_copy(path: Path) -> None:
-    """Make a good file private, and keep a copy of it where that differs."""
-    make_file_private(path)
-    found, good = path.read_bytes(), last_good_copy(path)
-    if not good.exists() or good.read_bytes() != found:
-        write_private_file(good, found)
+    """Make a good file private, and keep a copy of it where that differs; on a read-only disk it is good without."""
+    with suppress_read_only():
+        make_file_private(path)
+        found, good = path.read_bytes(), last_good_copy(path)
+        if not good.exists() or good.read_bytes() != found:
+            write_private_file(good, found)
+
+
+@contextmanager
+def suppress_read_only() -> Iterator[None]:
+    """Pass over what cannot be written for want of the right to, not for want of room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in READ_ONLY_ERRNOS:
+            raise
 
 
 def is_bearer_token(found: object) -> bool:
@@ -104,6 +148,7 @@ def has_lifetime_left(ends: object, now: datetime) -> bool:
 
 
 CLOUD_AUTH_FILE = ".pypowerwall.auth"
+CLOUD_FILES = (CLOUD_AUTH_FILE, ".pypowerwall.site")
 CLOUD_AUTH_FILE_COPY = ".pypowerwall.auth.good"
 TESLA_SIGN_IN_FIX = "Run `smartcharge login tesla`."
 TESLA_SSO_URL = "https://auth.tesla.com/"
@@ -116,17 +161,19 @@ def check_cloud_token_file(folder: Path, email: str, now: datetime | None = None
     """Make sure that the library will find a usable sign-in for this address, and can keep a renewed one.
 
     A file that was broken in mid-write is replaced by its last good copy. Raises `SignInRefused` where the
-    owner must sign in, `ConfigurationRefused` where the file may not be written, `Unreachable` where the
+    owner must sign in, `ConfigurationError` where a file to be renewed may not be written, `Unreachable` where the
     disk is full: a renewed token that cannot be stored is lost, and with it the sign-in. now (UTC): where the
     access token lasts beyond it, none will be renewed, and a full disk keeps no battery from coming back.
     """
     path = folder / CLOUD_AUTH_FILE
     if not path.exists():
         raise SignInRefusedError(f"there is no Tesla sign-in in {folder}", fix=TESLA_SIGN_IN_FIX, service=TESLA_SERVICE)
-    require_writable(path)
+    require_readable(path)
     with translate_storage_errors(folder):
         if read_token_file(path) is None and not _restore_cloud_copy(folder, email):
             raise SignInRefusedError(f"{path} is damaged", fix=TESLA_SIGN_IN_FIX, service=TESLA_SERVICE)
+        if not any(map(_has_cloud_tokens, (read_token_file(path) or {}).values())):
+            _restore_cloud_copy(folder, email)  # foreign content, where a sign-in was
     accounts = read_token_file(path) or {}
     if email not in accounts:
         raise SignInRefusedError(
@@ -137,7 +184,8 @@ def check_cloud_token_file(folder: Path, email: str, now: datetime | None = None
     if not _has_cloud_tokens(accounts[email]):
         raise SignInRefusedError(f"{path} holds no tokens for {email}", fix=TESLA_SIGN_IN_FIX, service=TESLA_SERVICE)
     if now is None or not _has_lasting_access_token(accounts[email], now):
-        require_disk_space(folder / CLOUD_AUTH_FILE)
+        require_writable(path)
+        require_disk_space(path)
 
 
 def back_up_cloud_tokens(folder: Path, email: str, held: object = None) -> None:
@@ -270,7 +318,7 @@ def check_fleet_token_file(folder: Path, now: datetime | None = None) -> int | N
     path = folder / FLEET_AUTH_FILE
     if not path.exists():
         raise _fleet_sign_in_error(f"there is no sign-in for Tesla's Fleet API in {folder}", folder)
-    require_writable(path)
+    require_readable(path)
     with translate_storage_errors(folder):
         if read_token_file(path) is None and not _restore_fleet_copy(path):
             raise _fleet_sign_in_error(f"{path} is damaged", folder)
@@ -286,6 +334,7 @@ def check_fleet_token_file(folder: Path, now: datetime | None = None) -> int | N
     if not _has_fleet_tokens(found):
         raise _fleet_sign_in_error(f"{path} holds no tokens", folder)
     if now is None or not has_lifetime_left(decode_tesla_jwt_claims(str(found.get("access_token"))).get("exp"), now):
+        require_writable(path)
         require_disk_space(path)
     return _parse_site_id(path, found.get("site_id"))
 
