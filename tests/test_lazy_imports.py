@@ -1,4 +1,4 @@
-"""What a command loads and touches: an idle minute costs next to nothing, and wears out no memory card."""
+"""What a command imports and touches: an idle run costs next to nothing, and wears out no memory card."""
 
 import os
 import re
@@ -55,17 +55,17 @@ gcal: {smtp_user: owner@example.com, smtp_pass: "abcd efgh ijkl mnop"}
 """
 
 
-def asked_a_minute_ago(house: Path) -> None:
-    """Nothing is planned, and nothing is due; invites would be sent."""
+def store_recent_answer(house: Path) -> None:
+    """Store that nothing is planned, as answered a minute ago; with a mail account."""
     write_config(house, CONFIG + INVITES)
     with closing(open_store(house / DATABASE)) as db, transaction(db):
         record_devices(db, [RegisteredDevice("car", watched=True)])
         record_plan_fetch(db, "car", NOW - timedelta(minutes=1), ok=True)
 
 
-def holding_as_it_should(house: Path) -> None:
-    """The car charges in a window, the battery is confirmed to be held, the car was asked a moment ago."""
-    asked_a_minute_ago(house)
+def store_confirmed_hold(house: Path) -> None:
+    """Store that the car charges in a slot and the battery is confirmed to be held; the car was asked a moment ago."""
+    store_recent_answer(house)
     write_config(house, CONFIG)
     window = Dispatch(NOON + timedelta(hours=1), NOON + timedelta(hours=2), 7.0)
     with closing(open_store(house / DATABASE)) as db, transaction(db):
@@ -85,8 +85,8 @@ def holding_as_it_should(house: Path) -> None:
     write_hold_file((house / DATABASE).parent, file)
 
 
-def before_anything(house: Path) -> None:
-    """There is neither a configuration nor a database."""
+def check_empty_folder(house: Path) -> None:
+    """Make sure that there is neither a configuration nor a database."""
     assert not list(house.iterdir())
 
 
@@ -98,25 +98,25 @@ def write_config(house: Path, text: str) -> None:
 
 State = Callable[[Path], None]
 IDLE: dict[str, tuple[State, str, set[str]]] = {
-    "help": (before_anything, "--help", set()),
-    "the version": (before_anything, "--version", set()),
-    "status": (asked_a_minute_ago, "status", ALLOWED),
-    "status for programs": (holding_as_it_should, "status --json", ALLOWED),
-    "history": (asked_a_minute_ago, "history", {*ALLOWED, "csv"}),
-    "metrics": (holding_as_it_should, "metrics", ALLOWED),
-    "a fetch that is not due": (asked_a_minute_ago, "fetch-dispatches", ALLOWED),
-    "a reconcile with nothing planned": (asked_a_minute_ago, "reconcile", ALLOWED),
-    "a reconcile while all is as it should be": (holding_as_it_should, "reconcile", ALLOWED),
-    "a midnight reset by day": (asked_a_minute_ago, "midnight-reset", ALLOWED),
-    "invites where none waits": (asked_a_minute_ago, "send-invites", ALLOWED),
-    "a tick with nothing planned": (asked_a_minute_ago, "tick", ALLOWED),
-    "a tick while all is as it should be": (holding_as_it_should, "tick", ALLOWED),
+    "help": (check_empty_folder, "--help", set()),
+    "the version": (check_empty_folder, "--version", set()),
+    "status": (store_recent_answer, "status", ALLOWED),
+    "status for programs": (store_confirmed_hold, "status --json", ALLOWED),
+    "history": (store_recent_answer, "history", {*ALLOWED, "csv"}),
+    "metrics": (store_confirmed_hold, "metrics", ALLOWED),
+    "a fetch that is not due": (store_recent_answer, "fetch-dispatches", ALLOWED),
+    "a reconcile with nothing planned": (store_recent_answer, "reconcile", ALLOWED),
+    "a reconcile during a confirmed hold": (store_confirmed_hold, "reconcile", ALLOWED),
+    "a midnight reset by day": (store_recent_answer, "midnight-reset", ALLOWED),
+    "invites where none waits": (store_recent_answer, "send-invites", ALLOWED),
+    "a tick with nothing planned": (store_recent_answer, "tick", ALLOWED),
+    "a tick during a confirmed hold": (store_confirmed_hold, "tick", ALLOWED),
 }
 TICKS = [name for name in IDLE if "tick" in name]
 
 
 def run(house: Path, command: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own, which tells at its end what it loaded."""
+    """Run a command in a process of its own, which prints at its end what it loaded."""
     package = str(Path(smartcharge.__file__).parent.parent)
     quiet = {"PYTHONPATH": package, "PYTHONDONTWRITEBYTECODE": "1", "HTTPS_PROXY": "http://127.0.0.1:9"}
     child = [*before, sys.executable, "-c", CHILD, NOW.isoformat(), "--config", str(house / "config.yaml")]
@@ -146,8 +146,8 @@ def test_an_idle_run_loads_nothing_heavy(tmp_path: Path, prepare: State, command
     assert sorted(loaded(ran) - allowed) == []
 
 
-def test_who_asks_kraken_loads_what_that_needs_and_no_more(tmp_path: Path) -> None:
-    asked_a_minute_ago(tmp_path)
+def test_a_fetch_loads_what_kraken_needs_and_no_more(tmp_path: Path) -> None:
+    store_recent_answer(tmp_path)
     ran = run(tmp_path, "fetch-dispatches --now")
     assert ran.returncode == 3, ran.stderr
     assert {"requests", "smartcharge.providers.kraken"} <= loaded(ran)
