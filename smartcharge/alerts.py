@@ -24,6 +24,7 @@ from smartcharge.errors import (
     UnexpectedError,
 )
 from smartcharge.store.database import transaction
+from smartcharge.store.events import Event, EventDetail
 from smartcharge.store.journal import append_journal
 from smartcharge.store.outbox import queue_message
 from smartcharge.store.rows import DAMAGED_ROW_FIX, RefusedRow
@@ -106,7 +107,10 @@ class Alerts:
             line = f"smartcharge {command}: {error}{_repeat_suffix(alert.count)}"
             if due:
                 mark_alert_notified(db, command, kind, self._now)
-                append_journal(db, at=self._now, command=command, outcome="trouble", error=str(error))
+                detail = EventDetail(subject=kind, exit_code=error.exit_code)
+                append_journal(
+                    db, at=self._now, command=command, outcome=Event.TROUBLE, error=str(error), detail=detail
+                )
                 self._queue_mail(db, kind, line)
         if due:
             self._out.warn(line)
@@ -132,7 +136,7 @@ class Alerts:
         with transaction(db):
             count_alert_failure(db, command, LOCKOUT_KIND, self._now)
             mark_alert_notified(db, command, LOCKOUT_KIND, self._now)
-            append_journal(db, at=self._now, command=command, outcome=LOCKOUT_KIND, detail=line)
+            append_journal(db, at=self._now, command=command, outcome=Event.WAITING, detail=line)
             self._queue_mail(db, LOCKOUT_KIND, f"smartcharge {command}: {line}.")
         self._out.warn(f"smartcharge {command}: {line}.")
 
@@ -143,7 +147,7 @@ class Alerts:
         db = self._open_db()
         with transaction(db):
             delete_alert(db, command, LOCKOUT_KIND)
-            append_journal(db, at=self._now, command=command, outcome="waited")
+            append_journal(db, at=self._now, command=command, outcome=Event.WAITED)
         self._out.warn(f"smartcharge {command}: {line}.")
 
     @contextmanager
@@ -169,7 +173,8 @@ class Alerts:
                 return
             subject = alert_subject(kind, self._supplier_label())
             line = f"smartcharge {command}: {subject} works again after {_duration_text(self._now - alert.since)}."
-            append_journal(db, at=self._now, command=command, outcome="well again", detail=kind)
+            detail = EventDetail(subject=kind)
+            append_journal(db, at=self._now, command=command, outcome=Event.RESOLVED, detail=detail)
             self._queue_mail(db, kind, line)
         self._out.warn(line)
 

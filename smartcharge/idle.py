@@ -24,7 +24,7 @@ DATABASE_LINE, FILE_LINE = "database ", "file "
 FILE_LINE_WORDS = 6
 TIMESTAMP_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 """As in the database, where text order is time order."""
-FORECAST_QUERY = "SELECT foreseen FROM fetches WHERE foreseen IS NOT NULL"
+FORECAST_QUERY = "SELECT forecast FROM fetches WHERE forecast IS NOT NULL"
 """As `store.fetches` keeps it, in one device's row."""
 BUSY_NOW = "-"
 """Sorts before every moment: the last quiet minute of a command that has something to do at once."""

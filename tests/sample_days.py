@@ -10,10 +10,11 @@ from smartcharge.commands.demo import make_command_runner
 from smartcharge.policy.model import ChargerReading, ChargerState, Dispatch, Hold, HoldKind, Reason, RegisteredDevice
 from smartcharge.policy.plan import KnownDispatch, diff_plan
 from smartcharge.simulator.scenario_runner import CommandResult
-from smartcharge.store.control import set_hold
+from smartcharge.store.control import mark_hold_confirmed, set_hold
 from smartcharge.store.database import open_store, transaction
 from smartcharge.store.devices import record_devices
 from smartcharge.store.dispatches import apply_plan_changes, load_planned_dispatches, record_completed_dispatches
+from smartcharge.store.events import Event, EventDetail
 from smartcharge.store.journal import append_journal
 from smartcharge.store.readings import record_battery_level, record_charger_reading
 from smartcharge.store.services import count_alert_failure
@@ -97,7 +98,7 @@ def fill_shadow_day(db: sqlite3.Connection) -> None:
     for n in range(48):
         detail = "wanted: normal; the Powerwall is in Time-Based Control (Backup Reserve 20 %)"
         moment = DAY + timedelta(minutes=5) + n * timedelta(minutes=30)
-        append_journal(db, at=moment, command="shadow", outcome="agrees", detail=detail)
+        append_journal(db, at=moment, command="shadow", outcome=Event.AGREES, detail=detail)
 
 
 def fill_forty_revisions(db: sqlite3.Connection) -> None:
@@ -121,10 +122,10 @@ def fill_error_day(db: sqlite3.Connection) -> None:
         record_charger_reading(db, ChargerReading(state, moment, watts, HOSTILE, n / 10), error=HOSTILE)
         record_battery_level(db, moment, n % 100)
         outcome = ("trouble", "failed", "well again", "waiting", "waited", "confirmed")[n % 6]
-        detail = "time-based control, reserve 20 %" if outcome == "confirmed" else HOSTILE
+        detail = EventDetail(mode=HOSTILE, reserve_pct=20) if outcome == "confirmed" else HOSTILE
         error = f"{n} {HOSTILE}" if outcome in {"trouble", "failed"} else None
-        append_journal(db, at=moment, command="reconcile", outcome=outcome, error=error, detail=detail)
-        append_journal(db, at=moment, command="send-invites", outcome="sent", detail=f"{n} {HOSTILE}")
+        append_journal(db, at=moment, command="reconcile", outcome=Event(outcome), error=error, detail=detail)
+        append_journal(db, at=moment, command="send-invites", outcome=Event.SENT, detail=f"{n} {HOSTILE}")
     for command in ("reconcile", "fetch-dispatches", HOSTILE):
         count_alert_failure(db, command, HOSTILE, at("12:00"))
 
@@ -160,13 +161,18 @@ def _store_hold(db: sqlite3.Connection) -> None:
     steps = (("13:04", "13:30"), ("13:29", "14:00"), ("13:59", "14:30"), ("14:29", "15:00"))
     for clock, until in steps:
         set_hold(db, Hold(at(until)), Reason.CHARGING_IN_WINDOW, at(clock), at("13:00"))
-        _store_confirmation(db, clock, f"backup, reserve 100 % until {until}")
+        _store_confirmation(db, clock, Reason.CHARGING_IN_WINDOW, until)
     set_hold(db, Hold(at("15:30"), HoldKind.EXTENSION), Reason.OVERRUN, at("14:59"))
+    _store_confirmation(db, "14:59", Reason.OVERRUN, "15:30")
     set_hold(db, None, Reason.CAR_STOPPED, at("15:20"))
-    _store_confirmation(db, "15:20", "time-based control, reserve 20 %")
+    _store_confirmation(db, "15:20", Reason.CAR_STOPPED)
     for clock, told in (("13:04", "invite sent: Wed 13:00-14:30"), ("14:59", "invite updated: Wed 13:00-15:30")):
-        append_journal(db, at=at(clock), command="send-invites", outcome="sent", detail=told)
+        append_journal(db, at=at(clock), command="send-invites", outcome=Event.SENT, detail=told)
 
 
-def _store_confirmation(db: sqlite3.Connection, clock: str, stance: str) -> None:
-    append_journal(db, at=at(clock), command="reconcile", outcome="confirmed", detail=stance)
+def _store_confirmation(db: sqlite3.Connection, clock: str, reason: Reason, until: str | None = None) -> None:
+    held = reason in {Reason.CHARGING_IN_WINDOW, Reason.OVERRUN}
+    mode, reserve_pct = ("backup", 100) if held else ("autonomous", 20)
+    detail = EventDetail(mode=mode, reserve_pct=reserve_pct, until=at(until) if until else None)
+    append_journal(db, at=at(clock), command="reconcile", reason=reason, outcome=Event.CONFIRMED, detail=detail)
+    mark_hold_confirmed(db, at(clock))

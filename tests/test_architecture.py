@@ -116,7 +116,6 @@ EXCEPTIONS = {
     ("commands.login", "providers.*"): "signing in is not reached through the registry yet",
     ("commands.demo", "cli simulator.*"): "plays the real commands against the simulator in this process",
     ("commands.init", "commands.crontab"): "init ends with the crontab lines",
-    ("commands.history commands.status", "commands.explain"): "the sentences of explain are shared",
     ("commands.status", "commands.snapshot_json"): "a file of its own for status --json",
 }
 """Imports that the table does not allow and that are to go: (importers, imported) and the reason why they stand."""

@@ -21,6 +21,7 @@ from smartcharge.jobs.idle_forecast import forecast_basis, update_forecast
 from smartcharge.policy.model import RegisteredDevice
 from smartcharge.store.database import transaction
 from smartcharge.store.devices import record_devices, record_plan_fetch
+from smartcharge.store.events import Event
 from smartcharge.store.journal import append_journal
 from smartcharge.store.services import count_alert_failure, record_service_failure
 
@@ -220,7 +221,7 @@ def test_only_the_latest_answer_counts(house: Path, environment: dict[str, str])
     fetch_answer(house, environment, device="another car")
     assert is_skipped(house)
     with closing(open_database(house)) as db:
-        assert db.execute("SELECT COUNT(foreseen) FROM fetches").fetchone()[0] == 1
+        assert db.execute("SELECT COUNT(forecast) FROM fetches").fetchone()[0] == 1
 
 
 def test_a_new_variable_of_the_environment_means_a_full_run(house: Path) -> None:
@@ -281,7 +282,7 @@ def test_a_read_only_folder_only_costs_the_fast_path(
 
 def test_a_journal_row_of_another_run_makes_the_forecast_void(house: Path, environment: dict[str, str]) -> None:
     with closing(App(load_config(house / "config.yaml", environment), NOW)) as app, transaction(app.db):
-        append_journal(app.db, at=NOW, command="reconcile", outcome="decided")
+        append_journal(app.db, at=NOW, command="reconcile", outcome=Event.DECIDED)
     assert not is_skipped(house)
 
 

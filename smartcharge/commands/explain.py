@@ -13,7 +13,6 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from smartcharge.alerts import alert_subject
 from smartcharge.app import App
 from smartcharge.cli_context import CliContext
 from smartcharge.commands.options import at_option, parse_time
@@ -45,16 +44,16 @@ from smartcharge.policy.model import (
     DispatchWindow,
     Hold,
     HoldKind,
-    Reason,
     State,
 )
 from smartcharge.policy.polling import CHARGER_INTERVAL_LONG, has_elapsed
 from smartcharge.policy.replay import manual_override_from
 from smartcharge.policy.slots import SLOT
-from smartcharge.report.journal_reader import MANUAL_OVERRIDE_OUTCOMES
+from smartcharge.report.event_text import event_sentence
 from smartcharge.store.control import HoldRow, load_battery_memory, load_hold_history, load_open_hold, load_state
 from smartcharge.store.devices import load_devices
 from smartcharge.store.dispatches import DISPATCH_LOOK_BACK, END_OF_TIME, load_dispatch_history
+from smartcharge.store.events import MANUAL_OVERRIDES
 from smartcharge.store.journal import JournalRow, load_journal, load_last_decision
 from smartcharge.store.readings import load_charger_readings, load_last_charger_reading
 from smartcharge.store.times import format_instant
@@ -258,7 +257,7 @@ def _load_past_decision(app: App, at: datetime) -> tuple[PastDecision, State] | 
     later = [each for each in rows if each.id > row.id and each.reason]
     next_row = next((each for each in later if each.state), None)
     result_rows = tuple(each for each in takewhile(lambda each: each is not next_row, later) if each.at <= at)
-    if left := next((each for each in result_rows if each.outcome in MANUAL_OVERRIDE_OUTCOMES), None):
+    if left := next((each for each in result_rows if each.outcome in MANUAL_OVERRIDES), None):
         row, state = left, replace(state, now=left.at, hold=None, manual_override=manual_override_from(left.at))
     return PastDecision(row, result_rows, next_row), state
 
@@ -283,44 +282,6 @@ def _load_evidence(
         (row.device, row.starts_at, row.ends_at): row.first_seen_at for row in rows if row.kind == "planned"
     }
     return DecisionEvidence(reading, answered_at, next(opened, None), first_seen_times)
-
-
-DECISION_TEXTS = {
-    Reason.CHARGING_IN_WINDOW: "decided to charge the Powerwall from the grid",
-    Reason.OVERRUN: "decided to go on charging the Powerwall",
-}
-OUTCOME_TEXTS = {
-    "trouble": "",
-    "failed": "did not work",
-    "waiting": "",
-    "waited": "continues, there is nothing more to wait for",
-    "changed": "",
-    "sent": "",
-    "already at rest": "the Powerwall was already back to normal",
-    "changed by hand": "leaves the Powerwall alone",
-    "not ours": "leaves the Powerwall alone",
-    "remarked": "noticed",
-    "taken over": "took over from the earlier service",
-}
-"""What an entry's outcome is called; nothing where its detail says all."""
-
-
-def journal_entry_text(row: JournalRow) -> str:
-    """One entry of the journal as a sentence of clauses."""
-    why = row.reason.sentence if row.reason else None
-    if row.outcome == "decided":
-        return _join_clauses(
-            DECISION_TEXTS.get(row.reason or Reason.SLOT_ENDS, "decided to return the Powerwall to normal"), why
-        )
-    if row.outcome in {"confirmed", "written"} and row.detail:
-        return _join_clauses(f"Powerwall: {row.detail}", why)
-    if row.outcome == "well again" and row.detail:
-        return f"{alert_subject(row.detail)} works again"
-    return _join_clauses(OUTCOME_TEXTS.get(row.outcome, row.outcome), row.detail, row.error or why)
-
-
-def _join_clauses(*clauses: str | None) -> str:
-    return ": ".join(dict.fromkeys(clause.rstrip(".") for clause in clauses if clause))
 
 
 MAX_RESULT_ROWS = 2
@@ -436,8 +397,9 @@ def _note_lines(explanation: Explanation) -> Iterator[str]:
 
 
 def _result_lines(explanation: Explanation) -> Iterator[str]:
+    zone = explanation.state.policy.cheap_period.zone
     for row in (explanation.past.result_rows if explanation.past else ())[-MAX_RESULT_ROWS:]:
-        yield f"{_time_text(explanation, row.at)} {journal_entry_text(replace(row, reason=None))}"
+        yield f"{_time_text(explanation, row.at)} {event_sentence(replace(row, reason=None), zone)}"
 
 
 def _fact_text(explanation: Explanation, fact: DecisionFact) -> str:

@@ -14,9 +14,9 @@ import click
 
 from smartcharge.app import App
 from smartcharge.cli_context import CliContext
-from smartcharge.commands.explain import journal_entry_text
 from smartcharge.commands.options import at_option, parse_time
 from smartcharge.formatting import local_date_time, local_span, local_time, wrap_row
+from smartcharge.report.event_text import event_detail, event_sentence
 from smartcharge.report.snapshot import SCHEDULED_COMMANDS
 from smartcharge.store.dispatches import DispatchRow, load_dispatch_history
 from smartcharge.store.journal import JournalRow, load_journal
@@ -38,9 +38,9 @@ def load_history(app: App, since: datetime, until: datetime, commands: Collectio
     return sorted(wanted, key=_entry_time)
 
 
-def history_row(recorded: HistoryEntry) -> dict[str, object]:
+def history_row(recorded: HistoryEntry, zone: str) -> dict[str, object]:
     """The columns of one entry; unknown is None."""
-    known = _journal_columns(recorded) if isinstance(recorded, JournalRow) else _dispatch_columns(recorded)
+    known = _journal_columns(recorded, zone) if isinstance(recorded, JournalRow) else _dispatch_columns(recorded)
     return {column: known.get(column) for column in HISTORY_COLUMNS}
 
 
@@ -49,7 +49,7 @@ def history_line(recorded: HistoryEntry, now: datetime, zone: str) -> tuple[str,
     at = _entry_time(recorded).astimezone(ZoneInfo(zone))
     year = f" {at.year}" if at.year != now.astimezone(ZoneInfo(zone)).year else ""
     head = f"{at:%a %d %b}{year} {local_time(at, zone)}  "
-    return head, f"{recorded.command}: {journal_entry_text(recorded)}" if isinstance(
+    return head, f"{recorded.command}: {event_sentence(recorded, zone)}" if isinstance(
         recorded, JournalRow
     ) else _dispatch_text(recorded, zone)
 
@@ -64,14 +64,14 @@ def _dispatch_text(row: DispatchRow, zone: str) -> str:
     return f"{row.kind} slot {local_span(row.starts_at, row.ends_at, zone)}{about}{status}"
 
 
-def _journal_columns(row: JournalRow) -> dict[str, object]:
+def _journal_columns(row: JournalRow, zone: str) -> dict[str, object]:
     return {
         "at": format_instant(row.at),
         "kind": "journal",
         "what": row.command,
         "because": row.reason,
         "outcome": row.outcome,
-        "detail": row.detail,
+        "detail": event_detail(row, zone),
         "error": row.error,
     }
 
@@ -124,11 +124,11 @@ def history_command(  # one for each option
     with closing(session.open_app(read_only=True)) as app:
         app.now = parse_time(at, app) if at else app.now
         start, end = _parse_span(app, since, until)
-        found = load_history(app, start, end, commands)
+        found, zone = load_history(app, start, end, commands), app.policy.cheap_period.zone
         if for_programs:
-            click.echo(json.dumps([history_row(each) for each in found], ensure_ascii=False))
+            click.echo(json.dumps([history_row(each, zone) for each in found], ensure_ascii=False))
         elif for_spreadsheets:
-            click.echo(_format_csv(found), nl=False)
+            click.echo(_format_csv(found, zone), nl=False)
         elif found:
             click.echo("\n".join(_format_entries(found, app)))
         else:
@@ -145,11 +145,11 @@ def _parse_span(app: App, since: str | None, until: str | None) -> tuple[datetim
     return start, end
 
 
-def _format_csv(found: Sequence[HistoryEntry]) -> str:
+def _format_csv(found: Sequence[HistoryEntry], zone: str) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, HISTORY_COLUMNS)
     writer.writeheader()
-    writer.writerows(map(history_row, found))
+    writer.writerows(history_row(each, zone) for each in found)
     return text.getvalue()
 
 

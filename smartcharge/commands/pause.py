@@ -9,6 +9,7 @@ from smartcharge.formatting import local_date_time
 from smartcharge.jobs.reconcile import decide_and_apply
 from smartcharge.store.control import clear_pause_and_override, load_battery_memory, load_state, save_pause
 from smartcharge.store.database import transaction
+from smartcharge.store.events import Event, EventDetail
 from smartcharge.store.journal import append_journal
 
 
@@ -28,7 +29,7 @@ def pause_command(session: CliContext, *, until: str | None) -> int:
             )
             with transaction(app.db):
                 save_pause(app.db, app.now, end)
-                append_journal(app.db, at=app.now, command="pause", outcome="paused", detail=until_when)
+                append_journal(app.db, at=app.now, command="pause", outcome=Event.PAUSED, detail=EventDetail(until=end))
             decide_and_apply(app)
         app.say(f"paused {until_when}; `smartcharge resume` ends it")
         if load_battery_memory(app.db).owned:
@@ -49,7 +50,7 @@ def resume_command(session: CliContext) -> int:
             with transaction(app.db):
                 clear_pause_and_override(app.db)
                 if was_stopped:
-                    append_journal(app.db, at=app.now, command="resume", outcome="resumed")
+                    append_journal(app.db, at=app.now, command="resume", outcome=Event.RESUMED)
         app.say("resumed" if was_stopped else "nothing was paused")
 
     return run_job(session, run, interactive=True)

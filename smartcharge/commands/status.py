@@ -11,7 +11,6 @@ import click
 from smartcharge.alerts import LOCKOUT_KIND
 from smartcharge.app import App
 from smartcharge.cli_context import CliContext
-from smartcharge.commands.explain import journal_entry_text
 from smartcharge.commands.options import at_option, parse_time
 from smartcharge.commands.screen import print_rows
 from smartcharge.commands.snapshot_json import status_json
@@ -31,6 +30,7 @@ from smartcharge.policy.battery import MODE_BACKUP, BatterySettings
 from smartcharge.policy.decide import decide
 from smartcharge.policy.model import ChargerState, DispatchWindow, Reason, merge_windows
 from smartcharge.policy.slots import Span
+from smartcharge.report.event_text import event_sentence
 from smartcharge.report.problems import Problem, find_problems
 from smartcharge.report.snapshot import Snapshot, load_snapshot
 
@@ -131,7 +131,7 @@ def render_status(snapshot: Snapshot, problems: Sequence[Problem]) -> Iterator[T
     if snapshot.last_runs:
         yield EMPTY_ROW
     for number, run in enumerate(sorted(snapshot.last_runs, key=lambda run: run.at, reverse=True)):
-        run_text = f"{local_date_time(run.at, now, zone)} {run.command}: {journal_entry_text(run)}"
+        run_text = f"{local_date_time(run.at, now, zone)} {run.command}: {event_sentence(run, zone)}"
         yield TextRow("" if number else "last runs", run_text, TextTone.DIM, max_lines=1)
 
 

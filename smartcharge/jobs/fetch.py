@@ -6,7 +6,14 @@ from datetime import datetime, timedelta
 
 from smartcharge.app import App, kraken_sign_in_fingerprint
 from smartcharge.deadline import KRAKEN_LIMIT_SECONDS, DeadlineExceeded, time_limit
-from smartcharge.errors import AppError, ConfigurationError, SignInRefusedError, ThrottledError, UnreachableError
+from smartcharge.errors import (
+    AppError,
+    ConfigurationError,
+    SignInRefusedError,
+    ThrottledError,
+    UnreachableError,
+    to_one_line,
+)
 from smartcharge.files import file_lock
 from smartcharge.formatting import local_span
 from smartcharge.jobs.idle_forecast import forecast_basis, update_forecast
@@ -19,6 +26,7 @@ from smartcharge.store.control import load_state, save_manual_override
 from smartcharge.store.database import transaction
 from smartcharge.store.devices import load_devices, load_supplier_asked_at, record_devices, record_plan_fetch
 from smartcharge.store.dispatches import apply_plan_changes, load_planned_dispatches, record_completed_dispatches
+from smartcharge.store.events import Event
 from smartcharge.store.journal import append_journal, load_last_journal_row, prune_history
 from smartcharge.store.services import (
     load_service,
@@ -81,7 +89,7 @@ def _handle_plan(app: App, plan: SupplierPlan) -> None:
         if lines:
             queue_due_invites(app)
         if lines or plan.remarks:
-            _journal_once(db, now, "changed" if lines else "remarked", "; ".join((*lines, *plan.remarks)))
+            _journal_once(db, now, Event.CHANGED if lines else Event.REMARKED, "; ".join((*lines, *plan.remarks)))
         if app.policy.cheap_period.containing(now):
             prune_history(db, now - timedelta(days=app.config.database.keep_days))
         update_forecast(app, based_on)
@@ -139,10 +147,10 @@ def _move_manual_override(db: sqlite3.Connection, now: datetime, policy: Policy)
         save_manual_override(db, state.manual_override.at, state.manual_override_until)
 
 
-def _journal_once(db: sqlite3.Connection, now: datetime, outcome: str, detail: str) -> None:
+def _journal_once(db: sqlite3.Connection, now: datetime, outcome: Event, text: str) -> None:
     last = load_last_journal_row(db, FETCH_DISPATCHES_COMMAND)
-    if last is None or (last.outcome, last.detail) != (outcome, detail):
-        append_journal(db, at=now, command=FETCH_DISPATCHES_COMMAND, outcome=outcome, detail=detail)
+    if last is None or (last.outcome, last.detail.text) != (outcome, to_one_line(text)):
+        append_journal(db, at=now, command=FETCH_DISPATCHES_COMMAND, outcome=outcome, detail=text)
 
 
 def _plan_change_lines(changes: PlanChanges, known: dict[int, KnownDispatch], zone: str) -> list[str]:

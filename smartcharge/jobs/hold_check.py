@@ -29,6 +29,7 @@ from smartcharge.store.control import (
 )
 from smartcharge.store.database import transaction
 from smartcharge.store.hold_file import LONGEST_HOLD, HoldFile, read_hold_file
+from smartcharge.store.events import Event, EventDetail
 from smartcharge.store.journal import append_journal
 
 UNEXPECTED_EXIT_CODE = 1
@@ -154,7 +155,7 @@ def _record_release(app: App, cause: Cause) -> None:
         save_battery_memory(app.db, BatteryMemory(midnight_reset_at=midnight_reset_at))
         set_hold(app.db, None, Reason.SLOT_ENDS, app.now)
         append_journal(
-            app.db, at=app.now, command=app.out.command, outcome="released", detail=f"by the hold file: {cause}"
+            app.db, at=app.now, command=app.out.command, outcome=Event.RELEASED, detail=f"by the hold file: {cause}"
         )
 
 
@@ -202,7 +203,8 @@ def _take_over(app: App) -> None:
         is_running = file.until is not None and not file.is_due(app.now) and not file.is_ahead_of(app.now)
         if is_running and file.until is not None and load_open_hold(app.db) is None:
             set_hold(app.db, Hold(file.until), Reason.CHARGING_IN_WINDOW, app.now)
-        append_journal(app.db, at=app.now, command=app.out.command, outcome="taken over", detail="from the hold file")
+        detail = EventDetail(text="from the hold file")
+        append_journal(app.db, at=app.now, command=app.out.command, outcome=Event.TAKEN_OVER, detail=detail)
 
 
 def _write_missing_file(app: App, stored: StoredHold) -> None:

@@ -46,6 +46,7 @@ from smartcharge.store.calendar import (
 )
 from smartcharge.store.control import is_clock_doubtful
 from smartcharge.store.database import transaction
+from smartcharge.store.events import Event, EventDetail
 from smartcharge.store.journal import append_journal
 from smartcharge.store.outbox import (
     ALERT_METHOD,
@@ -241,14 +242,21 @@ def _handle_delivery(app: App, message: OutboxMessage, delivery: DeliveryResult)
         with transaction(db):
             mark_message_sent(db, message, app.now)
             record_service_success(db, MAIL_SERVICE_KEY, app.now)
-            append_journal(db, at=app.now, command=SEND_INVITES_COMMAND, outcome="sent", detail=text)
+            append_journal(db, at=app.now, command=SEND_INVITES_COMMAND, outcome=Event.SENT, detail=text)
         app.alerts.resolve(SEND_INVITES_COMMAND, MAIL_SERVICE_KEY)
         app.out.say(text)
         return
     error = _delivery_error(app, message, delivery)
     with transaction(db):
         mark_message_failed(db, message, str(error))
-        append_journal(db, at=app.now, command=SEND_INVITES_COMMAND, outcome="failed", error=str(error), detail=text)
+        append_journal(
+            db,
+            at=app.now,
+            command=SEND_INVITES_COMMAND,
+            outcome=Event.FAILED,
+            error=str(error),
+            detail=EventDetail(text=text, exit_code=error.exit_code),
+        )
     app.alerts.record_failure(SEND_INVITES_COMMAND, MAIL_SERVICE_KEY, error, urgent=True)
 
 

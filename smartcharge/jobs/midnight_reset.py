@@ -16,11 +16,11 @@ from smartcharge.policy.polling import has_elapsed
 from smartcharge.policy.slots import Span
 from smartcharge.store.control import is_clock_doubtful, load_battery_memory, load_pause
 from smartcharge.store.database import transaction
+from smartcharge.store.events import Event, EventDetail
 from smartcharge.store.journal import append_journal, load_last_journal_row
 from smartcharge.store.services import load_service, record_service_attempt
 
 MIDNIGHT_RESET_COMMAND = "midnight-reset"
-POSTPONED_OUTCOME = "postponed"
 
 
 def run_midnight_reset(app: App) -> None:
@@ -73,7 +73,7 @@ def _is_reset_paused(app: App, night: Span) -> bool:
 def _can_retry_reset(app: App, night: Span) -> bool:
     """A battery in other hands is looked at every few minutes, not every minute."""
     last = load_last_journal_row(app.read_only_db, MIDNIGHT_RESET_COMMAND)
-    postponed = last is not None and last.outcome == POSTPONED_OUTCOME and last.at >= night.starts_at
+    postponed = last is not None and last.outcome is Event.POSTPONED and last.at >= night.starts_at
     return not postponed or has_elapsed(
         app.now, load_service(app.read_only_db, TESLA_SERVICE_KEY).asked_at, LOCKOUT_POLL_INTERVAL
     )
@@ -82,9 +82,9 @@ def _can_retry_reset(app: App, night: Span) -> bool:
 def record_postponed_reset(app: App, night: Span, why: str) -> None:
     """Write down once a night, and for each reason, why the reset has to wait."""
     last = load_last_journal_row(app.read_only_db, MIDNIGHT_RESET_COMMAND)
-    if last is None or last.at < night.starts_at or (last.outcome, last.detail) != (POSTPONED_OUTCOME, why):
+    if last is None or last.at < night.starts_at or (last.outcome, last.detail.text) != (Event.POSTPONED, why):
         with transaction(app.db):
-            append_journal(app.db, at=app.now, command=MIDNIGHT_RESET_COMMAND, outcome=POSTPONED_OUTCOME, detail=why)
+            append_journal(app.db, at=app.now, command=MIDNIGHT_RESET_COMMAND, outcome=Event.POSTPONED, detail=why)
 
 
 def perform_midnight_reset(app: App, night: Span) -> None:
@@ -108,11 +108,13 @@ def perform_midnight_reset(app: App, night: Span) -> None:
     app.alerts.resolve_lockout(LOCKOUT_ALERT[0])
     if result.ending is BatteryOutcome.SETTLING:
         return
-    reads = settings_text(BatterySettings(result.reading.mode or "", round(result.reading.reserve_pct or 0)))
+    settings = BatterySettings(result.reading.mode or "", round(result.reading.reserve_pct or 0))
+    detail = EventDetail(mode=settings.mode, reserve_pct=settings.reserve_pct)
     with transaction(app.db):
-        outcome = "written" if result.written else "already at rest"
-        append_journal(app.db, at=app.now, command=MIDNIGHT_RESET_COMMAND, outcome=outcome, detail=reads)
+        outcome = Event.WRITTEN if result.written else Event.AT_REST
+        append_journal(app.db, at=app.now, command=MIDNIGHT_RESET_COMMAND, outcome=outcome, detail=detail)
     if result.written:
         app.out.say(
-            f"{local_time(app.now, app.policy.cheap_period.zone)} midnight reset: Powerwall back to normal, {reads}"
+            f"{local_time(app.now, app.policy.cheap_period.zone)} midnight reset: "
+            f"Powerwall back to normal, {settings_text(settings)}"
         )

@@ -26,10 +26,12 @@ from smartcharge.store.control import (
     is_clock_doubtful,
     load_battery_memory,
     load_state,
+    mark_hold_confirmed,
     save_manual_override,
     set_hold,
 )
 from smartcharge.store.database import transaction
+from smartcharge.store.events import NO_DETAIL, Event, EventDetail
 from smartcharge.store.journal import append_journal, load_last_journal_row
 from smartcharge.store.services import is_alert_open
 
@@ -154,7 +156,8 @@ def apply_decision(app: App, state: State, decision: Decision) -> None:
 
 def _record_battery_failure(app: App, decision: Decision, error: AppError) -> None:
     """Journal a failure and count it; one that keeps a release from happening is told at once."""
-    _journal_result(app, decision.reason, outcome="failed", error=str(error))
+    detail = EventDetail(exit_code=error.exit_code)
+    _journal_result(app, decision.reason, outcome=Event.FAILED, error=str(error), detail=detail)
     urgent = decision.hold is None and is_blocking_release(app, error)
     app.alerts.record_failure(RECONCILE_COMMAND, TESLA_SERVICE_KEY, error, urgent=urgent)
 
@@ -184,7 +187,12 @@ def record_decision(app: App, state: State, decision: Decision) -> None:
         with transaction(app.db):
             set_hold(app.db, decision.hold, decision.reason, app.now, around.starts_at if around else None)
             append_journal(
-                app.db, at=app.now, command=RECONCILE_COMMAND, reason=decision.reason, state=state, outcome="decided"
+                app.db,
+                at=app.now,
+                command=RECONCILE_COMMAND,
+                reason=decision.reason,
+                state=state,
+                outcome=Event.DECIDED,
             )
             queue_due_invites(app)
     except StoreError as refused:
@@ -217,7 +225,8 @@ def _report_result(app: App, state: State, decision: Decision, result: BatteryRe
     end = "left in" if decision.reason is Reason.STOOD_DOWN else "back to normal,"
     shown = powerwall_is(settings) if decision.hold else f"{end} {settings_read}"
     until = f" until {local_time(decision.hold.until, app.policy.cheap_period.zone)}" if decision.hold else ""
-    _journal_result(app, decision.reason, outcome=str(result.ending), detail=f"{settings_read}{until}")
+    detail = EventDetail(mode=mode, reserve_pct=reserve_pct, until=decision.hold.until if decision.hold else None)
+    _journal_result(app, decision.reason, outcome=Event.CONFIRMED, detail=detail)
     app.out.say(f"{local_time(app.now, app.policy.cheap_period.zone)} Powerwall {shown}{until}: "
               f"{decision.reason.sentence}")  # fmt: skip
 
@@ -232,8 +241,8 @@ def _start_manual_override(app: App, state: State, result: BatteryResult) -> Non
         save_manual_override(app.db, app.now, until)
         set_hold(app.db, None, Reason.STOOD_DOWN, app.now)
         append_journal(
-            app.db, at=app.now, command=RECONCILE_COMMAND, reason=Reason.STOOD_DOWN, outcome=str(result.ending),
-            detail=f"the Powerwall {was} by someone else",
+            app.db, at=app.now, command=RECONCILE_COMMAND, reason=Reason.STOOD_DOWN, outcome=Event(result.ending),
+            detail=_reading_detail(result, f"the Powerwall {was} by someone else"),
         )  # fmt: skip
         queue_due_invites(app)
     app.out.say(
@@ -248,12 +257,19 @@ def _hold_end(state: State) -> datetime:
     return state.hold.until if state.hold else state.now
 
 
+def _reading_detail(result: BatteryResult, text: str) -> EventDetail:
+    reserve_pct = result.reading.reserve_pct
+    return EventDetail(
+        mode=result.reading.mode, reserve_pct=None if reserve_pct is None else round(reserve_pct), text=text
+    )
+
+
 def _reading_text(result: BatteryResult) -> str:
     return settings_text(BatterySettings(result.reading.mode or "", round(result.reading.reserve_pct or 0)))
 
 
 def _journal_result(
-    app: App, reason: Reason, *, outcome: str, error: str | None = None, detail: str | None = None
+    app: App, reason: Reason, *, outcome: Event, error: str | None = None, detail: EventDetail = NO_DETAIL
 ) -> None:
     """One journal row for what happened; a failure that repeats itself is written once."""
     last = load_last_journal_row(app.read_only_db, RECONCILE_COMMAND)
@@ -270,5 +286,7 @@ def _journal_result(
                 error=error,
                 detail=detail,
             )
+            if outcome is Event.CONFIRMED and detail.until is not None:
+                mark_hold_confirmed(app.db, app.now)
     except StoreError as refused:
         app.out.exit_codes.append(refused.exit_code)

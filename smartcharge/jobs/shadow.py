@@ -17,12 +17,12 @@ from smartcharge.policy.battery import BatteryReading, BatterySettings, has_hold
 from smartcharge.policy.slots import slot_start
 from smartcharge.store.control import load_battery_memory, load_open_hold
 from smartcharge.store.database import transaction
+from smartcharge.store.events import Event, EventDetail
 from smartcharge.store.journal import JournalRow, append_journal, load_journal, load_last_journal_row
 
 SHADOW_COMMAND = "shadow"
 SHADOW_ALERT_COMMAND = "reconcile"
 """Whose trouble it is: it ends with that command's next success, also where there is no shadow any more."""
-AGREES_OUTCOME, DIFFERS_OUTCOME = "agrees", "differs"
 SHADOW_SETTLING_TIME = timedelta(minutes=5)
 """So long may the other controller take to follow, into a half hour or a change of mind."""
 
@@ -64,10 +64,10 @@ def _read_powerwall(app: App) -> BatteryReading:
 
 def _journal_comparison(app: App, reading: BatteryReading, *, is_holding: bool) -> None:
     hold = load_open_hold(app.db)
-    outcome = AGREES_OUTCOME if is_holding == (hold is not None) else DIFFERS_OUTCOME
-    reads = powerwall_is(BatterySettings(reading.mode or "", round(reading.reserve_pct or 0)))
-    wanted = "charging" if hold else "normal"
-    detail = f"wanted: {wanted}; the Powerwall is {reads}"
+    outcome = Event.AGREES if is_holding == (hold is not None) else Event.DIFFERS
+    settings = BatterySettings(reading.mode or "", round(reading.reserve_pct or 0))
+    text = f"wanted: {'charging' if hold else 'normal'}; the Powerwall is {powerwall_is(settings)}"
+    detail = EventDetail(mode=settings.mode, reserve_pct=settings.reserve_pct, text=text)
     with transaction(app.db):
         reason = hold.reason if hold else None
         append_journal(app.db, at=app.now, command=SHADOW_COMMAND, reason=reason, outcome=outcome, detail=detail)
@@ -83,14 +83,18 @@ class ShadowAgreement(Struct, frozen=True):
     def differing(self) -> list[JournalRow]:
         """Those at which the Powerwall did something else."""
         return [
-            row for row in sorted((*self.held, *self.resting), key=lambda row: row.id) if row.outcome != AGREES_OUTCOME
+            row
+            for row in sorted((*self.held, *self.resting), key=lambda row: row.id)
+            if row.outcome is not Event.AGREES
         ]
 
 
 def load_shadow_agreement(app: App, since: datetime | None) -> ShadowAgreement:
     """Read what the shadow has seen; since: None for all that is remembered."""
     rows = [
-        row for row in load_journal(app.read_only_db, since=since, until=app.now, command=SHADOW_COMMAND) if row.detail
+        row
+        for row in load_journal(app.read_only_db, since=since, until=app.now, command=SHADOW_COMMAND)
+        if row.outcome in {Event.AGREES, Event.DIFFERS}
     ]
     held = tuple(row for row in rows if row.reason is not None)
     return ShadowAgreement(held, tuple(row for row in rows if row.reason is None))
@@ -101,7 +105,7 @@ def shadow_agreement_json(agreement: ShadowAgreement) -> dict[str, object]:
     return {
         "held": _agreement_counts(agreement.held),
         "at_rest": _agreement_counts(agreement.resting),
-        "differing": [{"at": f"{row.at:%Y-%m-%dT%H:%M:%SZ}", "detail": row.detail} for row in agreement.differing],
+        "differing": [{"at": f"{row.at:%Y-%m-%dT%H:%M:%SZ}", "detail": row.detail.text} for row in agreement.differing],
     }
 
 
@@ -115,7 +119,7 @@ def shadow_agreement_lines(agreement: ShadowAgreement, app: App) -> Iterator[str
     yield f"  charging, as wanted  {_agreed_text(agreement.held)}"
     yield f"  normal, as wanted    {_agreed_text(agreement.resting)}"
     for row in agreement.differing:
-        yield f"{local_date_time(row.at, app.now, app.policy.cheap_period.zone)}  {row.detail}"
+        yield f"{local_date_time(row.at, app.now, app.policy.cheap_period.zone)}  {row.detail.text}"
 
 
 def _agreed_text(rows: Sequence[JournalRow]) -> str:
@@ -124,4 +128,4 @@ def _agreed_text(rows: Sequence[JournalRow]) -> str:
 
 
 def _agreement_counts(rows: Sequence[JournalRow]) -> dict[str, int]:
-    return {"looks": len(rows), "agreed": sum(row.outcome == AGREES_OUTCOME for row in rows)}
+    return {"looks": len(rows), "agreed": sum(row.outcome is Event.AGREES for row in rows)}

@@ -7,13 +7,11 @@ from smartcharge.policy.replay import ENDED_WINDOW_KEPT_FOR, SAME_CHARGE_MAX_GAP
 from smartcharge.policy.slots import Span, last_noon
 from smartcharge.store.control import load_state
 from smartcharge.store.dispatches import DispatchRow, load_dispatch_history
+from smartcharge.store.events import MANUAL_OVERRIDES, Event
 from smartcharge.store.journal import JournalRow, load_journal, load_last_decision
 from smartcharge.store.readings import load_charger_readings
 
 SUPPLIER_FETCH_COMMAND = "fetch-dispatches"
-ALERT_OUTCOME, RESOLVED_OUTCOME = "trouble", "well again"
-MANUAL_OVERRIDE_OUTCOMES = {"not ours", "changed by hand"}
-"""Outcomes in the journal after which the window was left to whoever set the battery."""
 
 
 def load_replay_data(app: App, span: Span) -> ReplayData:
@@ -27,7 +25,7 @@ def load_replay_data(app: App, span: Span) -> ReplayData:
         recorded_windows=tuple(_recorded_window(row) for row in planned if row.kind == "planned"),
         readings=load_charger_readings(db, since - SAME_CHARGE_MAX_GAP, span.ends_at + SAME_CHARGE_MAX_GAP),
         known=tuple(known for row in rows if (known := row.state) is not None),
-        stood_down_at=tuple(row.at for row in rows if row.state is None and row.outcome in MANUAL_OVERRIDE_OUTCOMES),
+        stood_down_at=tuple(row.at for row in rows if row.state is None and row.outcome in MANUAL_OVERRIDES),
         outages=tuple(_supplier_outages(rows, Span(since, app.now))),
         latest=load_state(db, app.now, app.policy),
     )
@@ -36,13 +34,11 @@ def load_replay_data(app: App, span: Span) -> ReplayData:
 def _supplier_outages(rows: Iterable[JournalRow], whole: Span) -> Iterator[Span]:
     """From each word of the supplier's trouble to the next that all is well; what is open at an end goes beyond it."""
     reports = [
-        row
-        for row in rows
-        if row.command == SUPPLIER_FETCH_COMMAND and row.outcome in {ALERT_OUTCOME, RESOLVED_OUTCOME}
+        row for row in rows if row.command == SUPPLIER_FETCH_COMMAND and row.outcome in {Event.TROUBLE, Event.RESOLVED}
     ]
-    began_at = whole.starts_at if reports and reports[0].outcome == RESOLVED_OUTCOME else None
+    began_at = whole.starts_at if reports and reports[0].outcome is Event.RESOLVED else None
     for row in reports:
-        if row.outcome == ALERT_OUTCOME:
+        if row.outcome is Event.TROUBLE:
             began_at = began_at or row.at
         elif began_at:
             yield Span(began_at, row.at)

@@ -4,19 +4,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from smartcharge.app import App
-from smartcharge.formatting import CHARGING_FROM_GRID, MODE_NAMES
 from smartcharge.jobs.shadow import SHADOW_COMMAND
-from smartcharge.policy.battery import MODE_BACKUP, BatteryOutcome
 from smartcharge.policy.ledger import LedgerEntry, Loss, mark_shadow_entries
-from smartcharge.policy.model import BatteryLevel, ChargerReading, ChargerState
+from smartcharge.policy.model import BatteryLevel, ChargerReading, ChargerState, Reason
 from smartcharge.policy.slots import Span
+from smartcharge.report.event_text import event_detail
 from smartcharge.report.model import ChartLane, ChartMark, ChartPoint, DayChart, MarkStyle
 from smartcharge.report.words import DayView, count_text, hours_text, kwh_text, times_text
 from smartcharge.store.control import HoldRow, load_hold_history
 from smartcharge.store.dispatches import DispatchRow, load_dispatch_history
+from smartcharge.store.events import MANUAL_OVERRIDES, PROBLEMS, Event
 from smartcharge.store.journal import JournalRow, load_journal
 from smartcharge.store.readings import load_battery_levels, load_charger_readings
 from smartcharge.store.services import Alert, load_open_alerts
@@ -33,15 +33,9 @@ STYLE_BY_CHARGER_STATE = {
     ChargerState.IDLE: MarkStyle.IDLE,
     ChargerState.UNKNOWN: MarkStyle.UNKNOWN,
 }
-HOLD_SETTINGS_TEXTS = (CHARGING_FROM_GRID, MODE_NAMES[MODE_BACKUP], "backup, reserve")
-"""How the journal describes a Powerwall that is held; the last one is what older versions wrote."""
-RESTING_OUTCOMES = {"written", "already at rest"}
-OTHER_CONTROL_OUTCOMES = {
-    str(BatteryOutcome.BY_HAND),
-    str(BatteryOutcome.HELD_BY_OTHERS),
-    str(BatteryOutcome.WAITING),
-    "waiting",
-}
+HOLD_REASONS = {Reason.CHARGING_IN_WINDOW, Reason.OVERRUN, Reason.SLOT_ALREADY_CHEAP}
+"""Rules by which something is held."""
+RECONCILE_COMMAND = "reconcile"
 
 
 def car_lane(view: DayView, rows: Sequence[ChargerReading]) -> ChartLane:
@@ -63,20 +57,27 @@ def battery_level_lane(view: DayView, rows: Sequence[BatteryLevel]) -> ChartLane
     return ChartLane("Battery level", tuple(marks), top=LEVEL_LANE_TOP_PCT, unit="%")
 
 
-def battery_requested_lane(view: DayView, rows: Iterable[HoldRow]) -> ChartLane:
-    """When the holding stance was wanted of the battery; at other times it is left at rest."""
-    ends = ((row, row.closed_at or view.past_part.ends_at) for row in rows)
+def battery_requested_lane(view: DayView, holds: Iterable[HoldRow], rows: Sequence[JournalRow]) -> ChartLane:
+    """When a hold was asked of the battery, and with which settings; at other times it is left at rest."""
+    ends = ((hold, hold.closed_at or view.past_part.ends_at) for hold in holds)
     marks = (
-        view.span_mark(MarkStyle.ASKED, row.opened_at, end, "backup, reserve 100 %")
-        for row, end in ends
-        if row.opened_at < end
+        view.span_mark(MarkStyle.ASKED, hold.opened_at, end, _requested_settings(view, Span(hold.opened_at, end), rows))
+        for hold, end in ends
+        if hold.opened_at < end
     )
     return ChartLane("Battery asked", tuple(marks))
 
 
+def _requested_settings(view: DayView, hold: Span, rows: Iterable[JournalRow]) -> str:
+    """The settings that the battery confirmed during a hold."""
+    confirmed = (row for row in rows if row.outcome is Event.CONFIRMED and row.reason in HOLD_REASONS)
+    found = next((_settings_read(row, view.zone) for row in confirmed if hold.covers(row.at)), None)
+    return found or "asked for, not confirmed"
+
+
 def battery_confirmed_lane(view: DayView, rows: Iterable[JournalRow]) -> ChartLane:
     """How the battery stood, as it was read back; each reading stands until the next."""
-    told = [(row.at, *told) for row in rows if (told := parse_settings_entry(row)) is not None]
+    told = [(row.at, *told) for row in rows if (told := settings_mark(row, view.zone)) is not None]
     changes = [
         each for before, each in zip([None, *told], told, strict=False) if before is None or before[1:] != each[1:]
     ]
@@ -89,24 +90,27 @@ def battery_confirmed_lane(view: DayView, rows: Iterable[JournalRow]) -> ChartLa
     return ChartLane("Battery confirmed", tuple(marks))
 
 
-def parse_settings_entry(row: JournalRow) -> tuple[MarkStyle | None, str] | None:
-    """What a row of the journal says of how the battery was set from here; None where it says nothing of it.
+def settings_mark(row: JournalRow, zone: str) -> tuple[MarkStyle | None, str] | None:
+    """What an entry tells of how the battery was set from here; None where it tells nothing of it.
 
-    The look is None where nobody knows any more.
+    The style is None where nobody knows any more.
     """
-    detail = row.detail or ""
-    if row.command == "midnight-reset":
-        return (MarkStyle.REST, detail) if row.outcome in RESTING_OUTCOMES else None
-    if row.command != "reconcile":
+    if row.outcome is Event.CONFIRMED:
+        return (MarkStyle.BACKUP if row.reason in HOLD_REASONS else MarkStyle.REST), _settings_read(row, zone)
+    if row.outcome in {Event.WRITTEN, Event.AT_REST, Event.RELEASED}:
+        return MarkStyle.REST, _settings_read(row, zone)
+    if row.command != RECONCILE_COMMAND:
         return None
-    if row.outcome == BatteryOutcome.CONFIRMED:
-        words = detail.partition(" until ")[0]
-        return (MarkStyle.BACKUP if words.startswith(HOLD_SETTINGS_TEXTS) else MarkStyle.REST), words
-    if row.outcome == "failed":
+    if row.outcome is Event.FAILED:
         return MarkStyle.DOUBT, f"not confirmed: {row.error or ''}"
-    if row.outcome in OTHER_CONTROL_OUTCOMES:
-        return MarkStyle.HAND, detail
-    return (None, "") if row.outcome == "waited" else None
+    if row.outcome in MANUAL_OVERRIDES or row.outcome is Event.WAITING:
+        return MarkStyle.HAND, event_detail(row, zone) or row.outcome
+    return (None, "") if row.outcome is Event.WAITED else None
+
+
+def _settings_read(row: JournalRow, zone: str) -> str:
+    """The settings without their end: equal settings are one mark."""
+    return event_detail(structs.replace(row, detail=structs.replace(row.detail, until=None)), zone) or ""
 
 
 def _group_readings(rows: Sequence[ChargerReading]) -> Iterator[tuple[list[ChargerReading], datetime]]:
@@ -221,15 +225,13 @@ def _split_hold(held: Span, entries: Iterable[LedgerEntry]) -> Iterator[tuple[tu
 
 
 MAIL_COMMAND = "send-invites"
-SENT_OUTCOME, FAILED_OUTCOME = "sent", "failed"
-PROBLEM_OUTCOMES = {"trouble", FAILED_OUTCOME}
-RESOLVED_TEXTS = {"well again": "well again", "waited": "the battery is free again"}
+RESOLVED_TEXTS = {Event.RESOLVED: "well again", Event.WAITED: "the battery is free again"}
 
 
 def mail_lane(view: DayView, rows: Iterable[JournalRow]) -> ChartLane:
     """Invites, and what else went out."""
-    sent = (row for row in rows if row.command == MAIL_COMMAND and row.outcome == SENT_OUTCOME)
-    return ChartLane("Mail", tuple(view.moment_mark(MarkStyle.MAIL, row.at, row.detail or "sent") for row in sent))
+    sent = (row for row in rows if row.command == MAIL_COMMAND and row.outcome is Event.SENT)
+    return ChartLane("Mail", tuple(view.moment_mark(MarkStyle.MAIL, row.at, row.detail.text or "sent") for row in sent))
 
 
 def problem_lane(view: DayView, rows: Iterable[JournalRow], open_alerts: Iterable[Alert]) -> ChartLane:
@@ -239,20 +241,20 @@ def problem_lane(view: DayView, rows: Iterable[JournalRow], open_alerts: Iterabl
 
 def is_problem_entry(row: JournalRow) -> bool:
     """Whether a row tells that something went wrong, or that an outside power had the battery."""
-    return row.outcome in PROBLEM_OUTCOMES or row.outcome == "waiting"
+    return row.outcome in PROBLEMS
 
 
 def _problem_marks(view: DayView, rows: Iterable[JournalRow]) -> Iterator[ChartMark]:
     seen_texts: set[tuple[object, ...]] = set()
     for row in rows:
-        words = row.error or row.detail or row.outcome
+        words = row.error or event_detail(row, view.zone) or row.outcome
         if (
             is_problem_entry(row) and (row.at, words) not in seen_texts
         ):  # what failed and was told of at once is one trouble
             seen_texts.add((row.at, words))
             yield view.moment_mark(MarkStyle.TROUBLE, row.at, f"{row.command}: {words}")
         elif row.outcome in RESOLVED_TEXTS:
-            detail = f" ({row.detail})" if row.detail else ""
+            detail = f" ({row.detail.subject})" if row.detail.subject else ""
             yield view.moment_mark(MarkStyle.WELL, row.at, f"{row.command}: {RESOLVED_TEXTS[row.outcome]}{detail}")
 
 
@@ -274,9 +276,7 @@ SHADOW_DEFINITION = (
 def mark_entries_from_journal(entries: Iterable[LedgerEntry], noted: Sequence[JournalRow]) -> tuple[LedgerEntry, ...]:
     """The entries, with those marked that were lived in the shadow. noted: the journal, from a day before them on."""
     checked_at = [row.at for row in noted if row.command == SHADOW_COMMAND]
-    set_at = [
-        row.at for row in noted if (described := parse_settings_entry(row)) is not None and described[0] is not None
-    ]
+    set_at = [row.at for row in noted if (mark := settings_mark(row, "UTC")) is not None and mark[0] is not None]
     return tuple(mark_shadow_entries(entries, checked_at, set_at))
 
 
@@ -300,7 +300,7 @@ def load_day_chart(app: App, view: DayView, entries: Sequence[LedgerEntry]) -> D
         plan_lane(view, load_dispatch_history(db, since, until, app.now)),
         car_lane(view, load_charger_readings(db, since, until)),
         hold_lane(view, held, entries),
-        battery_requested_lane(view, [row for row in held if not is_hold_in_shadow(row, entries)]),
+        battery_requested_lane(view, [row for row in held if not is_hold_in_shadow(row, entries)], noted),
         battery_confirmed_lane(view, load_journal(db, since=since - SETTINGS_LOOK_BACK, until=until)),
         battery_level_lane(view, load_battery_levels(db, since, until)),
         mail_lane(view, noted),
@@ -315,7 +315,7 @@ def limit_lane_marks(view: DayView, lane: ChartLane) -> ChartLane:
     if len(lane.marks) <= MAX_LANE_MARKS:
         return lane
     shown, rest = lane.marks[: MAX_LANE_MARKS - 1], lane.marks[MAX_LANE_MARKS - 1 :]
-    return replace(lane, marks=(*shown, _remaining_marks(view, rest)))
+    return structs.replace(lane, marks=(*shown, _remaining_marks(view, rest)))
 
 
 def _remaining_marks(view: DayView, marks: Sequence[ChartMark]) -> ChartMark:

@@ -20,6 +20,7 @@ from smartcharge.policy.polling import is_blocked, plan_interval
 from smartcharge.store.control import HoldRow, load_battery_memory, load_open_hold, load_state
 from smartcharge.store.devices import DeviceRow, load_devices, load_supplier_asked_at
 from smartcharge.store.dispatches import DispatchRow, load_recent_dispatches
+from smartcharge.store.events import READ_BACKS, Event
 from smartcharge.store.journal import JournalRow, load_journal, load_last_journal_row
 from smartcharge.store.outbox import OutboxCounts, count_outbox
 from smartcharge.store.readings import ChargerRow, load_last_battery_level, load_last_charger_reading
@@ -40,8 +41,6 @@ def load_last_activity_at(app: App) -> datetime | None:
 
 
 SCHEDULED_COMMANDS = ("reconcile", "fetch-dispatches", "midnight-reset", "send-invites")
-READ_BACK_OUTCOMES = {"confirmed", "written", "already at rest"}
-"""How a journal entry ends whose stance was read back from the Powerwall."""
 SILENCE_TOLERANCE = timedelta(minutes=20)
 """Beyond the usual interval of questions: no back-off of ours lasts longer than a quarter of an hour."""
 ALERT_ENTRY_WINDOW = timedelta(seconds=1)
@@ -108,7 +107,7 @@ class Snapshot(Struct, frozen=True):
     @property
     def read_back_at(self) -> datetime | None:
         """When the confirmed stance was read from the Powerwall, as far as that was written down."""
-        return max((row.at for row in self.last_runs if row.outcome in READ_BACK_OUTCOMES), default=None)
+        return max((row.at for row in self.last_runs if row.outcome in READ_BACKS), default=None)
 
     @property
     def is_silent(self) -> bool:
@@ -165,4 +164,6 @@ def _alert_message(db: sqlite3.Connection, alert: Alert) -> str | None:
     entries = load_journal(
         db, since=alert.notified_at, until=alert.notified_at + ALERT_ENTRY_WINDOW, command=alert.command
     )
-    return next((row.error or row.detail for row in entries if row.outcome in {"trouble", "waiting"}), None)
+    return next(
+        (row.error or row.detail.text for row in entries if row.outcome in {Event.TROUBLE, Event.WAITING}), None
+    )

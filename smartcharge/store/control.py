@@ -34,7 +34,8 @@ class HoldRow(Struct, frozen=True):
     """A hold as stored, open or closed.
 
     reason: the rule that opened it or last changed it, None where that cannot be read. window_start: start of the
-    contiguous window it belongs to, where known. closed_at: None while it is open.
+    contiguous window it belongs to, where known. confirmed_at: the first read-back that showed it, None where none
+    has. closed_at: None while it is open.
     """
 
     id: int
@@ -44,6 +45,7 @@ class HoldRow(Struct, frozen=True):
     window_start: datetime | None = None
     closed_at: datetime | None = None
     closed_reason: Reason | None = None
+    confirmed_at: datetime | None = None
 
 
 def load_open_hold(db: sqlite3.Connection) -> HoldRow | None:
@@ -78,6 +80,13 @@ def set_hold(
         _update_hold(db, open_hold.id, new_hold, reason, window_start)
 
 
+def mark_hold_confirmed(db: sqlite3.Connection, now: datetime) -> None:
+    """Note that a read-back shows the open hold; only the first one is kept."""
+    db.execute(
+        "UPDATE holds SET confirmed_at = ? WHERE closed_at IS NULL AND confirmed_at IS NULL", (format_instant(now),)
+    )
+
+
 def hold_duration(db: sqlite3.Connection, since: datetime, now: datetime) -> timedelta:
     """Add up how long was held between `since` and `now`; an open hold counts up to now."""
     spans = ((max(h.opened_at, since), min(h.closed_at or now, now)) for h in load_hold_history(db, since, now))
@@ -97,7 +106,7 @@ def _insert_hold(
     db: sqlite3.Connection, new_hold: Hold, reason: Reason, now: datetime, window_start: datetime | None
 ) -> None:
     db.execute(
-        "INSERT INTO holds (opened_at, until, kind, because, window_start) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO holds (opened_at, until, kind, reason, window_start) VALUES (?, ?, ?, ?, ?)",
         (
             format_instant(now),
             format_instant(new_hold.until),
@@ -112,13 +121,13 @@ def _update_hold(
     db: sqlite3.Connection, row: int, new_hold: Hold, reason: Reason, window_start: datetime | None
 ) -> None:
     db.execute(
-        "UPDATE holds SET until = ?, kind = ?, because = ?, window_start = COALESCE(?, window_start) WHERE id = ?",
+        "UPDATE holds SET until = ?, kind = ?, reason = ?, window_start = COALESCE(?, window_start) WHERE id = ?",
         (format_instant(new_hold.until), new_hold.kind, reason, format_optional_instant(window_start), row),
     )
 
 
 def _close_hold(db: sqlite3.Connection, row: int, reason: Reason, now: datetime) -> None:
-    db.execute("UPDATE holds SET closed_at = ?, closed_because = ? WHERE id = ?", (format_instant(now), reason, row))
+    db.execute("UPDATE holds SET closed_at = ?, closed_reason = ? WHERE id = ?", (format_instant(now), reason, row))
 
 
 def hold_from_row(row: StoreRow) -> HoldRow:
@@ -127,10 +136,11 @@ def hold_from_row(row: StoreRow) -> HoldRow:
         id=row.integer("id"),
         hold=Hold(row.instant("until"), row.member("kind", HoldKind)),
         opened_at=row.instant("opened_at"),
-        reason=row.member("because", Reason),
+        reason=row.member("reason", Reason),
         window_start=row.optional_instant("window_start"),
         closed_at=row.optional_instant("closed_at"),
-        closed_reason=row.optional_member("closed_because", Reason),
+        closed_reason=row.optional_member("closed_reason", Reason),
+        confirmed_at=row.optional_instant("confirmed_at"),
     )
 
 
@@ -158,10 +168,15 @@ def load_battery_memory(db: sqlite3.Connection) -> BatteryMemory:
     except RefusedValueError as error:
         note_refused_row(db, "battery", row, error)
     try:
-        return BatteryMemory(owns_mode=row.flag("owns_mode"), owns_reserve=row.flag("owns_reserve"))
+        owned = row.flag("owns_mode"), row.flag("owns_reserve")
     except RefusedValueError as error:
         message = f"the database cannot tell whether the Powerwall is to be brought back: battery: {error}"
         raise DamagedRowError(message, fix=DAMAGED_ROW_FIX) from None
+    try:
+        site = _site_from_row(row)
+    except RefusedValueError:
+        site = None
+    return BatteryMemory(owns_mode=owned[0], owns_reserve=owned[1], site=site)
 
 
 def battery_memory_from_row(row: StoreRow) -> BatteryMemory:
@@ -177,10 +192,10 @@ def battery_memory_from_row(row: StoreRow) -> BatteryMemory:
         confirmed_mode=row.optional_text("confirmed_mode"),
         confirmed_reserve_pct=row.optional_integer("confirmed_reserve_pct", highest=FULL_RESERVE_PCT),
         in_doubt_since=row.optional_instant("in_doubt_since"),
-        unverified_until=row.optional_instant("unproven_until"),
-        timed_hold_until=row.optional_instant("leased_until"),
+        unverified_until=row.optional_instant("unverified_until"),
+        timed_hold_until=row.optional_instant("timed_hold_until"),
         rate_plan_missing=row.flag("rate_plan_missing"),
-        midnight_reset_at=row.optional_instant("rested_at"),
+        midnight_reset_at=row.optional_instant("midnight_reset_at"),
         site=_site_from_row(row),
         unconfirmed=_unconfirmed_from_row(row),
     )
@@ -227,10 +242,10 @@ def _battery_columns(memory: BatteryMemory) -> dict[str, str | int | None]:
             "confirmed_mode": memory.confirmed_mode,
             "confirmed_reserve_pct": memory.confirmed_reserve_pct,
             "in_doubt_since": format_optional_instant(memory.in_doubt_since),
-            "unproven_until": format_optional_instant(memory.unverified_until),
-            "leased_until": format_optional_instant(memory.timed_hold_until),
+            "unverified_until": format_optional_instant(memory.unverified_until),
+            "timed_hold_until": format_optional_instant(memory.timed_hold_until),
             "rate_plan_missing": int(memory.rate_plan_missing),
-            "rested_at": format_optional_instant(memory.midnight_reset_at),
+            "midnight_reset_at": format_optional_instant(memory.midnight_reset_at),
         }
         | _site_columns(memory.site)
         | _unconfirmed_columns(memory.unconfirmed)
@@ -275,9 +290,9 @@ def save_manual_override(db: sqlite3.Connection, at: datetime, until: datetime) 
     """Leave the window that `at` lies in to whoever set the battery, at least until then."""
     db.execute(
         """
-        INSERT INTO owner (id, stood_down_at, stood_down_until) VALUES (1, ?, ?)
+        INSERT INTO owner (id, override_at, override_until) VALUES (1, ?, ?)
         ON CONFLICT (id) DO UPDATE SET
-            stood_down_at = excluded.stood_down_at, stood_down_until = excluded.stood_down_until
+            override_at = excluded.override_at, override_until = excluded.override_until
         """,
         (format_instant(at), format_instant(until)),
     )
@@ -304,7 +319,7 @@ def load_manual_override(db: sqlite3.Connection) -> ManualOverride | None:
 def owner_from_row(row: StoreRow) -> tuple[Pause | None, ManualOverride | None]:
     """Parse the one row of the table `owner`."""
     paused_since, paused_until = row.optional_instant("paused_since"), row.optional_instant("paused_until")
-    at, until = row.optional_instant("stood_down_at"), row.optional_instant("stood_down_until")
+    at, until = row.optional_instant("override_at"), row.optional_instant("override_until")
     pause = None if paused_since is None else Pause(paused_until)
     return pause, None if at is None or until is None else ManualOverride(at, until)
 

@@ -34,7 +34,7 @@ def load_devices(db: sqlite3.Connection) -> tuple[DeviceRow, ...]:
 
 def device_from_row(row: StoreRow) -> DeviceRow:
     """Parse a row of the table `fetches`."""
-    row.optional_text("foreseen")
+    row.optional_text("forecast")
     return DeviceRow(
         device=row.text("device"),
         watched=row.flag("watched"),
@@ -102,9 +102,9 @@ def record_plan_fetch(
 
 
 def load_idle_forecast(db: sqlite3.Connection) -> str:
-    """What was foreseen with the latest answer, as `foresee` was given it; "" where nothing was."""
-    rows = db.execute("SELECT device, foreseen FROM fetches WHERE foreseen IS NOT NULL")
-    return parse_first(db, "fetches", rows, lambda row: row.text("foreseen")) or ""
+    """What was forecast with the latest answer, as `foresee` was given it; "" where nothing was."""
+    rows = db.execute("SELECT device, forecast FROM fetches WHERE forecast IS NOT NULL")
+    return parse_first(db, "fetches", rows, lambda row: row.text("forecast")) or ""
 
 
 def save_idle_forecast(db: sqlite3.Connection, text: str) -> None:
@@ -113,8 +113,8 @@ def save_idle_forecast(db: sqlite3.Connection, text: str) -> None:
     if row:
         db.execute(
             """
-            UPDATE fetches SET foreseen = CASE WHEN device = :device THEN :text END
-            WHERE device = :device OR foreseen IS NOT NULL
+            UPDATE fetches SET forecast = CASE WHEN device = :device THEN :text END
+            WHERE device = :device OR forecast IS NOT NULL
             """,
             {"device": row["device"], "text": text},
         )

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from msgspec import MsgspecError, Struct, json
+from msgspec import MsgspecError, Struct, json, structs
 
 from smartcharge.errors import to_one_line
 from smartcharge.policy.model import Reason, State
+from smartcharge.store.events import NO_DETAIL, Event, EventDetail
 from smartcharge.store.rows import (
     MAX_ENERGY_KWH,
     VALID_YEARS,
@@ -31,11 +32,11 @@ class JournalRow(Struct, frozen=True):
     id: int
     at: datetime
     command: str
-    outcome: str
+    outcome: Event
     reason: Reason | None = None
     state: State | None = None
     error: str | None = None
-    detail: str | None = None
+    detail: EventDetail = NO_DETAIL
 
 
 def append_journal(
@@ -45,13 +46,13 @@ def append_journal(
     command: str,
     reason: Reason | None = None,
     state: State | None = None,
-    outcome: str,
+    outcome: Event,
     error: str | None = None,
-    detail: str | None = None,
+    detail: EventDetail | str | None = None,
 ) -> None:
-    """Add an entry. outcome, error, detail: for people, without secrets; a line each is made of them."""
+    """Add an entry. error, and the detail's text (or a detail that is text alone): one line each, without secrets."""
     db.execute(
-        "INSERT INTO journal (at, command, because, situation, outcome, error, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO journal (at, command, reason, state, outcome, error, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             format_instant(at),
             command,
@@ -59,7 +60,7 @@ def append_journal(
             None if state is None else _encode_state(state),
             outcome,
             _one_line_or_none(error),
-            _one_line_or_none(detail),
+            _encode_detail(detail),
         ),
     )
 
@@ -96,7 +97,7 @@ def load_newest_journal_at(db: sqlite3.Connection, before: datetime) -> datetime
 
 def load_last_decision(db: sqlite3.Connection, until: datetime) -> JournalRow | None:
     """Give the newest entry, up to and including a moment, in which something was decided."""
-    query = "SELECT * FROM journal WHERE at <= ? AND situation IS NOT NULL ORDER BY at DESC, id DESC"
+    query = "SELECT * FROM journal WHERE at <= ? AND state IS NOT NULL ORDER BY at DESC, id DESC"
     return parse_first(db, "journal", db.execute(query, (format_instant(until),)), journal_row_from_row)
 
 
@@ -112,17 +113,38 @@ def _one_line_or_none(text: str | None) -> str | None:
 
 def journal_row_from_row(row: StoreRow) -> JournalRow:
     """Parse a row of the table `journal`."""
-    state = row.optional_text("situation")
+    state = row.optional_text("state")
     return JournalRow(
         id=row.integer("id"),
         at=row.instant("at"),
         command=row.text("command"),
-        outcome=row.text("outcome"),
-        reason=row.optional_member("because", Reason),
+        outcome=row.member("outcome", Event),
+        reason=row.optional_member("reason", Reason),
         state=None if state is None else _decode_state(state),
         error=row.optional_text("error"),
-        detail=row.optional_text("detail"),
+        detail=_detail_from_row(row),
     )
+
+
+def _detail_from_row(row: StoreRow) -> EventDetail:
+    text = row.optional_text("detail")
+    if text is None:
+        return NO_DETAIL
+    try:
+        detail = json.decode(text, type=EventDetail)
+    except (MsgspecError, ValueError):
+        raise RefusedValueError("detail", "is not what an event is about") from None
+    if not all(map(_is_plausible, _values_within(detail))):
+        raise RefusedValueError("detail", "holds a time or a number out of range")
+    return detail
+
+
+def _encode_detail(detail: EventDetail | str | None) -> str | None:
+    if isinstance(detail, str):
+        detail = EventDetail(text=detail)
+    if detail is None or detail == NO_DETAIL:
+        return None
+    return json.encode(structs.replace(detail, text=_one_line_or_none(detail.text))).decode()
 
 
 def _decode_state(text: str) -> State:
@@ -131,9 +153,9 @@ def _decode_state(text: str) -> State:
         state = json.decode(text, type=State)
         ZoneInfo(state.policy.cheap_period.zone)
     except (MsgspecError, ValueError, OverflowError, OSError, KeyError):
-        raise RefusedValueError("situation", "is not what a decision knew") from None
+        raise RefusedValueError("state", "is not what a decision knew") from None
     if not all(map(_is_plausible, _values_within(state))):
-        raise RefusedValueError("situation", "holds a time or a number out of range")
+        raise RefusedValueError("state", "holds a time or a number out of range")
     return state
 
 
@@ -164,13 +186,13 @@ def _encode_state(state: State) -> str:
 TableRow = Mapping[str, str | int | float | None]
 
 NEWEST_ROWS_QUERIES: dict[str, str] = {
-    "episodes": "SELECT * FROM episodes ORDER BY since DESC, command, kind LIMIT ?",
+    "alerts": "SELECT * FROM alerts ORDER BY since DESC, command, kind LIMIT ?",
     "services": "SELECT * FROM services ORDER BY service LIMIT ?",
     "devices": "SELECT * FROM fetches ORDER BY device LIMIT ?",
     "battery": "SELECT * FROM battery LIMIT ?",
     "owner": "SELECT * FROM owner LIMIT ?",
     "holds": "SELECT * FROM holds ORDER BY id DESC LIMIT ?",
-    "journal": "SELECT at, command, because, outcome, detail, error FROM journal ORDER BY id DESC LIMIT ?",
+    "journal": "SELECT at, command, reason, outcome, detail, error FROM journal ORDER BY id DESC LIMIT ?",
 }
 """What is looked at, and how it is found; no mail, and nothing that a decision knew."""
 

@@ -1,22 +1,29 @@
 """The numbered steps that bring an empty or older database to the present; imported only where steps are missing."""
 
 import logging
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import groupby
 
-from msgspec import Struct
+from msgspec import Struct, json
 from sqlite_utils import Database, Migrations
 
+from smartcharge.errors import StoreError
+from smartcharge.store.events import READ_BACKS, Event, EventDetail
 from smartcharge.store.schema import (
     APPLICATION_ID,
     BATTERY_SITE_SCHEMA,
+    EVENTS_SCHEMA,
     IDLE_FORECAST_SCHEMA,
     INITIAL_SCHEMA,
     INVITES_SCHEMA,
+    JOURNAL_TRIGGER,
     LEDGER_AND_IDLE_SCHEMA,
     LEGACY_TABLES,
+    SERVICES_TABLE,
     TIMED_HOLD_SCHEMA,
 )
 from smartcharge.store.times import UNIX_EPOCH, format_instant, format_optional_instant
@@ -218,6 +225,56 @@ def m007_battery_site(db: Database) -> None:
     for statement in BATTERY_SITE_SCHEMA:
         db.execute(statement)
     db.execute("PRAGMA user_version = 7")
+
+
+@MIGRATIONS()
+def m008_events(db: Database) -> None:
+    """Give columns the program's own names, make values of what the journal told in words, and name no supplier."""
+    for statement in EVENTS_SCHEMA:
+        db.execute(statement)
+    _rebuild_services(db.conn)
+    for row in db.conn.execute("SELECT id, outcome, detail FROM journal WHERE detail IS NOT NULL").fetchall():
+        if isinstance(row["detail"], str):
+            detail = structure_detail(row["outcome"], row["detail"])
+            db.conn.execute("UPDATE journal SET detail = ? WHERE id = ?", (json.encode(detail).decode(), row["id"]))
+    db.execute(JOURNAL_TRIGGER)
+    db.execute(CONFIRMED_HOLDS)
+    db.execute("PRAGMA user_version = 8")
+
+
+CONFIRMED_HOLDS = """
+    UPDATE holds SET confirmed_at = (
+        SELECT MIN(at) FROM journal
+        WHERE outcome = 'confirmed' AND at >= opened_at AND at < COALESCE(closed_at, '~')
+            AND reason IN ('CHARGING_IN_WINDOW', 'OVERRUN', 'SLOT_ALREADY_CHEAP'))
+    """
+"""Which of the older holds the battery ever showed."""
+OLD_MODE_NAMES = {"backup": "backup", "time-based control": "autonomous", "self-powered": "self_consumption"}
+OLD_SETTINGS = re.compile(r"(?P<mode>[a-z_ -]+), reserve (?P<reserve>\d{1,3}) %( until .*)?")
+"""How older versions told the settings of the battery."""
+
+
+def structure_detail(outcome: object, text: str) -> EventDetail:
+    """Make values of an older entry's words; the words stay for people."""
+    if outcome == Event.RESOLVED:
+        return EventDetail(subject=text)
+    settings = OLD_SETTINGS.fullmatch(text) if outcome in READ_BACKS else None
+    if settings is None:
+        return EventDetail(text=text)
+    mode = OLD_MODE_NAMES.get(settings["mode"], settings["mode"])
+    return EventDetail(mode=mode, reserve_pct=int(settings["reserve"]), text=text)
+
+
+def _rebuild_services(db: sqlite3.Connection) -> None:
+    """Copy the table into one whose rule names no supplier; a row that breaks the rules is left behind."""
+    rows = db.execute("SELECT * FROM services").fetchall()
+    db.execute("DROP TABLE services")
+    db.execute(SERVICES_TABLE)
+    for row in rows:
+        columns = ", ".join(row.keys())
+        places = ", ".join("?" for _ in row)
+        with suppress(sqlite3.IntegrityError, StoreError):
+            db.execute(f"INSERT INTO services ({columns}) VALUES ({places})", tuple(row))  # noqa: S608  # our own names
 
 
 def apply_migrations(db: sqlite3.Connection) -> None:

@@ -64,7 +64,7 @@ def repair_database(path: Path, now: datetime) -> RepairResult:
         with transaction(db):
             for table in dict.fromkeys(each.table for each in refused):
                 _remove_refused_rows(db, table, now)
-            db.execute("DELETE FROM episodes WHERE kind = 'database'")
+            db.execute("DELETE FROM alerts WHERE kind = 'database'")
         db.execute("REINDEX")
         if left := next(find_refused_rows(db), None):
             raise StoreError(f"the database {path} still holds what cannot be read: {left}", fix=UNREPAIRABLE_FIX)
@@ -85,7 +85,7 @@ def _parsers(db: sqlite3.Connection) -> dict[str, Callable[[StoreRow], object]]:
         "services": service_from_row,
         "readings": _parse_reading,
         "journal": journal_row_from_row,
-        "episodes": alert_from_row,
+        "alerts": alert_from_row,
         "events": invite_from_row,
         "outbox": partial(message_from_row, db),
         "installation": _parse_installation,

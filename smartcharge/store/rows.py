@@ -204,7 +204,7 @@ def refused_rows_of(db: sqlite3.Connection) -> dict[tuple[str, str], RefusedRow]
     return db.refused_rows
 
 
-KEY_COLUMNS = {"fetches": ("device",), "services": ("service",), "episodes": ("command", "kind")}
+KEY_COLUMNS = {"fetches": ("device",), "services": ("service",), "alerts": ("command", "kind")}
 """The primary key of the tables without a row id; that of the others is `id`."""
 
 

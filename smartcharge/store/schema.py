@@ -2,7 +2,7 @@
 
 APPLICATION_ID = 0x536D4368
 """Written into the file's header, so that a stranger's database is not taken for ours: "SmCh"."""
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """The number of the last step in `migrations`."""
 LEGACY_TABLES = ("dispatches", "dispatches_new")
 """What the service before this program kept; the second is left where a power cut caught it widening the first."""
@@ -241,3 +241,39 @@ BATTERY_SITE_SCHEMA = (  # comments as in INITIAL_SCHEMA
     "ALTER TABLE battery ADD COLUMN unconfirmed_reserve_pct INTEGER",  # accepted by Tesla; NULL: refused
     "ALTER TABLE battery ADD COLUMN unconfirmed_reserve_at TEXT",  # when the reserve was commanded last
 )
+
+
+EVENTS_SCHEMA = (  # names as in the program, and no supplier's in a rule
+    "ALTER TABLE holds RENAME COLUMN because TO reason",
+    "ALTER TABLE holds RENAME COLUMN closed_because TO closed_reason",
+    "ALTER TABLE holds ADD COLUMN confirmed_at TEXT",  # the first read-back that showed the hold; NULL: none has
+    "ALTER TABLE battery RENAME COLUMN unproven_until TO unverified_until",
+    "ALTER TABLE battery RENAME COLUMN leased_until TO timed_hold_until",
+    "ALTER TABLE battery RENAME COLUMN rested_at TO midnight_reset_at",
+    "ALTER TABLE owner RENAME COLUMN stood_down_at TO override_at",
+    "ALTER TABLE owner RENAME COLUMN stood_down_until TO override_until",
+    "ALTER TABLE journal RENAME COLUMN because TO reason",
+    "ALTER TABLE journal RENAME COLUMN situation TO state",
+    "ALTER TABLE episodes RENAME COLUMN told_at TO notified_at",
+    "ALTER TABLE episodes RENAME TO alerts",
+    "ALTER TABLE fetches RENAME COLUMN foreseen TO forecast",
+    "DROP TRIGGER journal_is_append_only",
+)
+SERVICES_TABLE = """
+    CREATE TABLE services (             -- trouble with the outside; no row, or an old one: no trouble
+        service TEXT PRIMARY KEY CHECK (service <> ''), -- which service, as the program names it
+        asked_at TEXT,                  -- the last attempt that is recorded nowhere else
+        ok_at TEXT,                     -- when the last trouble was over
+        failures INTEGER NOT NULL DEFAULT 0, -- running
+        not_before TEXT,                -- not to be asked again before this time
+        refused_for TEXT,               -- fingerprint of the credentials that were refused; no secret
+        refused_at TEXT,
+        host TEXT,                      -- the server that this account lives on
+        last_error TEXT,
+        requests INTEGER NOT NULL DEFAULT 0 -- ever sent there, besides those counted in fetches
+    ) STRICT, WITHOUT ROWID
+    """
+JOURNAL_TRIGGER = """
+    CREATE TRIGGER journal_is_append_only BEFORE UPDATE ON journal
+    BEGIN SELECT RAISE (ABORT, 'the journal is append-only'); END
+    """

@@ -148,7 +148,7 @@ def save_service_host(db: sqlite3.Connection, name: str, host: str | None) -> No
 
 
 class Alert(Struct, frozen=True):
-    """Failures of one kind running. told_at: when the owner heard of it, None if not yet."""
+    """Failures of one kind running. notified_at: when the owner heard of it, None if not yet."""
 
     command: str
     kind: str
@@ -161,46 +161,46 @@ def count_alert_failure(db: sqlite3.Connection, command: str, kind: str, now: da
     """Begin an episode, or count one more failure in the one that goes on."""
     rows = db.execute(
         """
-        INSERT INTO episodes (command, kind, since, count) VALUES (?, ?, ?, 1)
+        INSERT INTO alerts (command, kind, since, count) VALUES (?, ?, ?, 1)
         ON CONFLICT (command, kind) DO UPDATE SET count = count + 1 RETURNING *
         """,
         (command, kind, format_instant(now)),
     ).fetchall()
-    return parse_first(db, "episodes", rows, alert_from_row) or Alert(command, kind, now, 1)
+    return parse_first(db, "alerts", rows, alert_from_row) or Alert(command, kind, now, 1)
 
 
 def mark_alert_notified(db: sqlite3.Connection, command: str, kind: str, now: datetime) -> None:
     """Note that the owner has heard of an episode."""
-    db.execute("UPDATE episodes SET told_at = ? WHERE command = ? AND kind = ?", (format_instant(now), command, kind))
+    db.execute("UPDATE alerts SET notified_at = ? WHERE command = ? AND kind = ?", (format_instant(now), command, kind))
 
 
 def delete_alert(db: sqlite3.Connection, command: str, kind: str) -> Alert | None:
     """End an episode and give it back; without one, nothing is written."""
-    rows = db.execute("SELECT * FROM episodes WHERE command = ? AND kind = ?", (command, kind)).fetchall()
+    rows = db.execute("SELECT * FROM alerts WHERE command = ? AND kind = ?", (command, kind)).fetchall()
     if not rows:
         return None
-    db.execute("DELETE FROM episodes WHERE command = ? AND kind = ?", (command, kind))
-    return parse_first(db, "episodes", rows, alert_from_row)
+    db.execute("DELETE FROM alerts WHERE command = ? AND kind = ?", (command, kind))
+    return parse_first(db, "alerts", rows, alert_from_row)
 
 
 def load_open_alerts(db: sqlite3.Connection) -> tuple[Alert, ...]:
     """Give what goes on, the oldest first."""
-    rows = db.execute("SELECT * FROM episodes ORDER BY since, command, kind")
-    return parse_rows(db, "episodes", rows, alert_from_row)
+    rows = db.execute("SELECT * FROM alerts ORDER BY since, command, kind")
+    return parse_rows(db, "alerts", rows, alert_from_row)
 
 
 def alert_from_row(row: StoreRow) -> Alert:
-    """Parse a row of the table `episodes`."""
+    """Parse a row of the table `alerts`."""
     return Alert(
         command=row.text("command"),
         kind=row.text("kind"),
         since=row.instant("since"),
         count=row.integer("count"),
-        notified_at=row.optional_instant("told_at"),
+        notified_at=row.optional_instant("notified_at"),
     )
 
 
 def is_alert_open(db: sqlite3.Connection, command: str, kind: str) -> bool:
     """Whether this trouble goes on."""
-    query = "SELECT 1 FROM episodes WHERE command = ? AND kind = ?"
+    query = "SELECT 1 FROM alerts WHERE command = ? AND kind = ?"
     return db.execute(query, (command, kind)).fetchone() is not None

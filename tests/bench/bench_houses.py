@@ -91,7 +91,7 @@ class BenchHouse:
     def forget_the_shortcut(self) -> None:
         """Leave everything else as it is."""
         with closing(sqlite3.connect(self.folder / DATABASE)) as db, db:
-            db.execute("UPDATE fetches SET foreseen = NULL")
+            db.execute("UPDATE fetches SET forecast = NULL")
 
     def copy_database(self, other: Path) -> None:
         """Take another database in place of one's own."""

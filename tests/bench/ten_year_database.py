@@ -52,8 +52,7 @@ def _fill_tables(db: sqlite3.Connection, until: datetime) -> None:
     )
     situation = json.dumps({"now": "2026-11-22T12:00:00Z", "windows": [{"device": "car"}] * 8, "filler": "x" * 400})
     db.executemany(
-        "INSERT INTO journal (at, command, because, situation, outcome) "
-        "VALUES (?, ?, 'CHARGING_IN_WINDOW', ?, 'decided')",
+        "INSERT INTO journal (at, command, reason, state, outcome) VALUES (?, ?, 'CHARGING_IN_WINDOW', ?, 'decided')",
         (
             (at, ("reconcile", "fetch-dispatches", "midnight-reset")[n % 3], situation if n % 3 == 0 else None)
             for n, (at, _) in enumerate(_spread_spans(until, JOURNAL))
@@ -65,7 +64,7 @@ def _fill_tables(db: sqlite3.Connection, until: datetime) -> None:
         ((at,) for at, _ in _spread_spans(until, READINGS)),
     )
     db.executemany(
-        "INSERT INTO holds (opened_at, until, kind, because, closed_at, closed_because) "
+        "INSERT INTO holds (opened_at, until, kind, reason, closed_at, closed_reason) "
         "VALUES (?, ?, 'WINDOW', 'CHARGING_IN_WINDOW', ?, 'SLOT_ENDS')",
         ((at, end, end) for at, end in _spread_spans(until, HOLDS)),
     )

@@ -19,6 +19,7 @@ from smartcharge.store.control import load_state, set_hold
 from smartcharge.store.database import open_store
 from smartcharge.store.devices import record_devices, record_plan_fetch
 from smartcharge.store.dispatches import apply_plan_changes
+from smartcharge.store.events import Event
 from smartcharge.store.journal import append_journal
 from smartcharge.store.readings import record_battery_level, record_charger_reading
 
@@ -67,7 +68,9 @@ def record_afternoon(folder: Path, until: str = "14:29") -> Path:
         start = at("13:00") - timedelta(seconds=2)
         window = Dispatch(start, start + timedelta(hours=1), 7.2)
         apply_plan_changes(db, CAR_ID, PlanChanges(new=(window,)), at("12:40"))
-        append_journal(db, at=at("12:40"), command="fetch-dispatches", outcome="changed", detail="planned: a window")
+        append_journal(
+            db, at=at("12:40"), command="fetch-dispatches", outcome=Event.CHANGED, detail="planned: a window"
+        )
         for number, clock in enumerate(RUN_TIMES[: RUN_TIMES.index(until) + 1]):
             now = at(clock)
             record_plan_fetch(db, CAR_ID, now, ok=True)
@@ -78,7 +81,7 @@ def record_afternoon(folder: Path, until: str = "14:29") -> Path:
                 seen = replace(seen, charger=ChargerState.CHARGING)
             decision = decide(seen)
             set_hold(db, decision.hold, decision.reason, now)
-            append_journal(db, at=now, command="reconcile", reason=decision.reason, state=seen, outcome="decided")
+            append_journal(db, at=now, command="reconcile", reason=decision.reason, state=seen, outcome=Event.DECIDED)
     return folder
 
 

@@ -18,6 +18,7 @@ from smartcharge.store.control import save_battery_memory, set_hold
 from smartcharge.store.database import StoreConnection, open_store, transaction
 from smartcharge.store.devices import record_devices, record_plan_fetch
 from smartcharge.store.dispatches import apply_plan_changes
+from smartcharge.store.events import Event
 from smartcharge.store.journal import append_journal
 from smartcharge.store.readings import record_battery_level, record_charger_reading
 from smartcharge.store.services import record_sign_in_refusal
@@ -138,4 +139,4 @@ def store_journal_entry(
     at: datetime = NOW - MINUTE,
 ) -> None:
     """An entry of the journal."""
-    append_journal(db, at=at, command=command, outcome=outcome, detail=detail, error=error, reason=reason)
+    append_journal(db, at=at, command=command, outcome=Event(outcome), detail=detail, error=error, reason=reason)

@@ -172,7 +172,7 @@ def test_all_that_helps_is_told(memory: StoredHouse) -> None:
 
     titles = re.findall(r"^== (.*)$", told, re.MULTILINE)
     assert titles[:4] == ["versions", "configuration", "the doctor", "database"]
-    assert {"episodes", "services", "devices", "battery", "owner", "holds", "journal"} == set(titles[4:])
+    assert {"alerts", "services", "devices", "battery", "owner", "holds", "journal"} == set(titles[4:])
     assert re.search(r"^smartcharge 20\d\d\.\d+\.\d+$", told, re.MULTILINE)
     assert re.search(r"^pypowerwall \d", told, re.MULTILINE)
     assert re.search(r"^SQLite 3\.", told, re.MULTILINE)
@@ -180,7 +180,7 @@ def test_all_that_helps_is_told(memory: StoredHouse) -> None:
     assert re.search(r"^journal +251 rows$", told, re.MULTILINE)
     assert "warning  runs, fetch-dispatches: there has been a problem with E.ON Next" in told
     assert "last_error it could not be reached" in told
-    assert "kind WINDOW | because CHARGING_IN_WINDOW" in told
+    assert "kind WINDOW | reason CHARGING_IN_WINDOW" in told
     assert "dance 249" in told
     assert told.count("outcome danced") == 200
     assert '"windows"' not in told

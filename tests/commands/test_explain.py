@@ -10,6 +10,7 @@ from recorded_afternoon import RunCommand, at, command_runner, record_afternoon
 from smartcharge.policy.model import Reason
 from smartcharge.store.control import save_manual_override, set_hold
 from smartcharge.store.database import open_store
+from smartcharge.store.events import Event
 from smartcharge.store.journal import append_journal, load_journal
 
 SILENT = "the Zappi had not answered, or if your supplier had not answered for a long time"
@@ -94,7 +95,7 @@ def test_a_decision_that_would_not_be_made_again_is_said_to_have_changed(
         (row,) = load_journal(db, since=at("13:59"))
         assert row.state is not None
         append_journal(db, at=at("14:01"), command="reconcile", reason=Reason.CAR_STOPPED, state=row.state,
-                       outcome="decided")  # fmt: skip
+                       outcome=Event.DECIDED)  # fmt: skip
     said = command_runner(tmp_path, capsys)("15:10", "explain", "14:05").out
 
     assert "the car is still charging as its slot ends" in said
@@ -107,7 +108,7 @@ def test_a_window_that_was_left_to_somebody_else_is_explained_so(
     with closing(open_store(record_afternoon(tmp_path, until="13:02") / "smartcharge.db")) as db:
         set_hold(db, None, Reason.STOOD_DOWN, at("13:02"))
         save_manual_override(db, at("13:02"), at("14:30"))
-        append_journal(db, at=at("13:02"), command="reconcile", reason=Reason.STOOD_DOWN, outcome="changed by hand",
+        append_journal(db, at=at("13:02"), command="reconcile", reason=Reason.STOOD_DOWN, outcome=Event.BY_HAND,
                        detail="the battery was changed by hand")  # fmt: skip
     ask = command_runner(tmp_path, capsys)
     past, now = ask("13:20", "explain", "13:02").out, ask("13:03", "explain").out

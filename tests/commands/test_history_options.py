@@ -34,7 +34,7 @@ ENTRIES = {
     "a pause at night": (("midnight-reset", "postponed", "smartcharge is paused"), "postponed: smartcharge is paused"),
     "a remark": (("fetch-dispatches", "remarked", "an odd type"), "fetch-dispatches: noticed: an odd type"),
     "the taking over": (("migration", "taken over", "12 rows"), "took over from the earlier service: 12 rows"),
-    "a word of later days": (("reconcile", "danced", "twice"), "reconcile: danced: twice"),
+    "a word of later days": (("reconcile", "changed", "twice"), "reconcile: danced: twice"),
 }
 
 
@@ -69,12 +69,12 @@ def test_a_decision_and_a_failure_are_told_in_plain_words(memory: StoredHouse) -
 def test_since_means_the_last_such_moment(memory: StoredHouse) -> None:
     with memory.writing() as db:
         store_journal_entry(
-            db, "reconcile", "danced", "at 21:59", at=NOW.replace(hour=21, minute=59) - timedelta(days=1)
+            db, "reconcile", "changed", "at 21:59", at=NOW.replace(hour=21, minute=59) - timedelta(days=1)
         )
         store_journal_entry(
-            db, "reconcile", "danced", "at 22:00", at=NOW.replace(hour=22, minute=0) - timedelta(days=1)
+            db, "reconcile", "changed", "at 22:00", at=NOW.replace(hour=22, minute=0) - timedelta(days=1)
         )
-        store_journal_entry(db, "reconcile", "danced", "at noon", at=NOW.replace(hour=12, minute=0))
+        store_journal_entry(db, "reconcile", "changed", "at noon", at=NOW.replace(hour=12, minute=0))
 
     assert [line.split()[-1] for line in memory.run("history", "--since", "22:00").stdout.splitlines()] == [
         "22:00",
@@ -88,8 +88,8 @@ def test_since_means_the_last_such_moment(memory: StoredHouse) -> None:
 def test_the_hour_that_comes_twice_is_the_later_one_once_it_has_been(memory: StoredHouse) -> None:
     morning = datetime(2026, 10, 25, 6, 0, tzinfo=UTC)
     with memory.writing() as db:
-        store_journal_entry(db, "reconcile", "danced", at=datetime(2026, 10, 25, 0, 30, tzinfo=UTC))
-        store_journal_entry(db, "reconcile", "danced", at=datetime(2026, 10, 25, 1, 30, tzinfo=UTC))
+        store_journal_entry(db, "reconcile", "changed", at=datetime(2026, 10, 25, 0, 30, tzinfo=UTC))
+        store_journal_entry(db, "reconcile", "changed", at=datetime(2026, 10, 25, 1, 30, tzinfo=UTC))
 
     (line,) = memory.run("history", "--since", "01:30", at=morning).stdout.splitlines()
 
@@ -99,7 +99,7 @@ def test_the_hour_that_comes_twice_is_the_later_one_once_it_has_been(memory: Sto
 def test_only_the_commands_that_are_named_are_told(memory: StoredHouse) -> None:
     with memory.writing() as db:
         for command in ("reconcile", "midnight-reset", "send-invites"):
-            store_journal_entry(db, command, "danced")
+            store_journal_entry(db, command, "changed")
 
     one = json.loads(memory.run("history", "--json", "--command", "reconcile").stdout)
     two = memory.run("history", "--csv", "--command", "reconcile", "--command", "send-invites").stdout
@@ -148,7 +148,7 @@ def test_a_day_of_ten_years_is_found_at_once(memory: StoredHouse) -> None:
     begins = NOW - timedelta(days=3650)
     moments = [format_instant(begins + n * 4 * HOUR) for n in range(6 * 3650)]
     with memory.writing() as db:
-        insert = "INSERT INTO journal (at, command, outcome) VALUES (?, 'reconcile', 'danced')"
+        insert = "INSERT INTO journal (at, command, outcome) VALUES (?, 'reconcile', 'changed')"
         db.executemany(insert, [(at,) for at in moments])
         insert = """
             INSERT INTO dispatches (kind, device, start, end, fetched_at, first_seen_at)
@@ -168,7 +168,7 @@ def test_a_day_of_ten_years_is_found_at_once(memory: StoredHouse) -> None:
 
 def test_years_are_told_where_they_differ(memory: StoredHouse) -> None:
     with memory.writing() as db:
-        store_journal_entry(db, "reconcile", "danced", at=NOW - timedelta(days=400))
+        store_journal_entry(db, "reconcile", "changed", at=NOW - timedelta(days=400))
 
     assert memory.run("history", "--since", "2025-01-01").stdout.startswith("Tue 04 Nov 2025 13:06  ")
 

@@ -8,6 +8,7 @@ from recorded_afternoon import RunCommand, at, command_runner, record_afternoon
 
 from smartcharge.policy.model import Reason
 from smartcharge.store.database import open_store
+from smartcharge.store.events import Event
 from smartcharge.store.journal import append_journal, load_journal
 
 REFUSED = {
@@ -38,10 +39,10 @@ def test_a_day_is_shown_with_its_decisions_and_that_they_come_out_the_same(ask: 
     assert said.exit_code == 0
     assert said.out.splitlines() == [
         "Wed 09 Dec 2026, decided again: 4 decisions, each as it was",
-        "13:02       held until 13:30: the car is charging in a planned cheap window",
-        "13:29       held until 14:00: the car is charging in a planned cheap window",
+        "13:02       held until 13:30: the car is charging in a smart-charging slot",
+        "13:29       held until 14:00: the car is charging in a smart-charging slot",
         f"13:59       held for the extra half hour, until 14:30: {Reason.OVERRUN.sentence}",
-        "14:29       released: the last cheap half hour ends",
+        "14:29       released: the last off-peak half hour ends",
         "Held for 87 min.",
     ]
 
@@ -52,7 +53,7 @@ def test_another_number_shows_what_would_have_differed_in_minutes_and_pence(ask:
 
     assert said.splitlines()[-4:] == [
         "With control.extension=false:",
-        "13:59-14:29 not held for 30 min: the last cheap half hour ends",
+        "13:59-14:29 not held for 30 min: the last off-peak half hour ends",
         "Held for 57 min instead of 87 min.",
         "Estimated, by the day's usual power: 2.8 kWh less into the Powerwall, 52 p more saved.",
     ]
@@ -81,11 +82,11 @@ def test_a_decision_that_comes_out_otherwise_is_shown_with_what_it_was(
     with closing(open_store(record_afternoon(tmp_path, until="13:02") / "smartcharge.db")) as db:
         (row,) = load_journal(db, since=at("13:02"))
         append_journal(db, at=at("13:03"), command="reconcile", reason=Reason.SLOT_ENDS, state=row.state,
-                       outcome="decided")  # fmt: skip
+                       outcome=Event.DECIDED)  # fmt: skip
     said = command_runner(tmp_path, capsys)("15:10", "replay", "today").out
 
     assert "2 decisions, 1 no longer as it was: the program has changed" in said
-    assert "the car is charging in a planned cheap window (then: the last cheap half hour ends)" in said
+    assert "the car is charging in a smart-charging slot (then: the last off-peak half hour ends)" in said
 
 
 @pytest.mark.parametrize(("setting", "told"), REFUSED.values(), ids=REFUSED)

@@ -3,7 +3,10 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
+from smartcharge.formatting import settings_text
+from smartcharge.policy.battery import BatterySettings
 from smartcharge.policy.energy import Basis, Energy
 from smartcharge.policy.ledger import LedgerEntry, LedgerTotals, TariffRates, sum_entries
 from smartcharge.policy.model import BatteryLevel, ChargerReading, ChargerState, Hold, HoldKind, Reason
@@ -35,13 +38,15 @@ from smartcharge.report.words import (
 )
 from smartcharge.store.control import HoldRow
 from smartcharge.store.dispatches import DispatchRow
+from smartcharge.store.events import NO_DETAIL, Event, EventDetail
 from smartcharge.store.journal import JournalRow
 from smartcharge.store.services import Alert
 
 LONDON = "Europe/London"
 MIDNIGHT = datetime(2026, 12, 9, tzinfo=UTC)
 PRICES = TariffRates(6.0, 26.0)
-BACKUP, REST = "backup, reserve 100 %", "time-based control, reserve 20 %"
+FILL, NORMAL = EventDetail(mode="backup", reserve_pct=100), EventDetail(mode="autonomous", reserve_pct=20)
+BACKUP, REST = (settings_text(BatterySettings(each.mode or "", each.reserve_pct or 0)) for each in (FILL, NORMAL))
 
 
 def at(clock: str, day: int = 9) -> datetime:
@@ -59,9 +64,19 @@ def told(lane: ChartLane) -> list[tuple[str, str, str]]:
     return [(str(mark.look), mark.when, mark.what) for mark in lane.marks]
 
 
-def row(clock: str, outcome: str, *, day: int = 9, **others: str) -> JournalRow:
+def row(
+    clock: str,
+    outcome: str,
+    detail: EventDetail | str = NO_DETAIL,
+    *,
+    day: int = 9,
+    command: str = "reconcile",
+    error: str | None = None,
+    reason: Reason | None = None,
+) -> JournalRow:
     """A row of the journal."""
-    return JournalRow(1, at(clock, day), others.pop("command", "reconcile"), outcome, **others)  # type: ignore[arg-type]
+    detail = EventDetail(text=detail) if isinstance(detail, str) else detail
+    return JournalRow(1, at(clock, day), command, Event(outcome), reason, error=error, detail=detail)
 
 
 def reading(clock: str, state: ChargerState, watts: float | None = 0) -> ChargerReading:
@@ -71,7 +86,7 @@ def reading(clock: str, state: ChargerState, watts: float | None = 0) -> Charger
 
 def hold(opened: str, until: str, closed: str | None, kind: HoldKind = HoldKind.WINDOW) -> HoldRow:
     """A hold, released because the car stopped."""
-    ended = {"closed_at": at(closed), "closed_because": Reason.CAR_STOPPED} if closed else {}
+    ended = {"closed_at": at(closed), "closed_reason": Reason.CAR_STOPPED} if closed else {}
     return HoldRow(1, Hold(at(until), kind), at(opened), Reason.CHARGING_IN_WINDOW, **ended)  # type: ignore[arg-type]
 
 
@@ -168,7 +183,17 @@ def test_an_open_hold_says_how_long_it_stands() -> None:
     assert told(hold_lane(now, [hold("13:04", "13:30", None)], day())) == [
         ("hold", "13:04-13:30", "held for 26 min, stands until 13:30")
     ]
-    assert told(battery_requested_lane(now, [hold("13:04", "13:30", None)])) == [("asked", "13:04-13:10", BACKUP)]
+
+
+def test_what_is_asked_of_the_battery_is_what_it_confirmed() -> None:
+    now, held = view(at("13:10")), [hold("13:04", "13:30", None)]
+    preserve = EventDetail(mode="self_consumption", reserve_pct=60, until=at("13:30"))
+    confirmed = row("13:05", "confirmed", preserve, reason=Reason.CHARGING_IN_WINDOW)
+
+    ((look, when, what),) = told(battery_requested_lane(now, held, [confirmed]))
+    assert (look, when) == ("asked", "13:04-13:10")
+    assert "60 %" in what
+    assert told(battery_requested_lane(now, held, [])) == [("asked", "13:04-13:10", "asked for, not confirmed")]
 
 
 def test_readings_that_say_the_same_are_one_stretch() -> None:
@@ -214,15 +239,15 @@ def test_the_level_is_one_course_as_long_as_it_is_read() -> None:
 
 def test_a_stance_stands_from_its_reading_to_the_next() -> None:
     rows = [
-        row("00:00", "already at rest", day=8, command="midnight-reset", detail=REST),
+        row("00:00", "already at rest", day=8, command="midnight-reset", detail=NORMAL),
         row("13:04", "decided"),
         row("13:05", "failed", error="Tesla does not answer."),
-        row("13:06", "confirmed", detail=f"{BACKUP} until 13:30"),
-        row("13:29", "confirmed", detail=f"{BACKUP} until 14:00"),
+        row("13:06", "confirmed", replace(FILL, until=at("13:30")), reason=Reason.CHARGING_IN_WINDOW),
+        row("13:29", "confirmed", replace(FILL, until=at("14:00")), reason=Reason.CHARGING_IN_WINDOW),
         row("13:40", "changed by hand", detail="the battery was changed by hand"),
         row("13:50", "waiting", detail="Storm Watch has the battery"),
         row("14:10", "waited"),
-        row("14:20", "confirmed", detail=REST),
+        row("14:20", "confirmed", NORMAL, reason=Reason.SLOT_ENDS),
     ]
 
     assert told(battery_confirmed_lane(view(at("15:00")), rows)) == [
@@ -256,7 +281,7 @@ def test_trouble_is_told_once_and_so_is_its_end() -> None:
     rows = [
         row("13:00", "failed", error="Tesla does not answer."),
         row("13:00", "trouble", error="Tesla does not answer."),
-        row("13:30", "well again", detail="tesla"),
+        row("13:30", "well again", EventDetail(subject="tesla")),
         row("14:00", "waiting", detail="a power cut has the battery"),
         row("14:30", "waited"),
     ]

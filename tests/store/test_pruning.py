@@ -11,6 +11,7 @@ import pytest
 from smartcharge.idle import database_change_count
 from smartcharge.policy.model import ChargerReading, ChargerState
 from smartcharge.store.database import open_store, transaction
+from smartcharge.store.events import Event
 from smartcharge.store.journal import PRUNE_BATCH_ROWS, append_journal, load_journal, prune_history
 from smartcharge.store.readings import record_charger_reading
 
@@ -30,7 +31,7 @@ def db(path: Path) -> Iterator[sqlite3.Connection]:
         with transaction(db):
             for days in range(DAYS):
                 at = NOW - timedelta(days=days)
-                append_journal(db, at=at, command="reconcile", outcome="decided")
+                append_journal(db, at=at, command="reconcile", outcome=Event.DECIDED)
                 record_charger_reading(db, ChargerReading(ChargerState.IDLE, at))
         yield db
 

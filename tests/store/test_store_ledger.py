@@ -13,6 +13,7 @@ from smartcharge.policy.plan import PlanChanges
 from smartcharge.policy.slots import Span
 from smartcharge.store.control import set_hold
 from smartcharge.store.dispatches import apply_plan_changes, record_completed_dispatches
+from smartcharge.store.events import Event
 from smartcharge.store.journal import append_journal
 from smartcharge.store.readings import load_ledger_facts, record_battery_level, record_charger_reading
 
@@ -108,7 +109,7 @@ def test_the_facts_reach_a_day_around_and_no_further(db: sqlite3.Connection) -> 
 
 
 def test_a_month_of_the_ledger_is_found_by_time_alone(db: sqlite3.Connection) -> None:
-    append_journal(db, at=at("12:00"), command="tick", outcome="nothing")
+    append_journal(db, at=at("12:00"), command="tick", outcome=Event.CHANGED)
     statements: list[str] = []
     db.set_trace_callback(statements.append)
     load_ledger_facts(db, TODAY, at("23:59"), POLICY.cheap_period)

@@ -141,7 +141,7 @@ def test_a_row_with_unclear_times_stays_where_it_was_and_is_counted(path: Path, 
         assert query_tuples(db, "SELECT COUNT(*) FROM legacy_dispatches") == [(2,)]
         entry = load_last_journal_row(db, "migration")
     assert entry
-    assert entry.detail == "2 older rows became 1 dispatches; 1 with unclear times stay in legacy_dispatches"
+    assert entry.detail.text == "2 older rows became 1 dispatches; 1 with unclear times stay in legacy_dispatches"
     assert entry.at == at("13:50")
 
 

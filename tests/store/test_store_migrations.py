@@ -102,7 +102,7 @@ def test_whose_memory_it_is_survives_while_what_was_foreseen_does_not(path: Path
         old.execute("INSERT INTO quiet VALUES (1, 'whose', '2026-11-22T13:00:00Z', 'a', 'b', 'c', 'd', 'e')")
 
     with closing(open_store(path)) as db:
-        rows = query_tuples(db, "SELECT device, foreseen FROM fetches ORDER BY device")
+        rows = query_tuples(db, "SELECT device, forecast FROM fetches ORDER BY device")
         assert rows == [("car", "2026-11-22T13:00:00Z - - - - - whose"), ("gone", None)]
 
 

@@ -50,7 +50,7 @@ REFUSED = {
     "an unknown table": (run("CREATE TABLE readings (start, end)"), "belongs to another program"),
     "dispatches of another kind": (run("CREATE TABLE dispatches (parcel)"), "belongs to another program"),
     "an unknown version": (run("PRAGMA user_version = 3"), "belongs to another program"),
-    "a newer smartcharge's database": (newer, "made by a newer smartcharge. Upgrade"),
+    "a newer smartcharge's database": (newer, "made by a newer smartcharge. To fix: upgrade"),
     "a damaged first page": (scribbled_over, "is damaged"),
 }
 
@@ -105,13 +105,11 @@ def test_a_full_disk_is_told_and_the_transaction_undone(db: sqlite3.Connection) 
     def fill() -> None:
         with transaction(db):
             for _ in range(1000):
-                db.execute(
-                    "INSERT INTO episodes VALUES (hex(randomblob(200)), 'full', '2026-11-22T13:05:00Z', 1, NULL)"
-                )
+                db.execute("INSERT INTO alerts VALUES (hex(randomblob(200)), 'full', '2026-11-22T13:05:00Z', 1, NULL)")
 
     with pytest.raises(StoreError, match="the disk is full"):
         fill()
-    assert query_tuples(db, "SELECT COUNT(*) FROM episodes") == [(0,)]
+    assert query_tuples(db, "SELECT COUNT(*) FROM alerts") == [(0,)]
 
 
 @pytest.fixture
@@ -152,7 +150,7 @@ def test_a_database_that_may_only_be_read_is_refused_for_writing_and_opened_for_
     path.chmod(0o444)
     anybodys.chmod(0o555)
 
-    assert "cannot be written. Run smartcharge as the user who owns this file" in opened_by_somebody_else(path)
+    assert "cannot be written. To fix: run smartcharge as the user who owns this file" in opened_by_somebody_else(path)
     assert opened_by_somebody_else(path, read_only=True) == "opened\n"
     anybodys.chmod(0o755)
 

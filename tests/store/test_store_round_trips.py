@@ -37,6 +37,7 @@ from smartcharge.store.control import (
     save_pause,
     set_hold,
 )
+from smartcharge.store.events import Event
 from smartcharge.store.journal import append_journal, load_journal, load_last_journal_row
 from smartcharge.store.outbox import OutboxCounts, count_outbox
 from smartcharge.store.readings import (
@@ -153,12 +154,7 @@ def test_every_part_of_the_batterys_memory_has_its_column(db: sqlite3.Connection
 
     parts = {field.name for field in fields(BatteryMemory)}
 
-    renamed = {
-        "unverified_until": "unproven_until",
-        "timed_hold_until": "leased_until",
-        "midnight_reset_at": "rested_at",
-    }
-    named = {renamed.get(part, part) for part in parts - {"settings_before", "unconfirmed"}}
+    named = parts - {"settings_before", "unconfirmed"}
     named |= {f"unconfirmed_{field.name}" for field in fields(UnconfirmedCommands)}
 
     assert named | {"before_mode", "before_reserve_pct", "site_backend", "id"} == columns
@@ -226,19 +222,19 @@ def test_the_last_reading_is_the_one_kept_last_of_its_kind(db: sqlite3.Connectio
 @given(situations, st.sampled_from(Reason))
 def test_a_situation_in_the_journal(seen: State, reason: Reason) -> None:
     with closing(memory_database()) as db:
-        append_journal(db, at=seen.now, command="reconcile", reason=reason, state=seen, outcome="held")
+        append_journal(db, at=seen.now, command="reconcile", reason=reason, state=seen, outcome=Event.CONFIRMED)
         row = load_last_journal_row(db, "reconcile")
         assert row
-        assert (row.at, row.state, row.reason, row.outcome) == (seen.now, seen, reason, "held")
+        assert (row.at, row.state, row.reason, row.outcome) == (seen.now, seen, reason, Event.CONFIRMED)
 
 
 def test_the_journal_gives_a_span_of_one_command_oldest_first(db: sqlite3.Connection) -> None:
     for clock in ("13:00", "13:01", "13:02", "13:03"):
-        append_journal(db, at=at(clock), command="reconcile", outcome="held", detail=clock)
-        append_journal(db, at=at(clock), command="fetch-dispatches", outcome="asked", error="no answer")
+        append_journal(db, at=at(clock), command="reconcile", outcome=Event.CONFIRMED, detail=clock)
+        append_journal(db, at=at(clock), command="fetch-dispatches", outcome=Event.FAILED, error="no answer")
 
     def details(**which: object) -> list[str | None]:
-        return [row.detail for row in load_journal(db, **which)]  # type: ignore[arg-type]
+        return [row.detail.text for row in load_journal(db, **which)]  # type: ignore[arg-type]
 
     assert details(command="reconcile") == ["13:00", "13:01", "13:02", "13:03"]
     assert details(command="reconcile", since=at("13:01"), until=at("13:03")) == ["13:01", "13:02"]
@@ -249,7 +245,7 @@ def test_the_journal_gives_a_span_of_one_command_oldest_first(db: sqlite3.Connec
 
 
 def test_the_journal_cannot_be_rewritten_but_may_be_pruned(db: sqlite3.Connection) -> None:
-    append_journal(db, at=at("13:00"), command="tick", outcome="held")
+    append_journal(db, at=at("13:00"), command="tick", outcome=Event.CONFIRMED)
 
     with pytest.raises(StoreError, match="append-only"):
         db.execute("UPDATE journal SET outcome = 'released'")
@@ -282,7 +278,7 @@ def test_a_counted_failure_is_on_the_disk_at_once(db: sqlite3.Connection, path: 
     count_alert_failure(db, "reconcile", "tesla", at("13:00"))
 
     with closing(sqlite3.connect(path)) as other:
-        assert query_tuples(other, "SELECT count FROM episodes") == [(1,)]
+        assert query_tuples(other, "SELECT count FROM alerts") == [(1,)]
 
 
 def test_the_outbox_is_counted_by_what_became_of_each_message(db: sqlite3.Connection) -> None:

@@ -46,6 +46,7 @@ from smartcharge.store.dispatches import (
     load_windows,
     record_completed_dispatches,
 )
+from smartcharge.store.events import Event
 from smartcharge.store.journal import (
     append_journal,
     load_journal,
@@ -99,7 +100,9 @@ def fill(db: sqlite3.Connection) -> None:
     )
     for clock in ("13:03", "13:04"):
         state = load_state(db, at(clock), POLICY)
-        append_journal(db, at=at(clock), command="reconcile", reason=Reason.SLOT_ENDS, state=state, outcome="decided")
+        append_journal(
+            db, at=at(clock), command="reconcile", reason=Reason.SLOT_ENDS, state=state, outcome=Event.DECIDED
+        )
     for kind in ("kraken", "zappi"):
         count_alert_failure(db, "reconcile", kind, at("13:05"))
         record_service_failure(db, kind, NOW, "no answer", None)
@@ -119,12 +122,12 @@ READERS: list[tuple[str, str, str, Reader]] = [
     ("dispatches", "device", "id = 2", lambda db: load_windows(db, NOW)),
     ("dispatches", "end", "id = 2", lambda db: load_dispatch_history(db, at("12:00"), FAR_AHEAD, NOW)),
     ("dispatches", "withdrawn_at", "id = 1", lambda db: load_planned_dispatches(db, "car", NOW)),
-    ("holds", "closed_because", "id = 1", lambda db: load_hold_history(db, LONG_AGO, FAR_AHEAD)),
+    ("holds", "closed_reason", "id = 1", lambda db: load_hold_history(db, LONG_AGO, FAR_AHEAD)),
     ("readings", "why", "id = 1", lambda db: load_charger_readings(db, LONG_AGO, FAR_AHEAD)),
     ("readings", "soe_pct", "id = 2", lambda db: load_battery_levels(db, LONG_AGO, FAR_AHEAD)),
-    ("journal", "situation", "id = 1", load_journal),
-    ("journal", "because", "id = 1", load_journal),
-    ("episodes", "since", "kind = 'kraken'", load_open_alerts),
+    ("journal", "state", "id = 1", load_journal),
+    ("journal", "reason", "id = 1", load_journal),
+    ("alerts", "since", "kind = 'kraken'", load_open_alerts),
     ("outbox", "recipient", "uid = 'a'", load_waiting_messages),
     ("events", "method", "uid = 'event 0'", lambda db: load_latest_revisions(db, LONG_AGO)),
 ]
@@ -206,12 +209,12 @@ STATE_DAMAGE = {
 
 @pytest.mark.parametrize(("old", "new"), STATE_DAMAGE.values(), ids=STATE_DAMAGE)
 def test_a_decision_that_cannot_have_been_known_is_refused(filled: sqlite3.Connection, old: str, new: str) -> None:
-    damage(filled, "journal", "situation", "id = 1", f"replace(situation, '{old}', '{new}')")
+    damage(filled, "journal", "state", "id = 1", f"replace(state, '{old}', '{new}')")
 
     assert [row.id for row in load_journal(filled)] == [2]
 
 
-@pytest.mark.parametrize("column", ["because", "opened_at", "kind", "window_start"])
+@pytest.mark.parametrize("column", ["reason", "opened_at", "kind", "window_start"])
 def test_an_open_hold_stands_until_its_end_whatever_else_of_it_is_damaged(
     filled: sqlite3.Connection, column: str
 ) -> None:
@@ -236,7 +239,7 @@ def test_an_open_hold_without_an_end_is_an_error_of_its_own(filled: sqlite3.Conn
     assert told.value.exit_code == 4
 
 
-@pytest.mark.parametrize("column", ["before_mode", "confirmed_mode", "confirmed_reserve_pct", "rested_at"])
+@pytest.mark.parametrize("column", ["before_mode", "confirmed_mode", "confirmed_reserve_pct", "midnight_reset_at"])
 def test_a_damaged_memory_of_the_battery_keeps_what_is_owned(filled: sqlite3.Connection, column: str) -> None:
     damage(filled, "battery", column, "id = 1")
 

@@ -11,6 +11,7 @@ from store_helpers import at
 
 from smartcharge.idle import database_change_count
 from smartcharge.store.database import open_store, transaction
+from smartcharge.store.events import Event
 from smartcharge.store.journal import append_journal, load_journal
 
 OTHER = """
@@ -43,10 +44,10 @@ def other(path: Path) -> Iterator["subprocess.Popen[str]"]:
 @pytest.mark.usefixtures("other")
 def test_what_is_written_meanwhile_is_kept(path: Path) -> None:
     with closing(open_store(path)) as db, transaction(db):
-        append_journal(db, at=at("13:05"), command="tick", outcome="noted")
+        append_journal(db, at=at("13:05"), command="tick", outcome=Event.REMARKED)
 
     with closing(open_store(path, read_only=True)) as db:
-        assert [row.outcome for row in load_journal(db)] == ["noted"]
+        assert [row.outcome for row in load_journal(db)] == [Event.REMARKED]
 
 
 @pytest.mark.usefixtures("other")
