@@ -28,13 +28,8 @@ from smartcharge.store.control import (
     set_hold,
 )
 from smartcharge.store.database import transaction
-<<<<<<< HEAD
-from smartcharge.store.hold_file import LONGEST_HOLD, HoldFile, read_hold_file
-from smartcharge.store.events import Event, EventDetail
-=======
 from smartcharge.store.events import Event
 from smartcharge.store.hold_file import LONGEST_HOLD, HoldFile, read_hold_file
->>>>>>> 8256586 (Name the events of the hold file)
 from smartcharge.store.journal import append_journal
 
 UNEXPECTED_EXIT_CODE = 1
@@ -208,14 +203,9 @@ def _take_over(app: App) -> None:
         is_running = file.until is not None and not file.is_due(app.now) and not file.is_ahead_of(app.now)
         if is_running and file.until is not None and load_open_hold(app.db) is None:
             set_hold(app.db, Hold(file.until), Reason.CHARGING_IN_WINDOW, app.now)
-<<<<<<< HEAD
-        detail = EventDetail(text="from the hold file")
-        append_journal(app.db, at=app.now, command=app.out.command, outcome=Event.TAKEN_OVER, detail=detail)
-=======
         append_journal(
             app.db, at=app.now, command=app.out.command, outcome=Event.TAKEN_OVER, detail="from the hold file"
         )
->>>>>>> 8256586 (Name the events of the hold file)
 
 
 def _write_missing_file(app: App, stored: StoredHold) -> None:
