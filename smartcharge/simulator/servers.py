@@ -31,7 +31,8 @@ class ReceivedRequest:
 
     service: kraken, kraken-auth, myenergi, tesla, tesla-auth or mail.
     operation: what was asked, in the service's words: root fields, CGI name, Tesla command, SMTP verb.
-    status: HTTP or SMTP status told; 0 where none was (hung, cut).  host: by name, "" for mail.
+    status: HTTP or SMTP status sent; 0 where none was (hung, cut).  host: by name, "" for mail.
+    value: the setting that a command to Tesla asks for.
     """
 
     at: datetime
@@ -41,6 +42,7 @@ class ReceivedRequest:
     operation: str
     status: int
     host: str = ""
+    value: object = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from smartcharge.simulator.tesla_cloud import (
     TeslaAuthServer,
     TeslaFleetApi,
     TeslaOwnerApi,
+    commanded_value,
 )
 from smartcharge.simulator.tesla_gateway import TeslaGateway, create_owner_key
 
@@ -167,7 +168,14 @@ class Simulator:
                 status = 0 if reply.delivery in (Delivery.HANG, Delivery.DROP) else reply.status
                 self.requests.append(
                     ReceivedRequest(
-                        self.now, service.name, request.method, request.path, operation, status, request.host
+                        self.now,
+                        service.name,
+                        request.method,
+                        request.path,
+                        operation,
+                        status,
+                        request.host,
+                        commanded_value(request),
                     )
                 )
                 return reply

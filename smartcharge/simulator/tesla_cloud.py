@@ -301,6 +301,12 @@ def _site_status(site: EnergySite, _now: datetime) -> dict[str, object]:
 _UPDATED_REPLY = json_reply({"response": {"code": 201, "message": "Updated"}})
 
 
+def commanded_value(request: HttpRequest) -> object:
+    """The setting that a request asks for; None where it is no command."""
+    key = {"operation": "default_real_mode", "backup": "backup_reserve_percent"}.get(request.path.rpartition("/")[2])
+    return request.fields().get(key) if request.method == "POST" and key else None
+
+
 def _error_reply(status: int, error: str) -> HttpReply:
     return json_reply({"response": None, "error": error, "error_description": ""}, status)
 

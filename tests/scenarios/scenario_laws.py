@@ -1,58 +1,211 @@
-"""What holds for every story, whatever happens in it; each broken law is a sentence.
+"""A played scenario as the neutral record that the laws judge."""
 
-The laws are written anew from the policy's words, and share no rule with the program.
-"""
-
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby, pairwise
+from pathlib import Path
 
-from scenario_rate_laws import find_broken_rate_laws
+from ics_linter import parse_mail
+from laws.battery_laws import CommandLaws, MissedHoldLaws, ReturnLaws
+from laws.journal_laws import JournalLaws, judge_evidence
+from laws.message_laws import MailLaws, OutputLaws, WaitLaws
+from laws.record import MIN_HOLD, MINUTE, RELEASE_LEAD, Command, Mail, Minute, Outcome, Question, Span, covers
 
-from smartcharge.policy.slots import SLOT, CheapPeriod, Span, last_slot_end, slot_end, slot_start
+from smartcharge.policy.model import Hold
+from smartcharge.policy.slots import CheapPeriod, local_day, slot_end, slot_start
+from smartcharge.simulator.faults import RETRY_AFTER_S
+from smartcharge.simulator.house import DEFAULT_HOUSE
 from smartcharge.simulator.kraken_account import DispatchItem
 from smartcharge.simulator.scenario import CarState, PlannedItem, Scenario
 from smartcharge.simulator.scenario_runner import MinuteRecord, ScenarioResult
 from smartcharge.simulator.scenario_yaml import LONDON
+from smartcharge.simulator.servers import ReceivedRequest
+from smartcharge.store.control import load_battery_memory, load_open_hold
+from smartcharge.store.database import open_store
 
-MINUTE = timedelta(minutes=1)
-RELEASE_LEAD = timedelta(seconds=90)
-MIN_HOLD = timedelta(seconds=180)
 PLAN_DELAY = timedelta(minutes=4)
-"""A plan that has stood so long has been asked for, at every cadence of the day."""
+"""A plan that has stood so long has been asked for, at every interval of the day."""
 CHARGING_THRESHOLD_W = 500
-RECOVERY_TIME = 2 * MINUTE
-BACKUP_SETTINGS, FULL_PCT = "backup", 100
+HTTP_GONE, HTTP_TOO_MANY_REQUESTS = 410, 429
+COMMAND_KINDS = {"operation": "mode", "backup": "reserve"}
+RATE_LIMIT_RECOVERY = timedelta(minutes=3)
+"""So long a release may still wait after a 429."""
+HOLD_FILE = "powerwall-hold.json"
+HOLD_FILE_IS_WRITTEN = False
+"""Set when the release writes and removes the hold file."""
 
 
-def find_broken_laws(played: ScenarioResult, scenario: Scenario) -> list[str]:
-    """Name the laws that a performance broke."""
-    laws: list[Callable[[ScenarioResult, Scenario], Iterator[str]]] = [_errors_are_reported_once, _tesla_request_limits]
-    if not is_held_by_owner(scenario):
-        laws.append(_backup_only_in_windows)
-    if not has_service_faults(scenario, "tesla"):
-        laws.append(_one_command_per_transition)
-    if has_no_disturbances(scenario, "tesla"):
-        laws.append(_commands_only_at_hold_changes)
-    if has_no_disturbances(scenario):
-        laws.append(_held_when_required)
-    return [sentence for law in laws for sentence in law(played, scenario)]
+@dataclass(frozen=True)
+class MinuteMemory:
+    """What the program remembers at the end of a minute, and whether its hold file is there."""
+
+    hold: Hold | None = None
+    owned: bool = False
+    hold_file: bool | None = None
+
+
+def load_minute_memory(folder: Path) -> MinuteMemory:
+    """Look into the house's folder."""
+    database = folder / "smartcharge.db"
+    if not database.exists():
+        return MinuteMemory()
+    with closing(open_store(database, read_only=True)) as db:
+        row = load_open_hold(db)
+        has_file = (folder / HOLD_FILE).exists() if HOLD_FILE_IS_WRITTEN else None
+        return MinuteMemory(row.hold if row else None, load_battery_memory(db).owned, has_file)
+
+
+def find_broken_laws(
+    played: ScenarioResult, scenario: Scenario, memories: Iterable[MinuteMemory], folder: Path
+) -> list[str]:
+    """Name the laws that a scenario broke, each with its moment."""
+    judge = ScenarioJudge(played, scenario)
+    broken = [sentence for minute in judge.minutes(memories) for sentence in judge.minute(minute)]
+    with closing(open_store(folder / "smartcharge.db", read_only=True)) as db:
+        return [*broken, *judge.journal(db)]
+
+
+class ScenarioJudge:
+    """Judges the minutes of one scenario."""
+
+    def __init__(self, played: ScenarioResult, scenario: Scenario) -> None:
+        self.played, self.scenario = played, scenario
+        forever = timedelta.max if not has_service_faults(scenario, "tesla") else None
+        self.commands = CommandLaws(str(DEFAULT_HOUSE.site_id), **({"settle_time": forever} if forever else {}))
+        self.returns, self.missed, self.waits = ReturnLaws(), MissedHoldLaws(), WaitLaws()
+        self.output = OutputLaws(repeat_after=timedelta.max)
+        self.mails = MailLaws(lambda at: local_day(at, LONDON.key))
+        self.is_ours, self.is_calm = not is_held_by_owner(scenario), has_no_disturbances(scenario)
+
+    def minutes(self, memories: Iterable[MinuteMemory]) -> Iterator[Minute]:
+        """Give every minute as the laws see it."""
+        for record, memory in zip(self.played.minutes, memories, strict=True):
+            requests = [each for each in self.played.requests if each.at == record.at]
+            yield Minute(
+                at=record.at,
+                clock=record.at,
+                runs=len(record.ran),
+                commands=tuple(self._commands(record, requests)),
+                questions=tuple(self._questions(requests)),
+                errors=tuple(line for ran in record.ran for line in ran.outcome.stderr.splitlines()),
+                mails=tuple(_mail(each.at, each.raw) for each in self.played.mails if each.at == record.at),
+                hold=memory.hold,
+                owned=memory.owned,
+                hold_file=memory.hold_file,
+                settings=(record.battery.mode, record.battery.reserve_pct),
+                tesla_works=not _is_tesla_disturbed(self.scenario, record.at),
+                must_hold=self.is_calm and must_hold(record, self.scenario),
+            )
+
+    def _commands(self, record: MinuteRecord, requests: list[ReceivedRequest]) -> Iterator[Command]:
+        if self.scenario.backend != "v1r":
+            accepted = {(at, kind) for at, kind, _ in self.played.writes}
+            yield from _cloud_commands(requests, accepted)
+            return
+        for at, kind, value in self.played.writes:  # of a gateway, only what it accepted is known
+            if at == record.at:
+                yield Command(
+                    at, kind, int(value) if value.isdigit() else value, Outcome.ACCEPTED, self.commands.own_site
+                )
+
+    def _questions(self, requests: list[ReceivedRequest]) -> Iterator[Question]:
+        for each in requests:
+            is_throttled = each.status == HTTP_TOO_MANY_REQUESTS
+            wait = self._retry_after(each) if is_throttled and each.service == "tesla" else None
+            yield Question(each.at, each.service, Outcome.THROTTLED if is_throttled else Outcome.ACCEPTED, wait)
+
+    def _retry_after(self, request: ReceivedRequest) -> timedelta:
+        fault = next(
+            each.fault
+            for each in self.scenario.fault_periods
+            if (each.fault.service, each.fault.kind) == (request.service, "http-429")
+            and each.starts_at <= request.at < each.ends_at
+        )
+        return timedelta(seconds=RETRY_AFTER_S if fault.amount is None else fault.amount)
+
+    def minute(self, minute: Minute) -> list[str]:
+        """Name what was wrong in a minute."""
+        if any(act.at <= minute.at < act.at + MINUTE for act in self.scenario.owner):
+            self.commands.forget_accepted()
+        young = any(
+            timedelta(0) <= minute.at - MINUTE - start < 15 * MINUTE
+            for start, _ in planned_windows_at(self.scenario, minute.at - MINUTE)
+        )
+        is_slot_start = minute.at - MINUTE - slot_start(minute.at - MINUTE) < 5 * MINUTE
+        sentences = (
+            *self.commands.minute(minute),
+            *self.returns.minute(minute, is_ours=self.is_ours),
+            *self.missed.minute(minute, patience=1 if young or is_slot_start else 2),
+            *self.output.minute(minute),
+            *self.waits.minute(minute),
+            *(sentence for mail in minute.mails for sentence in self.mails.mail(mail)),
+        )
+        return [f"at {_clock(minute.at)} {each}" for each in sentences]
+
+    def journal(self, db: sqlite3.Connection) -> list[str]:
+        """Name what was decided wrongly, or on something that nobody said."""
+        charging = [each.at for each in self.played.minutes if each.car_w >= CHARGING_THRESHOLD_W]
+        broken: list[str] = []
+        for state, law in JournalLaws().new_rows(db):
+            told = planned_windows_until(self.scenario, state.now)
+            evidence = judge_evidence(state, charging, told) if not law else ()
+            broken += [f"at {_clock(state.now)} {each}" for each in (law, *evidence) if each]
+        return broken
+
+
+def _cloud_commands(requests: list[ReceivedRequest], accepted: set[tuple[datetime, str]]) -> Iterator[Command]:
+    """The commands as the program gave them: where a line is cut, pypowerwall sends the same once more by itself."""
+    is_sent_again = False
+    for each in requests:
+        kind = COMMAND_KINDS.get(each.operation)
+        if each.service != "tesla" or each.method != "POST" or kind is None:
+            continue
+        is_sent_again = not is_sent_again and each.status == 0
+        if each.status == 0 and not is_sent_again:
+            continue
+        site = each.path.split("/")[-2]
+        outcome = Outcome.ACCEPTED if (each.at, kind) in accepted else _outcome(each.status)
+        yield Command(each.at, kind, each.value, outcome, site)
+
+
+def _outcome(status: int) -> Outcome:
+    if status == 0:
+        return Outcome.NO_ANSWER
+    if status == HTTP_GONE:
+        return Outcome.NO_RATE_PLAN
+    return Outcome.REFUSED
+
+
+def _mail(at: datetime, raw: bytes) -> Mail:
+    told = parse_mail(raw)
+    return Mail(at, at, told.uid, told.sequence, raw)
+
+
+def must_hold(record: MinuteRecord, scenario: Scenario) -> bool:
+    """Whether a car charges in a window that is known by now and worth a hold."""
+    at = record.at
+    known = planned_windows_at(scenario, at) & planned_windows_at(scenario, at - PLAN_DELAY)
+    is_covered = covers(known, at) and covers(known, at + RELEASE_LEAD)
+    is_worth_it = slot_end(at + RELEASE_LEAD) - at >= MIN_HOLD
+    is_charging = record.car_w >= CHARGING_THRESHOLD_W
+    return is_charging and is_covered and is_worth_it and not scenario_cheap_period(scenario).containing(at)
 
 
 def has_service_faults(scenario: Scenario, *services: str) -> bool:
-    """Whether any of these services fails or lags at any time in the story; all of them where none is named."""
-    failing = {spell.fault.service.removesuffix("-auth") for spell in scenario.fault_periods}
+    """Whether any of these services fails or is slow at any time; all services where none is named."""
+    failing = {period.fault.service.removesuffix("-auth") for period in scenario.fault_periods}
     start = scenario.powerwall
     slow = bool(start.delay_s or start.visible_after_reads or not start.has_rate_plan)
     return bool(failing & set(services or failing)) or (slow and (not services or "tesla" in services))
 
 
-def has_no_disturbances(scenario: Scenario, *services: str) -> bool:
-    """Whether nobody sleeps, meddles or fails, and the policy's usual numbers hold."""
-    meddled = scenario.owner or scenario.missed or scenario.config or is_held_by_owner(scenario)
-    lies = any(not _is_plain_record(car) for timeline in scenario.cars.values() for _, car in timeline.entries)
-    return not (meddled or lies or scenario.devices.entries or has_service_faults(scenario, *services))
+def has_no_disturbances(scenario: Scenario) -> bool:
+    """Whether cron misses nothing, the owner does nothing, nothing fails, and the policy's usual numbers apply."""
+    disturbed = scenario.owner or scenario.missed or scenario.config or is_held_by_owner(scenario)
+    odd = any(not _is_plain_record(car) for timeline in scenario.cars.values() for _, car in timeline.entries)
+    return not (disturbed or odd or scenario.devices.entries or has_service_faults(scenario))
 
 
 def _is_plain_record(car: CarState) -> bool:
@@ -62,108 +215,19 @@ def _is_plain_record(car: CarState) -> bool:
 
 
 def is_held_by_owner(scenario: Scenario) -> bool:
-    """Whether the owner holds the battery by his own hand."""
-    stances = [
-        (scenario.powerwall.mode, scenario.powerwall.reserve_pct),
-        *((act.mode, act.reserve_pct) for act in scenario.owner),
-    ]
-    return any(mode == BACKUP_SETTINGS or reserve_pct == FULL_PCT for mode, reserve_pct in stances)
+    """Whether the owner sets the battery to hold."""
+    settings = [(scenario.powerwall.mode, scenario.powerwall.reserve_pct)]
+    settings += [(action.mode or "", action.reserve_pct or 0) for action in scenario.owner]
+    return any(mode == "backup" or reserve_pct == 100 for mode, reserve_pct in settings)
 
 
-def _errors_are_reported_once(played: ScenarioResult, _story: Scenario) -> Iterator[str]:
-    told = Counter(line for minute in played.minutes for ran in minute.ran for line in ran.outcome.stderr.splitlines())
-    yield from (f"the owner is told {count} times: {line}" for line, count in told.items() if count > 1)
-
-
-def _tesla_request_limits(played: ScenarioResult, scenario: Scenario) -> Iterator[str]:
-    minutes = {minute.at: minute for minute in played.minutes}
-    yield from find_broken_rate_laws(played, scenario, lambda at: _should_hold(minutes[at], scenario))
-
-
-def _backup_only_in_windows(played: ScenarioResult, scenario: Scenario) -> Iterator[str]:
-    drew_at: datetime | None = None
-    for minute in played.minutes:
-        drew_at = minute.at if minute.car_w >= CHARGING_THRESHOLD_W else drew_at
-        if minute.battery.mode != BACKUP_SETTINGS or _may_be_late(scenario, minute.at):
-            continue
-        if scenario_cheap_period(scenario).containing(minute.at):
-            yield f"at {_clock(minute.at)} the battery is held although the night rate applies"
-        started = [span for span in planned_windows_until(scenario, minute.at) if span.starts_at <= minute.at]
-        if any(minute.at + RELEASE_LEAD < last_slot_end(span.ends_at) for span in started):
-            continue
-        if not any(minute.at + RELEASE_LEAD < last_slot_end(span.ends_at) + SLOT for span in started):
-            yield f"at {_clock(minute.at)} the battery is held although no window allows it"
-        elif not has_service_faults(scenario, "myenergi") and (drew_at is None or minute.at - drew_at > 2 * MINUTE):
-            yield f"at {_clock(minute.at)} the extra half hour goes on although the car has stopped"
-
-
-def _one_command_per_transition(played: ScenarioResult, scenario: Scenario) -> Iterator[str]:
-    for at, writes in groupby(played.writes, key=lambda write: write[0]):
-        kinds = [kind for _, kind, _ in writes]
-        if len(kinds) > len(set(kinds)) or kinds != sorted(kinds):
-            yield f"at {_clock(at)} the battery is told {', then '.join(kinds)}"
-    for kind in ("mode", "reserve"):
-        told = [(at, value) for at, each, value in played.writes if each == kind]
-        for (before, old), (after, new) in pairwise(told):
-            if old == new and not any(before <= act.at <= after for act in scenario.owner):
-                yield f"at {_clock(after)} the battery is told {kind} {new} once more"
-
-
-def _commands_only_at_hold_changes(played: ScenarioResult, scenario: Scenario) -> Iterator[str]:
-    minutes = {minute.at: minute for minute in played.minutes}
-    for at, _, value in played.writes:
-        draws = minutes[at].car_w >= CHARGING_THRESHOLD_W
-        if value in {BACKUP_SETTINGS, str(FULL_PCT)}:
-            if not draws or not any(span.covers(at) for span in planned_windows_until(scenario, at)):
-                yield f"at {_clock(at)} the battery is told {value} although no car draws in a window"
-        elif at + MINUTE + RELEASE_LEAD > slot_end(at) or scenario_cheap_period(scenario).containing(at):
-            continue
-        elif draws or not _is_extension_time(scenario, at):
-            yield f"at {_clock(at)} the battery is told {value} in the middle of a slot"
-
-
-def _held_when_required(played: ScenarioResult, scenario: Scenario) -> Iterator[str]:
-    run = 0
-    for minute in played.minutes:
-        run = run + 1 if _should_hold(minute, scenario) else 0
-        wanted = 1 if _is_hold_wanted(minute.at - MINUTE, scenario) else 2
-        if run > wanted and minute.battery.mode != BACKUP_SETTINGS:
-            yield f"at {_clock(minute.at)} the battery is not held, after {run} ticks of a car that draws in a window"
-
-
-def _should_hold(minute: MinuteRecord, scenario: Scenario) -> bool:
-    at = minute.at
-    known = {span for span in planned_windows_at(scenario, at) if span in planned_windows_at(scenario, at - PLAN_DELAY)}
-    covered = all(any(span.covers(moment) for span in known) for moment in (at, at + RELEASE_LEAD))
-    worth = slot_end(at + RELEASE_LEAD) - at >= MIN_HOLD
-    return (
-        minute.car_w >= CHARGING_THRESHOLD_W
-        and covered
-        and worth
-        and not scenario_cheap_period(scenario).containing(at)
-    )
-
-
-def _is_hold_wanted(at: datetime, scenario: Scenario) -> bool:
-    young = any(timedelta(0) <= at - span.starts_at < 15 * MINUTE for span in planned_windows_at(scenario, at))
-    return young or at - slot_start(at) < 5 * MINUTE
-
-
-def _is_extension_time(scenario: Scenario, at: datetime) -> bool:
-    """Whether the moment lies in the half hour after a window."""
-    ends = [last_slot_end(span.ends_at) for span in planned_windows_until(scenario, at)]
-    return any(end - MINUTE <= at < end + SLOT for end in ends)
-
-
-def _may_be_late(scenario: Scenario, at: datetime) -> bool:
-    """Whether cron slept or Tesla failed just now."""
-    fault_periods = [
-        (each.starts_at, each.ends_at) for each in scenario.fault_periods if each.fault.service.startswith("tesla")
-    ]
-    lag = timedelta(seconds=scenario.powerwall.delay_s)
-    return any(start <= at < end + RECOVERY_TIME + lag for start, end in (*fault_periods, *scenario.missed)) or bool(
-        lag
-    )
+def _is_tesla_disturbed(scenario: Scenario, at: datetime) -> bool:
+    """Whether Tesla fails or is slow just now, or a release may still wait because of it."""
+    for each in scenario.fault_periods:
+        recovery = RATE_LIMIT_RECOVERY if each.fault.kind == "http-429" else timedelta(0)
+        if each.fault.service.startswith("tesla") and each.starts_at <= at < each.ends_at + recovery:
+            return True
+    return scenario.powerwall.delay_s > 0 or scenario.powerwall.visible_after_reads > 0
 
 
 def planned_windows_at(scenario: Scenario, at: datetime) -> set[Span]:
@@ -177,7 +241,7 @@ def planned_windows_until(scenario: Scenario, at: datetime) -> set[Span]:
 
 
 def scenario_cheap_period(scenario: Scenario) -> CheapPeriod:
-    """The tariff's night in this story."""
+    """The cheap period in this scenario."""
     control = scenario.config.get("control", {})
     given = control.get("cheap_period", ["00:00", "06:00"]) if isinstance(control, dict) else ["00:00", "06:00"]
     starts, ends = (datetime.strptime(each, "%H:%M").time() for each in given)  # noqa: DTZ007 - a wall clock's time
@@ -187,11 +251,9 @@ def scenario_cheap_period(scenario: Scenario) -> CheapPeriod:
 def _smart_windows(planned: Iterable[PlannedItem]) -> set[Span]:
     items = [each.item for each in planned if each.item and each.item.get("type") == "SMART"]
     spans = [
-        Span(_parse_instant(item.get("start")), _parse_instant(item.get("end")))
-        for item in items
-        if _has_valid_dates(item)
+        (_parse_instant(item.get("start")), _parse_instant(item.get("end"))) for item in items if _has_valid_dates(item)
     ]
-    return {span for span in spans if span.starts_at < span.ends_at}
+    return {(start, end) for start, end in spans if start < end}
 
 
 def _has_valid_dates(item: DispatchItem) -> bool:

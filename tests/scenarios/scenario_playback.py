@@ -1,4 +1,4 @@
-"""A story played through the real commands and the unmodified libraries, and what is looked at afterwards."""
+"""Plays a scenario through the real commands and the unmodified libraries, and collects what the tests look at."""
 
 import os
 import re
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+
+from scenario_laws import MinuteMemory, load_minute_memory
 
 from smartcharge.commands.demo import start_simulator
 from smartcharge.idle import can_skip, database_change_count
@@ -31,28 +33,30 @@ MAIL_DUMP_VARIABLE = "SMARTCHARGE_MAIL_DUMP"
 
 @dataclass(frozen=True, slots=True)
 class ScenarioRun:
-    """What came of a story.
+    """What came of a scenario.
 
-    words: everything any of its commands printed, each with the command line. quiet: how many of its commands would
-    have been passed over as idle; wronged: those of them that did something all the same.
+    words: everything any of its commands printed, each with the command line. memories: what the program remembered at
+    the end of each minute. quiet: how many commands would have been skipped as idle. wrongly_skipped: those of them
+    that did something all the same.
     """
 
     played: ScenarioResult
     words: tuple[tuple[str, str], ...]
+    memories: tuple[MinuteMemory, ...]
     quiet: int = 0
     wrongly_skipped: tuple[str, ...] = ()
 
 
 def play_scenario(scenario: Scenario, folder: Path, *, verbose: bool = False) -> ScenarioRun:
-    """Play a story in this process."""
+    """Play a scenario in this process."""
     with start_simulator(folder, scenario) as (simulation, run):
-        watched = IdleCheckRunner(folder, simulation, run)
-        scenario_run = play_scenario_in(scenario, simulation, watched, verbose=verbose)
-        return replace(scenario_run, quiet=watched.quiet, wrongly_skipped=tuple(watched.wrongly_skipped))
+        runner = IdleCheckRunner(folder, simulation, run)
+        scenario_run = play_scenario_in(scenario, simulation, runner, folder, verbose=verbose)
+        return replace(scenario_run, quiet=runner.quiet, wrongly_skipped=tuple(runner.wrongly_skipped))
 
 
 class IdleCheckRunner:
-    """Runs every command in full, also where it would be passed over as idle, and sees whether that was right."""
+    """Runs every command in full, also where it would be skipped as idle, and checks whether skipping were right."""
 
     def __init__(self, folder: Path, simulation: Simulator, run: CommandRunner) -> None:
         self._config, self._database = folder / "config.yaml", folder / "smartcharge.db"
@@ -75,21 +79,24 @@ class IdleCheckRunner:
 
 
 def play_scenario_in(
-    scenario: Scenario, simulation: Simulator, run: CommandRunner, *, verbose: bool = False
+    scenario: Scenario, simulation: Simulator, run: CommandRunner, folder: Path, *, verbose: bool = False
 ) -> ScenarioRun:
-    """Play a story in a street that serves already, with any way to run commands."""
+    """Play a scenario in a simulator that serves already, with any way to run commands."""
     words: list[tuple[str, str]] = []
+    memories: list[MinuteMemory] = []
 
-    def listening(arguments: list[str], at: datetime) -> CommandResult:
+    def run_and_record(arguments: list[str], at: datetime) -> CommandResult:
         outcome = run(["-v", *arguments] if verbose else arguments, at)
         words.append((f"{at:%H:%M} {' '.join(arguments)}", f"{outcome.stdout}\n{outcome.stderr}"))
         return outcome
 
-    played = run_scenario(scenario, simulation, listening)
-    listening(["status"], played.minutes[-1].at)
-    listening(["history"], played.minutes[-1].at)
+    played = run_scenario(
+        scenario, simulation, run_and_record, on_minute=lambda _: memories.append(load_minute_memory(folder))
+    )
+    run_and_record(["status"], played.minutes[-1].at)
+    run_and_record(["history"], played.minutes[-1].at)
     _dump_mails(scenario, played)
-    return ScenarioRun(played, tuple(words))
+    return ScenarioRun(played, tuple(words), tuple(memories))
 
 
 def find_printed_secrets(words: tuple[tuple[str, str], ...]) -> Iterator[str]:
@@ -120,7 +127,7 @@ def minutes_with_output(played: ScenarioResult) -> list[MinuteRecord]:
 
 
 def _dump_mails(scenario: Scenario, played: ScenarioResult) -> None:
-    """Leave the story's mails where a calendar program can be let loose on them."""
+    """Leave the scenario's mails in a folder, for other calendar programs to read."""
     if folder := os.environ.get(MAIL_DUMP_VARIABLE):
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)

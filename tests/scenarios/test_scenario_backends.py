@@ -44,7 +44,7 @@ def played_well(scenario: Scenario, folder: Path) -> ScenarioResult:
     scenario_run = play_scenario(scenario, folder)
     wrong = [
         *check_expectations(scenario_run.played, scenario),
-        *find_broken_laws(scenario_run.played, scenario),
+        *find_broken_laws(scenario_run.played, scenario, scenario_run.memories, folder),
         *find_printed_secrets(scenario_run.words),
         *find_tracebacks(scenario_run.words),
         *find_stored_secrets(folder),

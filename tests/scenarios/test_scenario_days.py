@@ -63,7 +63,7 @@ def test_the_demo_s_day_ends_as_it_should(tmp_path: Path) -> None:
 
     assert len(scenario_run.played.minutes) == DAY_MINUTES
     assert check_expectations(scenario_run.played, scenario) == []
-    assert find_broken_laws(scenario_run.played, scenario) == []
+    assert find_broken_laws(scenario_run.played, scenario, scenario_run.memories, tmp_path) == []
     assert list(find_replay_differences(tmp_path, scenario_run.played)) == []
     assert list(find_printed_secrets(scenario_run.words)) == []
 

@@ -46,7 +46,7 @@ def children(folder: Path) -> CommandRunner:
 
 def perform_in_children(scenario: Scenario, folder: Path) -> ScenarioRun:
     with start_simulator(folder, scenario) as (simulation, _run):
-        return play_scenario_in(scenario, simulation, children(folder))
+        return play_scenario_in(scenario, simulation, children(folder), folder)
 
 
 @pytest.mark.parametrize("name", ["left-as-it-was", *(["half-an-hour", "reconcile-alone"] if EVERY else [])])

@@ -40,7 +40,7 @@ def test_a_story_ends_as_it_should(name: str, tmp_path: Path, monkeypatch: pytes
     scenario_run = play_scenario(scenario, tmp_path)
     wrong = [
         *check_expectations(scenario_run.played, scenario),
-        *find_broken_laws(scenario_run.played, scenario),
+        *find_broken_laws(scenario_run.played, scenario, scenario_run.memories, tmp_path),
         *find_replay_differences(tmp_path, scenario_run.played),
         *find_printed_secrets(scenario_run.words),
         *find_tracebacks(scenario_run.words),

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from policy_day_laws import HALF_HOUR, PolicyDayLaws, half_hour_end_of
-from policy_day_plan import NEVER_ANSWERED, CarAnswer, format_spans, merge_spans
+from laws.decision_laws import NEVER, BelievedPlan, CheapMinutes, DecisionLaws
+from laws.plan_laws import judge_answer
+from laws.record import HALF_HOUR, last_half_hour_end, merge_spans, text_of_spans
 from policy_day_random import CHARGING, EMPTY, EXTRA_MINUTES, IDLE, LONDON, MINUTE, REPEATED, UNREADABLE, draw_day
 
 from smartcharge.policy.decide import decide, decision_depends_on_charger, is_release_certain
@@ -32,6 +33,9 @@ COUNTER_NAMES = (
     *("days", "minutes", "decisions", "with a hold", "charger looked at", "holds", "extensions", "left to the owner"),
     *("answers", "windows", "revisions", "withdrawals"),
 )
+
+CHEAP_MARGIN_MINUTES = 120
+"""A hold near the end of the day may end after it."""
 
 DecisionRule = Callable[[State], Decision]
 
@@ -60,7 +64,7 @@ class PlanMemory:
 
     def __init__(self, cars: Iterable[str]) -> None:
         self.rows: dict[str, dict[int, KnownDispatch]] = {car: {} for car in cars}
-        self.told: dict[str, tuple[datetime, bool]] = dict.fromkeys(self.rows, (NEVER_ANSWERED, False))
+        self.told: dict[str, tuple[datetime, bool]] = dict.fromkeys(self.rows, (NEVER, False))
         self.superseded: set[int] = set()
         self.windows: tuple[DispatchWindow, ...] = ()
 
@@ -116,10 +120,11 @@ class PolicyDay:
 
     def __init__(self, seed: int, rule: DecisionRule = decide) -> None:
         self.seed, self.script, self.rule = seed, draw_day(seed), rule
-        self.laws, self.tally = (
-            PolicyDayLaws(self.script),
-            PolicyDayTally(Counter(dict.fromkeys(COUNTER_NAMES, 0) | {"days": 1})),
-        )
+        policy = self.script.policy
+        self.cheap = CheapMinutes(policy, self.script.begins_at, self.script.minutes + CHEAP_MARGIN_MINUTES)
+        self.laws = DecisionLaws(policy, self.cheap)
+        self.believed = {car: BelievedPlan() for car in self.script.silent}
+        self.tally = PolicyDayTally(Counter(dict.fromkeys(COUNTER_NAMES, 0) | {"days": 1}))
         self.memory = PlanMemory(self.script.silent)
         self.plans: dict[str, tuple[Dispatch, ...]] = dict.fromkeys(self.script.silent, ())
         self.hold: Hold | None = None
@@ -137,7 +142,7 @@ class PolicyDay:
             if self.hold is not None:
                 self._decide(minute, self._now(minute))
         if self.hold is not None:
-            self.laws.break_(self._now(minutes + EXTRA_MINUTES - 1), "the battery always comes back", self.hold)
+            self.laws.add(self._now(minutes + EXTRA_MINUTES - 1), "the battery always comes back", self.hold)
         self.tally.counts["minutes"] += minutes
         if self.laws.broken:
             self.tally.broken[self.seed] = self.laws.broken
@@ -148,7 +153,7 @@ class PolicyDay:
 
     def _live(self, minute: int) -> None:
         day, now = self.script, self._now(minute)
-        self.held = timedelta(0) if minute in self.laws.noons else self.held + MINUTE * (self.hold is not None)
+        self.held = timedelta(0) if minute in self.cheap.noons else self.held + MINUTE * (self.hold is not None)
         self._hear_owner(minute, now)
         for car, plan in day.plans.get(minute, ()):
             self.plans[car] = plan
@@ -170,10 +175,10 @@ class PolicyDay:
 
     def _leave_to_owner(self, now: datetime) -> None:
         """Somebody has set the battery: the window is theirs, to the half hour after its last slot."""
-        ends = [end for start, end in merge_spans(self.laws.told.values()) if start <= now < end]
-        last = half_hour_end_of(ends[0]) if ends else self.hold.until if self.hold else now
+        planned = merge_spans(span for plan in self.believed.values() for span in plan.spans)
+        ends = [end for start, end in planned if start <= now < end]
+        last = last_half_hour_end(ends[0]) if ends else self.hold.until if self.hold else now
         self.manual_override, self.hold = ManualOverride(now, last + HALF_HOUR), None
-        self.laws.left(self.manual_override)
         self.tally.counts["left to the owner"] += 1
         self._tell(now, f"left to the owner until {self.manual_override.until:%H:%M}")
 
@@ -186,7 +191,7 @@ class PolicyDay:
     def _ask(self, minute: int, now: datetime) -> None:
         """The supplier answers for every car that it is not silent about."""
         day = self.script
-        is_night = all(self.laws.cheap[minute : minute + NIGHT_CHECK_INTERVAL])
+        is_night = all(self.cheap.flags[minute : minute + NIGHT_CHECK_INTERVAL])
         self.ask_at = minute + (NIGHT_CHECK_INTERVAL if is_night else day.asked_every)
         changed = [self._answered(car, minute, now) for car in self.plans if not day.silent[car][minute]]
         self.memory.look(now)
@@ -202,7 +207,9 @@ class PolicyDay:
         changes = self.memory.compare(car, answer, now)
         self.tally.seconds += time.perf_counter() - begun
         self.memory.apply(car, changes, now, boosting=boosting)
-        self.laws.answered(now, car, CarAnswer(answer, boosting), changes, self.memory.rows[car])
+        believed = self.believed[car]
+        believed.answered_at, believed.boosting = now, boosting
+        judge_answer(self.laws, believed, answer, changes, self.memory.rows[car], now)
         self.tally.counts["answers"] += 1
         if changes:
             self._changed(car, answer, changes, now)
@@ -210,12 +217,12 @@ class PolicyDay:
 
     def _changed(self, car: str, answer: tuple[Dispatch, ...], changes: PlanChanges, now: datetime) -> None:
         if again := self.memory.compare(car, answer, now):
-            self.laws.break_(now, "the same answer again changes nothing", again)
+            self.laws.add(now, "the same answer again changes nothing", again)
         counts = self.tally.counts
         counts["windows"] += len(changes.new)
         counts["revisions"] += len(changes.superseded)
         counts["withdrawals"] += len(changes.withdrawn)
-        planned = format_spans(row.span for row in self.memory.rows[car].values() if row.withdrawn_at is None)
+        planned = text_of_spans(row.span for row in self.memory.rows[car].values() if row.withdrawn_at is None)
         self._tell(now, f"of the {car} is known: {planned}")
 
     def _seen(self, minute: int, now: datetime, charger: ChargerState) -> State:
@@ -233,9 +240,9 @@ class PolicyDay:
         decision, seldom = self.rule(seen), self.rule(seen if is_asked else unasked)
         self.tally.seconds += time.perf_counter() - begun
         if seldom.hold != decision.hold:
-            self.laws.break_(now, "a question not asked cannot matter", f"{decision.hold}, unasked {seldom.hold}")
+            self.laws.add(now, "a question not asked cannot matter", f"{decision.hold}, unasked {seldom.hold}")
         if is_asked and seldom.reason is not decision.reason:
-            self.laws.break_(now, "deciding twice gives the same", f"{decision}, then {seldom}")
+            self.laws.add(now, "deciding twice gives the same", f"{decision}, then {seldom}")
         counts = self.tally.counts
         counts["decisions"] += 1
         counts["with a hold"] += decision.hold is not None
@@ -245,12 +252,12 @@ class PolicyDay:
     def _change(self, minute: int, seen: State, decision: Decision) -> None:
         """Judge a decision, and let it stand."""
         before, self.hold = self.hold, decision.hold
-        self.laws.decided(minute, seen, self.hold)
+        self.laws.decided(seen, self.hold, self.believed)
         if self.hold == before:
             return
         again = self.rule(self._seen(minute, seen.now, seen.charger)).hold
         if again != self.hold:
-            self.laws.break_(seen.now, "deciding again changes nothing", f"{self.hold}, then {again}")
+            self.laws.add(seen.now, "deciding again changes nothing", f"{self.hold}, then {again}")
         self.tally.counts["holds"] += before is None
         self.tally.counts["extensions"] += self.hold is not None and self.hold.kind is HoldKind.EXTENSION
         held = f"{self.hold.kind} until {self.hold.until:%H:%M}" if self.hold else "nothing"

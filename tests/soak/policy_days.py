@@ -12,14 +12,11 @@ from dataclasses import replace
 from multiprocessing import Pool
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from policy_day import PolicyDay, PolicyDayTally
 
-# ruff: noqa: T201  # tells by printing
-
-
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
-
+# ruff: noqa: T201  # a command prints
 
 MAX_SHOWN_DAYS = 5
 """So many broken laws of a day are told; the others mostly follow from them."""

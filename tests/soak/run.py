@@ -13,15 +13,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from soak_day import SoakDay
 from soak_random import SoakTally
 
-# ruff: noqa: T201  # tells by printing
-
-
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
-
+# ruff: noqa: T201  # a command prints
 
 RAM_FOLDER = Path("/dev/shm")  # noqa: S108  # where there is one, a sync costs nothing
 SHOWN_HOURS = timedelta(hours=3)
