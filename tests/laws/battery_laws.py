@@ -19,11 +19,12 @@ from laws.record import (
     HALF_HOUR,
     HOLDING_VALUES,
     MINUTE,
-    RELEASE_LEAD,
     Command,
     Minute,
     Outcome,
 )
+
+from smartcharge.policy.model import HoldKind
 
 COMMAND_SETTLE_TIME = timedelta(seconds=90)
 HOUR = timedelta(hours=1)
@@ -126,40 +127,37 @@ def _judge_rate(commands: deque[Command], now: datetime, span: timedelta, most: 
 
 @dataclass
 class ReturnLaws:
-    """Judges whether the battery comes back. good_runs: minutes with a run in which Tesla worked, one after another.
-
-    is_ours: whether what the battery shows may have been set by the program; a battery that its owner holds may stay.
-    """
+    """Judges whether the battery comes back. good_minutes: with a run in which Tesla worked, one after another."""
 
     good_minutes: int = 0
     release_minutes: int = 0
     commanded: set[str | int | None] = field(default_factory=set)
 
-    def minute(self, minute: Minute, *, is_ours: bool = True, is_recorded: bool = True) -> Iterator[str]:
-        """Name what stays behind. is_recorded: whether every run could store what it did."""
+    def minute(self, minute: Minute, *, is_recorded: bool = True) -> Iterator[str]:
+        """Name what stays behind. is_recorded: whether every run was whole and could store what it did."""
         self.good_minutes = self.good_minutes + 1 if minute.runs and minute.tesla_works else 0
-        hold = minute.hold
-        is_due = hold is None or minute.clock + RELEASE_LEAD >= hold.until
-        if is_ours and is_due and minute.is_holding and self.good_minutes >= RUNS_TO_RETURN:
-            yield f"the battery comes back: {minute.settings} after {self.good_minutes} good minutes, hold {hold}"
+        if minute.is_releasing and minute.still_held and self.good_minutes >= RUNS_TO_RETURN:
+            yield f"the battery comes back: still {minute.still_held} after {self.good_minutes} good minutes"
+        if minute.hold is not None and minute.hold.kind is HoldKind.EXTENSION and minute.car_stopped:
+            yield f"an extension ends with the car: held until {minute.hold.until}"
         if is_recorded and minute.runs and minute.hold_file is not None and minute.hold_file != minute.owned:
             yield f"the hold file is there while something is owned: there {minute.hold_file}, owned {minute.owned}"
-        yield from self._judge_ladder(minute, is_ours=is_ours)
+        yield from self._judge_ladder(minute)
 
-    def _judge_ladder(self, minute: Minute, *, is_ours: bool) -> Iterator[str]:
+    def _judge_ladder(self, minute: Minute) -> Iterator[str]:
         """A release tries one value after the other, and another resting mode, whatever is not carried out."""
         reached = [each for each in minute.commands if each.outcome is not Outcome.NO_ANSWER]
-        if minute.hold is not None or not minute.owned or not is_ours or not minute.is_holding:
+        if minute.hold is not None or not minute.owned or not minute.still_held:
             self.release_minutes, self.commanded = 0, set()
             return
         self.release_minutes += bool(reached)
         self.commanded |= {each.kind for each in reached} | {each.value for each in reached}
         if self.release_minutes < RUNS_TO_LEAVE_BACKUP:
             return
-        for kind, value in zip(("mode", "reserve"), minute.settings, strict=True):
-            if value in HOLDING_VALUES and kind not in self.commanded:
+        for kind, value in minute.still_held.items():
+            if kind not in self.commanded:
                 yield f"a release waits for no other value: the {kind} is still {value}"
-        if minute.settings[0] == "backup" and "self_consumption" not in self.commanded:
+        if "mode" in minute.still_held and "self_consumption" not in self.commanded:
             yield "a release tries another way out of backup: self_consumption was never asked for"
 
 

@@ -3,8 +3,8 @@
 Each of the three fills in what it can observe. The laws share no rule with the program: of its values they read fields.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -70,8 +70,9 @@ class Minute:
     at: the true time. clock: the time that the program saw. runs: how many commands ran; 0 where cron missed it.
     errors: lines of trouble that were printed. hold: the open hold as the program remembers it. owned: whether any
     setting is remembered as changed by the program. hold_file: whether the hold file is there. settings: by which the
-    battery acts. tesla_works: whether reads and writes had their effect all through the minute. must_hold: whether a
-    car that charges in a known window has to be held for by now, were every run in time.
+    battery acts. still_held: what a holding command of the program has left there, by kind. car_stopped: whether the
+    charger has certainly said so. tesla_works: whether reads and writes had their effect all through the minute.
+    must_hold: whether a car that charges in a known window has to be held for by now, were every run in time.
     """
 
     at: datetime
@@ -84,14 +85,17 @@ class Minute:
     hold: Hold | None = None
     owned: bool = False
     hold_file: bool | None = None
+    is_paused: bool = False
     settings: tuple[str, int] = ("", 0)
+    still_held: Mapping[str, str | int] = field(default_factory=dict)
+    car_stopped: bool = False
     tesla_works: bool = True
     must_hold: bool = False
 
     @property
     def is_releasing(self) -> bool:
-        """Whether what was done to the battery in this minute was no beginning of a hold."""
-        return self.hold is None
+        """Whether the battery is to come back, or has come back."""
+        return self.hold is None or self.is_paused or self.clock + RELEASE_LEAD >= self.hold.until
 
     @property
     def is_holding(self) -> bool:

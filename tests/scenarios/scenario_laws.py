@@ -10,8 +10,20 @@ from pathlib import Path
 from ics_linter import parse_mail
 from laws.battery_laws import CommandLaws, MissedHoldLaws, ReturnLaws
 from laws.journal_laws import JournalLaws, judge_evidence
-from laws.message_laws import MailLaws, OutputLaws, WaitLaws
-from laws.record import MIN_HOLD, MINUTE, RELEASE_LEAD, Command, Mail, Minute, Outcome, Question, Span, covers
+from laws.message_laws import MailLaws, OutputLaws, QuestionLaws
+from laws.record import (
+    HOLDING_VALUES,
+    MIN_HOLD,
+    MINUTE,
+    RELEASE_LEAD,
+    Command,
+    Mail,
+    Minute,
+    Outcome,
+    Question,
+    Span,
+    covers,
+)
 
 from smartcharge.policy.model import Hold
 from smartcharge.policy.slots import CheapPeriod, local_day, slot_end, slot_start
@@ -28,7 +40,7 @@ from smartcharge.store.database import open_store
 PLAN_DELAY = timedelta(minutes=4)
 """A plan that has stood so long has been asked for, at every interval of the day."""
 CHARGING_THRESHOLD_W = 500
-HTTP_GONE, HTTP_TOO_MANY_REQUESTS = 410, 429
+HTTP_ERROR, HTTP_GONE, HTTP_TOO_MANY_REQUESTS = 400, 410, 429
 COMMAND_KINDS = {"operation": "mode", "backup": "reserve"}
 RATE_LIMIT_RECOVERY = timedelta(minutes=3)
 """So long a release may still wait after a 429."""
@@ -74,15 +86,18 @@ class ScenarioJudge:
         self.played, self.scenario = played, scenario
         forever = timedelta.max if not has_service_faults(scenario, "tesla") else None
         self.commands = CommandLaws(str(DEFAULT_HOUSE.site_id), **({"settle_time": forever} if forever else {}))
-        self.returns, self.missed, self.waits = ReturnLaws(), MissedHoldLaws(), WaitLaws()
+        self.returns, self.missed, self.questions = ReturnLaws(), MissedHoldLaws(), QuestionLaws()
         self.output = OutputLaws(repeat_after=timedelta.max)
         self.mails = MailLaws(lambda at: local_day(at, LONDON.key))
+        self.is_charger_known = not has_service_faults(scenario, "myenergi")
         self.is_ours, self.is_calm = not is_held_by_owner(scenario), has_no_disturbances(scenario)
 
     def minutes(self, memories: Iterable[MinuteMemory]) -> Iterator[Minute]:
         """Give every minute as the laws see it."""
+        drew_at = self.scenario.starts_at
         for record, memory in zip(self.played.minutes, memories, strict=True):
             requests = [each for each in self.played.requests if each.at == record.at]
+            drew_at = record.at if record.car_w >= CHARGING_THRESHOLD_W else drew_at
             yield Minute(
                 at=record.at,
                 clock=record.at,
@@ -95,6 +110,8 @@ class ScenarioJudge:
                 owned=memory.owned,
                 hold_file=memory.hold_file,
                 settings=(record.battery.mode, record.battery.reserve_pct),
+                still_held=_still_held(record) if self.is_ours else {},
+                car_stopped=self.is_charger_known and record.at - drew_at > 2 * MINUTE,
                 tesla_works=not _is_tesla_disturbed(self.scenario, record.at),
                 must_hold=self.is_calm and must_hold(record, self.scenario),
             )
@@ -111,10 +128,13 @@ class ScenarioJudge:
                 )
 
     def _questions(self, requests: list[ReceivedRequest]) -> Iterator[Question]:
-        for each in requests:
-            is_throttled = each.status == HTTP_TOO_MANY_REQUESTS
-            wait = self._retry_after(each) if is_throttled and each.service == "tesla" else None
-            yield Question(each.at, each.service, Outcome.THROTTLED if is_throttled else Outcome.ACCEPTED, wait)
+        """One question to Tesla a run; the others are counted by what each scenario expects."""
+        asked = [each for each in requests if each.service == "tesla"]
+        if throttled := [each for each in asked if each.status == HTTP_TOO_MANY_REQUESTS]:
+            yield Question(asked[0].at, "tesla", Outcome.THROTTLED, self._retry_after(throttled[0]))
+        elif asked:
+            is_answered = all(0 < each.status < HTTP_ERROR for each in asked)
+            yield Question(asked[0].at, "tesla", Outcome.ACCEPTED if is_answered else Outcome.NO_ANSWER)
 
     def _retry_after(self, request: ReceivedRequest) -> timedelta:
         fault = next(
@@ -136,10 +156,10 @@ class ScenarioJudge:
         is_slot_start = minute.at - MINUTE - slot_start(minute.at - MINUTE) < 5 * MINUTE
         sentences = (
             *self.commands.minute(minute),
-            *self.returns.minute(minute, is_ours=self.is_ours),
+            *self.returns.minute(minute),
             *self.missed.minute(minute, patience=1 if young or is_slot_start else 2),
             *self.output.minute(minute),
-            *self.waits.minute(minute),
+            *self.questions.minute(minute),
             *(sentence for mail in minute.mails for sentence in self.mails.mail(mail)),
         )
         return [f"at {_clock(minute.at)} {each}" for each in sentences]
@@ -176,6 +196,11 @@ def _outcome(status: int) -> Outcome:
     if status == HTTP_GONE:
         return Outcome.NO_RATE_PLAN
     return Outcome.REFUSED
+
+
+def _still_held(record: MinuteRecord) -> dict[str, str | int]:
+    settings = {"mode": record.battery.mode, "reserve": record.battery.reserve_pct}
+    return {kind: value for kind, value in settings.items() if value in HOLDING_VALUES}
 
 
 def _mail(at: datetime, raw: bytes) -> Mail:

@@ -6,6 +6,7 @@ from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
+from laws.record import HOLDING_VALUES
 from soak_interruptions import Interrupter
 
 from smartcharge.errors import RatePlanMissingError, UnreachableError
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from soak_services import SentMail
 
 
-HOLDING_VALUES = {"backup", 100}
 LOST_ANSWER = UnreachableError("the answer was lost", service="tesla")
 NO_ANSWER = UnreachableError("no answer this time", service="tesla")
 NO_RATE_PLAN = RatePlanMissingError("410", service="tesla")
@@ -147,6 +147,6 @@ class SoakBattery:
             )
 
     @property
-    def stuck(self) -> list[str | int]:
-        """What a holding command of ours left there."""
-        return [each.shown for each in (self.mode, self.reserve) if each.held]
+    def still_held(self) -> dict[str, str | int]:
+        """What a holding command of the program has left there, by kind."""
+        return {kind: each.shown for kind, each in (("mode", self.mode), ("reserve", self.reserve)) if each.held}

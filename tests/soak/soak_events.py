@@ -116,4 +116,4 @@ def _owner_acts(day: "SoakDay", chance: Random) -> None:
         reserve = chance.choice((0, 20, 35, 80, 90, 100)) if "reserve" in what else None
     day.tell(f"owner sets {mode} {reserve}")
     day.battery.by_hand(mode=mode, reserve=reserve)
-    day.laws.on_hand()
+    day.laws.on_owner_action()

@@ -60,7 +60,7 @@ def _tesla_fault(trouble: BaseException, patience: timedelta = timedelta(0)) -> 
         stop(day)
         if isinstance(trouble, SignInRefusedError) and day.now.minute % 2:  # the owner signs in anew
             day.house.sign_in_to_tesla(str(day.now))
-            day.laws.manners.forgiven("tesla")
+            day.laws.questions.forget("tesla")
         else:
             day.patient_until = max(day.patient_until, day.now + patience)
 
@@ -82,7 +82,7 @@ def _refused_sign_in(service: str, part: str) -> SoakFault:
         stop(day)
         day.house.change_key(f"key{day.now:%d%H%M}")
         for each in ("kraken", "zappi", "mail"):
-            day.laws.manners.forgiven(each)
+            day.laws.questions.forget(each)
 
     return SoakFault(f"{service} sign-in", service, begin, end)
 

@@ -28,13 +28,13 @@ def notify_request(listener: EventListener, service: str) -> Iterator[None]:
 
 @dataclass
 class SoakCharger:
-    """A Zappi; charging_at: when it last said that the car charges, by the program's clock."""
+    """A Zappi. charging_at: when it said that the car charges, by the program's clock."""
 
     interrupter: Interrupter
     listener: EventListener
     charging: bool = False
     fault: BaseException | ChargerState | None = None
-    charging_at: datetime | None = None
+    charging_at: list[datetime] = field(default_factory=list)
     host: str | None = "s18.myenergi.net"
 
     def prepare(self) -> None:
@@ -47,7 +47,7 @@ class SoakCharger:
                 raise self.fault.with_traceback(None)
             state = self.fault or (ChargerState.CHARGING if self.charging else ChargerState.IDLE)
             if state is ChargerState.CHARGING:
-                self.charging_at = now
+                self.charging_at.append(now)
             self.interrupter.burn("zappi answered")
         return ChargerReading(state, now, 7200.0 if self.charging else 0.0, "as told")
 
