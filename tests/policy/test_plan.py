@@ -1,4 +1,4 @@
-"""A supplier that moves, drops and repeats its plans, against what is remembered of them."""
+"""How an answer changes the stored plan: new, revised, missing, withdrawn and returned dispatches."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,48 +23,47 @@ def dispatch(words: str) -> Dispatch:
     return Dispatch(at(starts), at(ends), energy_kwh=float(energy[0]) if energy else None)
 
 
-def told(words: str) -> list[Dispatch]:
+def dispatches(words: str) -> list[Dispatch]:
     return [dispatch(one) for one in words.split(", ") if one]
 
 
 @dataclass
-class Book:
-    """The store in small: every start and end ever planned, and the marks on it."""
+class StoredPlan:
+    """What the store keeps: every start and end ever planned, with its marks."""
 
     rows: dict[int, KnownDispatch] = field(default_factory=dict)
-    heirs: dict[int, Span] = field(default_factory=dict)
+    replacements: dict[int, Span] = field(default_factory=dict)
 
-    def hear(self, answer: list[Dispatch], now: datetime) -> PlanChanges:
+    def apply(self, answer: list[Dispatch], now: datetime) -> PlanChanges:
         changes = diff_plan(self.rows.values(), answer, now)
         for new in changes.new:
             row = len(self.rows)
             self.rows[row] = KnownDispatch(row, new.starts_at, new.ends_at, new.energy_kwh)
         for row in changes.returned:
             self.rows[row] = replace(self.rows[row], missing_since=None, withdrawn_at=None)
-            self.heirs.pop(row, None)
+            self.replacements.pop(row, None)
         for row, energy_kwh in changes.energy_changed:
             self.rows[row] = replace(self.rows[row], energy_kwh=energy_kwh)
         for row in changes.missing:
             self.rows[row] = replace(self.rows[row], missing_since=now)
         for row in (*changes.withdrawn, *dict(changes.superseded)):
             self.rows[row] = replace(self.rows[row], withdrawn_at=now)
-        self.heirs |= dict(changes.superseded)
+        self.replacements |= dict(changes.superseded)
         return changes
 
     def live(self) -> list[Span]:
         return sorted(row.span for row in self.rows.values() if row.withdrawn_at is None)
 
     def withdrawn(self) -> list[Span]:
-        return sorted(row.span for id_, row in self.rows.items() if row.withdrawn_at and id_ not in self.heirs)
+        return sorted(row.span for id_, row in self.rows.items() if row.withdrawn_at and id_ not in self.replacements)
 
     def superseded(self) -> list[Span]:
-        return sorted(self.rows[row].span for row in self.heirs)
+        return sorted(self.rows[row].span for row in self.replacements)
 
 
 PLANS = {
     # (when, the answer) ..., then live, withdrawn, superseded
     "what is planned is live": ([("12:00", "13:00-14:00")], "13:00-14:00", "", ""),
-    "nothing planned is nothing": ([("12:00", "")], "", "", ""),
     "one empty answer takes nothing": ([("12:00", "13:00-14:00"), ("12:03", "")], "13:00-14:00", "", ""),
     "nor does a second within the minute": (
         [("12:00", "13:00-14:00"), ("12:03", ""), ("12:03:59", "")], "13:00-14:00", "", ""),
@@ -83,13 +82,8 @@ PLANS = {
     "an ended one has ended": ([("12:00", "13:00-14:00"), ("14:00", ""), ("14:10", "")], "13:00-14:00", "", ""),
     "a missing one that begins is withdrawn": (
         [("12:00", "13:00-14:00"), ("12:59:30", ""), ("13:00:00", "")], "", "13:00-14:00", ""),
-    "an active one comes back": (
-        [("12:00", "13:00-14:00"), ("13:10", ""), ("13:12", "13:00-14:00")], "13:00-14:00", "", ""),
-    "one of several is taken back": (
-        [("12:00", "13:00-14:00, 15:00-16:00"), ("13:10", "15:00-16:00")], "15:00-16:00", "13:00-14:00", ""),
     "a longer end is a revision": (
         [("12:00", "13:00-14:00"), ("13:10", "13:00-15:00")], "13:00-15:00", "", "13:00-14:00"),
-    "so is a shorter one": ([("12:00", "13:00-14:00"), ("13:10", "13:00-13:30")], "13:00-13:30", "", "13:00-14:00"),
     "a start trimmed to now is a revision": (
         [("12:00", "13:00-14:00"), ("13:20", "13:20-14:00")], "13:20-14:00", "", "13:00-14:00"),
     "a later start that overlaps too": (
@@ -111,44 +105,34 @@ PLANS = {
         [("12:00", "13:00-14:00, 15:00-16:00"), ("12:05", "13:00-16:00")],
         "13:00-16:00", "", "13:00-14:00, 15:00-16:00"),
     "back-to-back windows are two": ([("12:00", "13:00-14:00, 14:00-14:30")], "13:00-14:00, 14:00-14:30", "", ""),
-    "overlapping ones are both live": ([("12:00", "13:00-15:00, 14:00-16:00")], "13:00-15:00, 14:00-16:00", "", ""),
     "a repeated one is one": ([("12:00", "13:00-14:00, 13:00-14:00, 13:00-14:00")], "13:00-14:00", "", ""),
-    "the order does not matter": ([("12:00", "15:00-16:00, 13:00-14:00")], "13:00-14:00, 15:00-16:00", "", ""),
     "what has ended already is not planned": ([("14:00", "13:00-14:00, 15:00-16:00")], "15:00-16:00", "", ""),
-    "odd seconds are kept": ([("12:00", "13:37:11-13:38:27")], "13:37:11-13:38:27", "", ""),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("answers", "live", "withdrawn", "superseded"), PLANS.values(), ids=PLANS)
-def test_a_plan_is_followed(answers: list[tuple[str, str]], live: str, withdrawn: str, superseded: str) -> None:
-    book = Book()
+def test_the_stored_plan_follows_the_answers(
+    answers: list[tuple[str, str]], live: str, withdrawn: str, superseded: str
+) -> None:
+    stored = StoredPlan()
     for when, answer in answers:
-        book.hear(told(answer), at(when))
-    spans = [[(one.starts_at, one.ends_at) for one in told(words)] for words in (live, withdrawn, superseded)]
-    assert [book.live(), book.withdrawn(), book.superseded()] == spans
+        stored.apply(dispatches(answer), at(when))
+    spans = [[(one.starts_at, one.ends_at) for one in dispatches(words)] for words in (live, withdrawn, superseded)]
+    assert [stored.live(), stored.withdrawn(), stored.superseded()] == spans
 
 
-def test_a_window_moved_a_dozen_times_keeps_every_revision() -> None:
-    book = Book()
-    revisions = [f"18:{minute:02}-19:{minute:02}" for minute in range(0, 36, 3)]
-    for number, revision in enumerate(revisions):
-        book.hear(told(revision), at("17:00") + seconds(180 * number))
-    *old, last = [(one.starts_at, one.ends_at) for one in told(", ".join(revisions))]
-    assert (book.live(), book.superseded(), book.withdrawn()) == ([last], old, [])
-
-
-def test_a_revision_is_told_apart_from_a_withdrawal() -> None:
-    book = Book()
-    book.hear(told("13:00-14:00, 18:00-19:00"), at("12:00"))
-    changes = book.hear(told("13:00-14:30"), at("13:10"))
+def test_a_revision_is_no_withdrawal() -> None:
+    stored = StoredPlan()
+    stored.apply(dispatches("13:00-14:00, 18:00-19:00"), at("12:00"))
+    changes = stored.apply(dispatches("13:00-14:30"), at("13:10"))
     longer = dispatch("13:00-14:30")
     assert changes == PlanChanges(new=(longer,), missing=(1,), superseded=((0, (longer.starts_at, longer.ends_at)),))
 
 
 def test_what_is_withdrawn_at_once_is_not_also_missing() -> None:
-    book = Book()
-    book.hear(told("13:00-14:00"), at("12:00"))
-    assert book.hear([], at("13:10")) == PlanChanges(withdrawn=(0,))
+    stored = StoredPlan()
+    stored.apply(dispatches("13:00-14:00"), at("12:00"))
+    assert stored.apply([], at("13:10")) == PlanChanges(withdrawn=(0,))
 
 
 ENERGIES = {
@@ -160,25 +144,20 @@ ENERGIES = {
 
 
 @pytest.mark.parametrize(("before", "after", "energy_changed"), ENERGIES.values(), ids=ENERGIES)
-def test_another_energy_is_no_other_window(before: str, after: str, energy_changed: object) -> None:
-    book = Book()
-    book.hear(told(before), at("12:00"))
-    changes = book.hear(told(after), at("12:03"))
+def test_another_energy_is_the_same_window(before: str, after: str, energy_changed: object) -> None:
+    stored = StoredPlan()
+    stored.apply(dispatches(before), at("12:00"))
+    changes = stored.apply(dispatches(after), at("12:03"))
     assert changes == PlanChanges(energy_changed=changes.energy_changed)
     assert changes.energy_changed == energy_changed
-    assert book.rows[0].energy_kwh == told(after)[0].energy_kwh
+    assert stored.rows[0].energy_kwh == dispatches(after)[0].energy_kwh
 
 
-def test_no_change_is_falsy_and_any_change_is_not() -> None:
+def test_only_a_change_is_truthy() -> None:
+    changes = [PlanChanges(returned=(0,)), PlanChanges(missing=(0,)), PlanChanges(withdrawn=(0,)),
+               PlanChanges(energy_changed=((0, None),))]  # fmt: skip
+    assert all(changes)
     assert not PlanChanges()
-    assert all(
-        [
-            PlanChanges(returned=(0,)),
-            PlanChanges(missing=(0,)),
-            PlanChanges(withdrawn=(0,)),
-            PlanChanges(energy_changed=((0, None),)),
-        ]
-    )
 
 
 DISPATCHES = st.builds(
@@ -195,30 +174,30 @@ ANSWERS = st.lists(st.tuples(st.integers(1, 900), st.lists(DISPATCHES, max_size=
 
 @LAW_SETTINGS
 @given(ANSWERS)
-def test_every_answer_is_taken_in_whole_and_once(answers: list[tuple[int, list[Dispatch]]]) -> None:
-    book, now = Book(), at("12:00")
+def test_every_answer_is_stored_whole_and_once(answers: list[tuple[int, list[Dispatch]]]) -> None:
+    stored, now = StoredPlan(), at("12:00")
     for wait, answer in answers:
         now += seconds(wait)
-        before = dict(book.rows)
-        book.hear(answer, now)
+        before = dict(stored.rows)
+        stored.apply(answer, now)
         ahead = {(one.starts_at, one.ends_at) for one in answer if one.ends_at > now}
-        live_ahead = {span for span in book.live() if span[1] > now}
-        still_awaited = {row.span for row in book.rows.values() if row.missing_since and row.starts_at > now}
+        live_ahead = {span for span in stored.live() if span[1] > now}
+        still_awaited = {row.span for row in stored.rows.values() if row.missing_since and row.starts_at > now}
 
         assert ahead <= live_ahead <= ahead | still_awaited
-        assert not book.hear(answer, now), "the same answer twice changes nothing"
-        assert len({row.span for row in book.rows.values()}) == len(book.rows) >= len(before)
-        assert all(book.rows[row] == was for row, was in before.items() if was.ends_at <= now)
+        assert not stored.apply(answer, now), "the same answer twice changes nothing"
+        assert len({row.span for row in stored.rows.values()}) == len(stored.rows) >= len(before)
+        assert all(stored.rows[row] == was for row, was in before.items() if was.ends_at <= now)
 
 
 @LAW_SETTINGS
 @given(ANSWERS)
 def test_two_answers_a_minute_apart_leave_only_what_both_say(answers: list[tuple[int, list[Dispatch]]]) -> None:
-    book, now = Book(), at("12:00")
+    stored, now = StoredPlan(), at("12:00")
     for wait, answer in answers:
         now += seconds(wait)
-        book.hear(answer, now)
+        stored.apply(answer, now)
     now += seconds(60)
-    book.hear(answer, now)
+    stored.apply(answer, now)
     ahead = {(one.starts_at, one.ends_at) for one in answer if one.ends_at > now}
-    assert {span for span in book.live() if span[1] > now} == ahead
+    assert {span for span in stored.live() if span[1] > now} == ahead
