@@ -1,4 +1,4 @@
-"""How the tests of the ledger write down what happened, and read what became of it."""
+"""A short notation for the input and the result of the ledger."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -7,11 +7,12 @@ from state_words import CHEAP_PERIOD, at
 
 from smartcharge.policy.calendar import HoldRecord
 from smartcharge.policy.energy import CompletedDispatch, Energy, LedgerInputs, PlannedDispatch
-from smartcharge.policy.ledger import LedgerEntry
+from smartcharge.policy.ledger import LedgerEntry, Loss
 from smartcharge.policy.model import BatteryLevel, ChargerReading, ChargerState
 from smartcharge.policy.slots import CheapPeriod, Span
 
 CAR_W = {"charging": 7200.0, "idle": 0.0, "unknown": None}
+LOSSES = {Loss.HELD_AT_STANDARD_RATE: "held at peak rate", Loss.CHEAP_SLOT_MISSED: "slot missed"}
 WHOLE_DAY = Span(at("00:00"), at("24:00"))
 
 
@@ -25,12 +26,12 @@ def build_facts(
     battery: str = "",
     night: CheapPeriod = CHEAP_PERIOD,
 ) -> LedgerInputs:
-    """A day in words, with commas between.
+    """Build a day from lists with commas between.
 
-    plan: "13:00-14:00", then perhaps the time it was withdrawn. told: "13:00-13:30 3.6 15:00": kWh (or -) and when
-    the supplier first said so, then perhaps when it last changed it, and "away". held: "13:05-13:59 14:00": from
-    when to when (or "now"), and until when it was meant. car: "13:05 charging 0.1", then perhaps the serials; the
-    counter may be -. battery: "13:05 50", then perhaps the capacity in kWh.
+    plan: "13:00-14:00", and optionally when it was withdrawn. told: "13:00-13:30 3.6 15:00": kWh (or -) and when it
+    was first reported, optionally when the report changed, and "away". held: "13:05-13:59 14:00": from and to (or
+    "now"), and until when it was decided. car: "13:05 charging 0.1", and optionally the serials; the counter may be -.
+    battery: "13:05 50", and optionally the capacity in kWh.
     """
     return LedgerInputs(
         now=at(now),
@@ -84,7 +85,7 @@ def _parse_battery(words: list[str]) -> BatteryLevel:
 
 
 def describe_half_hour(entry: LedgerEntry) -> str:
-    """An entry in words: what it was, how long it was held, what flowed, what was lost."""
+    """Describe an entry: flags, minutes held, energies, and what went wrong."""
     flags = {
         "night": entry.night,
         "planned": entry.planned,
@@ -100,7 +101,7 @@ def describe_half_hour(entry: LedgerEntry) -> str:
     words += [
         f"{name} {_describe_energy(each)}" for name, each in (("car", entry.car), ("battery", entry.battery)) if each
     ]
-    return ", ".join([*words, *(f"leak: {loss}" for loss in [entry.loss] if loss)])
+    return ", ".join([*words, *(LOSSES[loss] for loss in [entry.loss] if loss)])
 
 
 def _describe_energy(energy: Energy) -> str:

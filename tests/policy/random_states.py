@@ -1,4 +1,4 @@
-"""Situations that nobody thought of: around both clock changes, odd nights, stale plans and old holds."""
+"""Random states for hypothesis: around both clock changes, unusual cheap periods, stale plans and old holds."""
 
 from datetime import UTC, datetime, time, timedelta
 
@@ -16,7 +16,7 @@ LAW_SETTINGS = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-"""The same examples in every run, however slow the machine."""
+"""The same examples in every run, without a time limit."""
 
 NOONS = [
     datetime(2026, 11, 22, 12, tzinfo=UTC),
@@ -25,7 +25,7 @@ NOONS = [
     datetime(2026, 10, 24, 12, tzinfo=UTC),
     datetime(2027, 3, 27, 12, tzinfo=UTC),
 ]
-"""A winter's day, a summer's, and the eves of clock changes."""
+"""A winter day, a summer day, and days before clock changes."""
 MOMENTS = st.builds(
     lambda noon, slots, rest: noon + slots * SLOT + timedelta(seconds=rest),
     st.sampled_from(NOONS),
@@ -66,7 +66,7 @@ HOLDS = st.tuples(
 """How many seconds ago it was decided, and its kind; None where nothing is held."""
 PLANS = st.lists(WINDOWS, max_size=3)
 OVERRIDE_OFFSETS = st.sampled_from([-60, 0, 1, 60]).map(seconds)
-SPECIAL = st.sampled_from([""] * 15 + ["paused", "paused for", "stood down", "stood down", "clock"])
+SPECIAL = st.sampled_from([""] * 15 + ["paused", "paused for", "override", "override", "clock"])
 HELD_HOURS = st.sampled_from([0.0, 0.0, 1.9, 2.0, 6.5])
 
 
@@ -84,7 +84,7 @@ def build_window(now: datetime, start: int, length: int, age: int, mark: str) ->
 
 
 def build_hold(now: datetime, policy: Policy, ago: int, kind: HoldKind | None) -> Hold | None:
-    """A hold as a rule of the policy may have left it: now, a slot ago, or as long ago as two days."""
+    """A hold as a rule may have made it: now, a slot ago, or up to two days ago."""
     then = now - seconds(ago)
     until = min(slot_end(then + policy.release_lead), policy.cheap_period.next_start(then))
     return Hold(until, kind) if kind else None
@@ -92,7 +92,7 @@ def build_hold(now: datetime, policy: Policy, ago: int, kind: HoldKind | None) -
 
 @st.composite
 def random_states(draw: st.DrawFn) -> State:
-    """Anything that a tick may find."""
+    """Any state that a run may find."""
     now, policy, special, left = draw(MOMENTS), draw(POLICIES), draw(SPECIAL), draw(OVERRIDE_OFFSETS)
     return State(
         now=now,
@@ -101,7 +101,7 @@ def random_states(draw: st.DrawFn) -> State:
         charger=draw(CARS),
         hold=build_hold(now, policy, *draw(HOLDS)),
         pause=Pause(now + left if special == "paused for" else None) if special.startswith("paused") else None,
-        manual_override=ManualOverride(now - seconds(1800), now + left) if special == "stood down" else None,
+        manual_override=ManualOverride(now - seconds(1800), now + left) if special == "override" else None,
         held_since_noon=timedelta(hours=draw(HELD_HOURS)),
         clock_is_doubtful=special == "clock",
         solar_only=draw(st.booleans()),

@@ -1,4 +1,4 @@
-"""Evenings in words: how the tests of the core write down times, plans and holds."""
+"""A short notation for times, plans and holds in the tests of the policy."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -55,7 +55,7 @@ def build_state(
     day: date = DAY,
     policy: Policy = DEFAULT_POLICY,
 ) -> State:
-    """Put together what a tick knows; the plan is a list of windows with commas between."""
+    """Build the state of a decision; the plan is a list of windows with commas between."""
     now = at(when, day)
     return State(
         now=now,

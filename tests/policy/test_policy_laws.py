@@ -1,4 +1,4 @@
-"""What holds in every situation, whatever the rules are: the laws of the policy."""
+"""The laws of the policy: what holds in every state, whatever the rules are."""
 
 from datetime import timedelta
 
@@ -21,9 +21,9 @@ NOT_CHARGING = st.sampled_from([ChargerState.IDLE, ChargerState.UNKNOWN])
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_the_situations_below_reach_every_rule(reason: Reason) -> None:
-    seldom = settings(LAW_SETTINGS, max_examples=3000, phases=[Phase.generate])
-    found = find(random_states(), lambda seen: decide(seen).reason is reason, settings=seldom)
+def test_the_random_states_reach_every_rule(reason: Reason) -> None:
+    many = settings(LAW_SETTINGS, max_examples=3000, phases=[Phase.generate])
+    found = find(random_states(), lambda seen: decide(seen).reason is reason, settings=many)
     assert decide(found).reason is reason
 
 
@@ -47,7 +47,7 @@ def test_a_hold_ends_ahead_on_a_half_hour_or_with_the_day(seen: State) -> None:
 
 @LAW_SETTINGS
 @given(random_states())
-def test_nothing_is_held_in_the_night(seen: State) -> None:
+def test_nothing_is_held_in_the_cheap_period(seen: State) -> None:
     tonight = seen.policy.cheap_period.next_start(seen.now)
     assume(seen.policy.cheap_period.containing(tonight))
     assert decide(replace(seen, now=tonight)).hold is None
@@ -55,13 +55,13 @@ def test_nothing_is_held_in_the_night(seen: State) -> None:
 
 @LAW_SETTINGS
 @given(random_states(), NOT_CHARGING)
-def test_ignorance_of_the_car_never_starts_and_never_prolongs(seen: State, car: ChargerState) -> None:
+def test_without_a_reading_of_the_car_nothing_begins_or_is_prolonged(seen: State, car: ChargerState) -> None:
     assert decide(replace(seen, charger=car)).hold in {None, seen.hold}
 
 
 @LAW_SETTINGS
 @given(random_states(), st.sampled_from([600, 1200, 90_000, -600, -90_000]))
-def test_ignorance_of_the_plan_never_starts_and_never_prolongs(seen: State, age: int) -> None:
+def test_without_a_fresh_plan_nothing_begins_or_is_prolonged(seen: State, age: int) -> None:
     stale = tuple(replace(window, seen_at=seen.now - seconds(age)) for window in seen.windows)
     assert decide(replace(seen, windows=stale)).hold in {None, seen.hold}
 
@@ -76,15 +76,15 @@ def test_nothing_opens_outside_a_live_window(seen: State) -> None:
 
 @LAW_SETTINGS
 @given(random_states(), NOT_CHARGING)
-def test_time_always_wins(seen: State, car: ChargerState) -> None:
-    """However late the tick comes, a hold that is due ends unless the car is known to charge."""
+def test_a_due_hold_ends_unless_the_car_charges(seen: State, car: ChargerState) -> None:
+    """However late the run comes."""
     after = decide(replace(seen, charger=car)).hold
     assert after is None or seen.release_complete_at < after.until
 
 
 @LAW_SETTINGS
 @given(random_states(), st.timedeltas(seconds(0), seconds(172_800)), NOT_CHARGING)
-def test_no_release_depends_on_the_minute_it_is_due(seen: State, late: timedelta, car: ChargerState) -> None:
+def test_a_release_may_come_any_time_late(seen: State, late: timedelta, car: ChargerState) -> None:
     assume(seen.hold)
     assert seen.hold is not None
     then = max(seen.now, seen.hold.until - seen.policy.release_lead) + late
@@ -111,7 +111,7 @@ def test_a_withdrawal_never_prolongs(seen: State) -> None:
 
 @LAW_SETTINGS
 @given(random_states())
-def test_a_question_not_asked_cannot_matter(seen: State) -> None:
+def test_the_charger_is_asked_exactly_if_its_answer_matters(seen: State) -> None:
     holds = [
         decide(seen.with_charger(answer, solar_only=solar)).hold for answer in ChargerState for solar in (False, True)
     ]
@@ -129,7 +129,7 @@ def test_a_journal_row_decides_the_same_again(seen: State) -> None:
 
 @LAW_SETTINGS
 @given(random_states(), st.booleans())
-def test_the_owners_word_leaves_nothing_held(seen: State, paused: bool) -> None:
+def test_a_pause_and_an_override_leave_nothing_held(seen: State, paused: bool) -> None:
     told = replace(seen, pause=Pause()) if paused else seen
     if told.is_paused or told.manual_override_until:
         assert decide(told).hold is None
