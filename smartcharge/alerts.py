@@ -48,6 +48,7 @@ ALERT_SUBJECTS = {
     "mail": "email",
     "feed": "the calendar file",
     "clock": "the clock",
+    "this computer's clock": "this computer's clock",
 }
 """What each kind of alert is about."""
 HOURS_FROM = timedelta(hours=2)

@@ -22,7 +22,7 @@ from smartcharge.jobs.polling import KRAKEN_SERVICE_KEY, print_wait_reason, shou
 from smartcharge.policy.model import Dispatch, Policy, SupplierPlan
 from smartcharge.policy.plan import KnownDispatch, PlanChanges, diff_plan
 from smartcharge.policy.polling import PLAN_TOLERANCE, plan_interval, plan_retry_at
-from smartcharge.store.control import load_state, save_manual_override
+from smartcharge.store.control import CLOCK_DOUBT_ALERT, load_state, save_manual_override
 from smartcharge.store.database import transaction
 from smartcharge.store.devices import load_devices, load_supplier_asked_at, record_devices, record_plan_fetch
 from smartcharge.store.dispatches import apply_plan_changes, load_planned_dispatches, record_completed_dispatches
@@ -38,6 +38,10 @@ from smartcharge.store.services import (
 
 FETCH_DISPATCHES_COMMAND = "fetch-dispatches"
 DEVICE_ALERT = "device"
+
+MAX_CLOCK_ERROR = timedelta(minutes=5)
+"""Between this computer's clock and the supplier's; a run itself takes up to a minute."""
+CLOCK_FIX = "let the network set the clock: `sudo timedatectl set-ntp true`"
 
 
 def fetch_plan_if_due(app: App, *, at_once: bool = False) -> None:
@@ -79,7 +83,33 @@ def fetch_plan(app: App) -> None:
     except AppError as error:
         _handle_failure(app, error)
     else:
-        _handle_plan(app, plan)
+        if _is_clock_right(app, plan.server_time):
+            _handle_plan(app, plan)
+        else:
+            _ignore_plan(db, plan, now, app.sent)
+
+
+def _is_clock_right(app: App, server_time: datetime | None) -> bool:
+    """Whether this computer's clock agrees with the supplier's; told once when it does not, and once when it does."""
+    if server_time is None or abs(server_time - app.now) <= MAX_CLOCK_ERROR:
+        app.alerts.resolve(*CLOCK_DOUBT_ALERT)
+        return True
+    reads = f"this computer's clock reads {app.now:%Y-%m-%d %H:%M} UTC, but it is {server_time:%Y-%m-%d %H:%M} UTC"
+    error = UnreachableError(
+        f"{reads}: until the clock is right, nothing is begun and no invite is sent", fix=CLOCK_FIX
+    )
+    app.alerts.record_failure(*CLOCK_DOUBT_ALERT, error, urgent=True)
+    return False
+
+
+def _ignore_plan(db: sqlite3.Connection, plan: SupplierPlan, now: datetime, sent: Counter[str]) -> None:
+    """Store that the supplier was asked, but not its plan: by a wrong clock, slots would seem to be withdrawn."""
+    with transaction(db):
+        for device in plan.planned:
+            requests = sent.pop(KRAKEN_SERVICE_KEY, 0)
+            record_plan_fetch(db, device, now, ok=False, error="the clock is wrong", requests=requests)
+        if not plan.planned:
+            record_service_attempt(db, KRAKEN_SERVICE_KEY, now)
 
 
 def _handle_plan(app: App, plan: SupplierPlan) -> None:

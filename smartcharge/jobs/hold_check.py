@@ -35,7 +35,7 @@ from smartcharge.store.journal import append_journal
 UNEXPECTED_EXIT_CODE = 1
 LOCK_PATIENCE = timedelta(minutes=2)
 """How long a release may be due before a database that is always in use no longer holds it back."""
-CLOCK_FIX = "Let the network set it: `sudo timedatectl set-ntp true`"
+CLOCK_FIX = "let the network set the clock: `sudo timedatectl set-ntp true`"
 
 
 class StoredHold(Struct, frozen=True):

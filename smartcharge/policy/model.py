@@ -296,7 +296,8 @@ class SupplierPlan(Struct, frozen=True):
     devices: every registered device, None if that part failed. planned: for each watched device its dispatches at the
     cheap rate, or None if the answer does not say (an error, null, a missing field); only an empty tuple means
     "nothing planned". completed: None if unknown. remarks: unexpected details for -v and the journal, one line each,
-    without secrets. trouble: why a part is unknown, one line, or None.
+    without secrets. trouble: why a part is unknown, one line, or None. server_time: what the supplier's server says the
+    time is (UTC), None where it does not.
     """
 
     devices: tuple[RegisteredDevice, ...] | None
@@ -304,6 +305,7 @@ class SupplierPlan(Struct, frozen=True):
     completed: tuple[Dispatch, ...] | None = None
     remarks: tuple[str, ...] = ()
     trouble: str | None = None
+    server_time: datetime | None = None
 
 
 class ChargerReading(Struct, frozen=True):

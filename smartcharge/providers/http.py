@@ -71,13 +71,14 @@ class HttpClient:
     """A context with one session: limited in time and size, never redirected, only trusted certificates.
 
     now: the run's instant (UTC), from which waits are counted. service: whose server it is, for errors. count: called
-    for every request.
+    for every request. server_time: what the last answer said the time was (UTC), None where it did not.
     """
 
     def __init__(self, now: datetime, service: str, count: Callable[[], None] = lambda: None) -> None:
         self.now = now
         self._service = service
         self._count = count
+        self.server_time: datetime | None = None
 
     def __enter__(self) -> Self:
         """Open the session; nothing is sent yet."""
@@ -130,6 +131,7 @@ class HttpClient:
     def _read(self, host: str, response: "Response") -> HttpResponse:
         """Read the body in chunks; a packed one was not asked for, and could fill the memory when unpacked."""
         wait = parse_retry_after(response.headers.get("Retry-After"), self.now)
+        self.server_time = parse_http_date(response.headers.get("Date"))
         status = response.status_code
         if response.headers.get("Content-Encoding", "identity").lower() not in {"", "identity"}:
             return HttpResponse(self._service, host, status, None, "packed", wait)
@@ -175,10 +177,15 @@ def parse_retry_after(text: str | None, now: datetime) -> timedelta | None:
     text = (text or "").strip()
     if text.isascii() and text.isdigit():
         return timedelta(seconds=min(float(text[:10]), MAX_RETRY_AFTER.total_seconds()))
+    until = parse_http_date(text)
+    return None if until is None else max(timedelta(0), min(until - now, MAX_RETRY_AFTER))
+
+
+def parse_http_date(text: str | None) -> datetime | None:
+    """Parse a date of HTTP (RFC 9110, 5.6.7) as UTC; None where there is none, or it is none."""
     with contextlib.suppress(ValueError, OverflowError):
-        until = parsedate_to_datetime(text)
-        until = until if until.tzinfo else until.replace(tzinfo=UTC)
-        return max(timedelta(0), min(until - now, MAX_RETRY_AFTER))
+        moment = parsedate_to_datetime(text or "")
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return None
 
 

@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 from secrets import token_bytes
 from types import TracebackType
@@ -178,7 +180,8 @@ class Simulator:
                         commanded_value(request),
                     )
                 )
-                return reply
+                date = format_datetime(self.now.astimezone(UTC), usegmt=True)
+                return replace(reply, headers=(*reply.headers, ("Date", date)))
 
         return answer
 

@@ -1,7 +1,7 @@
 """The hold file: a second record of a hold, beside the database, that is enough to end the hold by.
 
 `powerwall-hold.json` is there as long as any of the Powerwall's settings is ours to bring back. It says which Powerwall
-it is, how to reach it, what was written, what is to be restored, and when. Docs: docs/hold-file.md.
+it is, how to reach it, what was written, what is to be restored, and when.
 
 Whatever is read is data from outside. A file that is there and says nothing usable still counts as a hold: then its
 fields are None, and the reader falls back on what is configured.

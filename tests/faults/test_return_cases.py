@@ -17,7 +17,7 @@ from fault_scene import FaultScene, ForkServer, make_held_scene
 from read_only_mount import can_remount
 
 NORMAL, HELD = "autonomous/20", "backup/100"
-REFUSED, BUSY = 4, 75
+REFUSED, UNREACHABLE = 4, 3
 HOLD_FILE = "powerwall-hold.json"
 
 
@@ -198,10 +198,29 @@ def test_r8_a_clock_that_goes_back(fork_server: ForkServer, back: str) -> None:
         assert made.stance == NORMAL
         later = [made.run(back, "tick", true_clock=minute) for minute in ("13:13", "13:14")]
 
+        right = made.run("13:15")
+
         assert len(made.simulator.mails) == mails
         assert "clock reads" in first.said
+        assert {run.code for run in (first, *later)} == {UNREACHABLE}
+        assert (right.code, "this computer's clock" in right.said) == (0, True)
         assert ["clock" in run.said for run in later] == [False, False]
         assert "cancelled" not in "".join(run.said for run in (first, *later))
+
+
+@pytest.mark.parametrize("wrong", ["-14 13:12", "10:12", "13:22", "14:12"])
+def test_the_supplier_s_clock_is_believed_rather_than_this_computer_s(fork_server: ForkServer, wrong: str) -> None:
+    """Nothing is held, so only the supplier can tell that the clock is wrong: nothing begins, nor is cancelled."""
+    with make_held_scene(fork_server, "19:00", last="13:00") as made:
+        ended = [made.run(wrong, true_clock=minute) for minute in ("13:12", "13:13")]
+        cancelled = made.row("SELECT COUNT(*) FROM dispatches WHERE withdrawn_at IS NOT NULL")[0]
+
+        assert made.stance == NORMAL
+        assert cancelled == 0
+        assert made.simulator.mails == []
+        assert sum("clock reads" in run.said for run in ended) == 1
+        assert {run.code for run in ended} == {UNREACHABLE}
+        assert "this computer's clock" in made.run("13:15").said
 
 
 @pytest.mark.parametrize("refusal", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])

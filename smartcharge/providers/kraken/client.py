@@ -149,7 +149,9 @@ class KrakenClient:
             self._notes.remarks.append(f"the completed dispatches are unknown ({items})")
         completed = None if isinstance(items, str) else parse_completed_dispatches(items, self._wire.now, self._notes)
         devices = None if registered is None else tuple(device.as_device(self._pinned_device) for device in registered)
-        return SupplierPlan(devices, planned, completed, self._notes.told(), self._notes.trouble())
+        return SupplierPlan(
+            devices, planned, completed, self._notes.told(), self._notes.trouble(), self._wire.server_time
+        )
 
     def _refusal(self, answer: GraphqlResponse) -> ConfigurationError | UnreachableError:
         if any(fault.code == WRONG_ACCOUNT_CODE for fault in answer.faults):
