@@ -52,6 +52,8 @@ ALERT_SUBJECTS = {
 }
 """What each kind of alert is about."""
 HOURS_FROM = timedelta(hours=2)
+FIRST_REMINDERS, REMINDER_INTERVAL = (timedelta(minutes=30), timedelta(hours=2)), timedelta(hours=6)
+"""When an overdue release is told again: after these times, then every six hours."""
 
 
 class BuildAlertMessage(Protocol):
@@ -93,8 +95,13 @@ class Alerts:
         self._mail = mail
         self._supplier_label = supplier_label
 
-    def record_failure(self, command: str, kind: str, error: AppError, *, urgent: bool = False) -> None:
-        """Count a failure, and report it if it is time. The run's exit code includes it."""
+    def record_failure(
+        self, command: str, kind: str, error: AppError, *, urgent: bool = False, is_overdue: bool = False
+    ) -> None:
+        """Count a failure, and report it if it is time. The run's exit code includes it.
+
+        urgent: report it at once. is_overdue: a release is held up, which is also repeated as long as it lasts.
+        """
         self._out.exit_codes.append(error.exit_code)
         self._out.detail(f"{command}: {error}")
         if self._open_db is None:
@@ -103,8 +110,10 @@ class Alerts:
         db = self._open_db()
         with transaction(db):
             alert = count_alert_failure(db, command, kind, self._now)
-            at_once = urgent or isinstance(error, (ConfigurationError, StoreError, SignInRefusedError, UnexpectedError))
+            is_for_owner = isinstance(error, (ConfigurationError, StoreError, SignInRefusedError, UnexpectedError))
+            at_once = urgent or is_overdue or is_for_owner
             due = alert.notified_at is None and (at_once or alert.count >= FAILURES_BEFORE_ALERT)
+            due = due or (is_overdue and is_reminder_due(alert.since, alert.notified_at, self._now))
             line = f"smartcharge {command}: {error}{_repeat_suffix(alert.count)}"
             if due:
                 mark_alert_notified(db, command, kind, self._now)
@@ -164,6 +173,12 @@ class Alerts:
             # last: on a full disk this cannot be stored, and a release must not wait for that
             self.resolve(command, LOCK_KIND)
 
+    def drop(self, command: str, kind: str) -> None:
+        """End an alert without a word, where what failed is not wanted any more and has not worked since."""
+        if self._open_db is not None and is_alert_open(self._open_read_only_db(), command, kind):
+            with transaction(db := self._open_db()):
+                delete_alert(db, command, kind)
+
     def _resolve_one(self, command: str, kind: str) -> None:
         if self._open_db is None or not is_alert_open(self._open_read_only_db(), command, kind):
             return
@@ -203,3 +218,15 @@ def _duration_text(elapsed: timedelta) -> str:
     if elapsed < HOURS_FROM:
         return f"{max(round(elapsed / timedelta(minutes=1)), 1)} min"
     return f"{elapsed / timedelta(hours=1):.0f} h"
+
+
+def is_reminder_due(since: datetime, notified_at: datetime | None, now: datetime) -> bool:
+    """Whether a reported failure is to be reported again: after 30 min, 2 h, and every 6 h from then on."""
+    if notified_at is None:
+        return False
+    lasted, reported_after = now - since, notified_at - since
+    last = FIRST_REMINDERS[-1]
+    due = [each for each in FIRST_REMINDERS if each <= lasted]
+    if lasted >= last:
+        due.append(last + (lasted - last) // REMINDER_INTERVAL * REMINDER_INTERVAL)
+    return bool(due) and reported_after < due[-1]

@@ -18,7 +18,7 @@ from smartcharge.doctor.check import Check, ServiceAccount, find_obstacle
 from smartcharge.doctor.redact import shorten_serial
 from smartcharge.errors import LockBusyError, SignInRefusedError, StoreError
 from smartcharge.formatting import TESLA_APP_SHOWS_NO_MODE, age_text, local_time, powerwall_is, settings_text
-from smartcharge.jobs.polling import REFUSED_RETRY_INTERVAL
+from smartcharge.jobs.polling import REFUSED_RETRY_DELAYS
 from smartcharge.policy.battery import (
     MODE_AUTONOMOUS,
     MODE_BACKUP,
@@ -210,7 +210,7 @@ def check_tesla_offline(app: App) -> Iterator[Check]:
             "sign-in", f"there is no {backend.key} at {app.config.tesla_credentials_file}", backend.fix
         )
     else:
-        yield from find_obstacle(app, ServiceAccount.TESLA, fingerprint, retry_refused_after=REFUSED_RETRY_INTERVAL)
+        yield from find_obstacle(app, ServiceAccount.TESLA, fingerprint, retry_refused_after=REFUSED_RETRY_DELAYS[0])
 
 
 def check_tesla_online(app: App) -> Iterator[Check]:

@@ -10,7 +10,7 @@ from smartcharge.jobs.polling import (
     can_contact_tesla,
     is_blocking_release,
 )
-from smartcharge.jobs.powerwall import reset_battery
+from smartcharge.jobs.powerwall import add_manual_fix, reset_battery
 from smartcharge.policy.battery import BatteryOutcome, BatterySettings
 from smartcharge.policy.polling import has_elapsed
 from smartcharge.policy.slots import Span
@@ -87,17 +87,23 @@ def record_postponed_reset(app: App, night: Span, why: str) -> None:
             append_journal(app.db, at=app.now, command=MIDNIGHT_RESET_COMMAND, outcome=Event.POSTPONED, detail=why)
 
 
+def _record_reset_failure(app: App, error: AppError) -> None:
+    """Count a failed reset; one that keeps an owned battery from being released is told at once, and repeated."""
+    is_overdue = load_battery_memory(app.db).owned and is_blocking_release(app, error)
+    if is_overdue:
+        error = add_manual_fix(app, error)
+    app.alerts.record_failure(MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY, error, is_overdue=is_overdue)
+
+
 def perform_midnight_reset(app: App, night: Span) -> None:
     """One conversation; the caller holds the lock."""
     try:
         result = reset_battery(app)
     except AppError as error:
-        urgent = load_battery_memory(app.db).owned and is_blocking_release(app, error)
-        app.alerts.record_failure(MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY, error, urgent=urgent)
+        _record_reset_failure(app, error)
         return
     if result.error is not None:
-        urgent = load_battery_memory(app.db).owned and is_blocking_release(app, result.error)
-        app.alerts.record_failure(MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY, result.error, urgent=urgent)
+        _record_reset_failure(app, result.error)
         return
     app.alerts.resolve(MIDNIGHT_RESET_COMMAND, TESLA_SERVICE_KEY)
     if result.ending is BatteryOutcome.WAITING:
@@ -106,7 +112,7 @@ def perform_midnight_reset(app: App, night: Span) -> None:
             record_service_attempt(app.db, TESLA_SERVICE_KEY, app.now)
         return
     app.alerts.resolve_lockout(LOCKOUT_ALERT[0])
-    if result.ending is BatteryOutcome.SETTLING:
+    if result.ending in {BatteryOutcome.SETTLING, BatteryOutcome.OTHER_SITE}:
         return
     settings = BatterySettings(result.reading.mode or "", round(result.reading.reserve_pct or 0))
     detail = EventDetail(mode=settings.mode, reserve_pct=settings.reserve_pct)

@@ -19,12 +19,10 @@ LOCKOUT_ALERT = ("reconcile", "waiting")
 FAILURES_WITHOUT_BACKOFF = 2
 MAX_RELEASE_WAIT = timedelta(minutes=3)
 """No wait that Tesla asks for holds a release back for longer: the battery always comes back."""
-RELEASE_REFUSED_RETRY_INTERVAL, RELEASE_REFUSED_RETRIES = timedelta(minutes=2), 3
-"""A sign-in refused in the middle of a release is tried again soon, at first: the server may be in trouble."""
 LOCKOUT_POLL_INTERVAL = timedelta(minutes=5)
 """How often a battery in other hands is read while nothing of it is ours."""
-REFUSED_RETRY_INTERVAL = timedelta(minutes=15)
-"""A refused sign-in is tried again so seldom: with a dead token every attempt costs four token requests."""
+REFUSED_RETRY_DELAYS = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
+"""When a refused sign-in is tried again; with a dead token every attempt costs four token requests."""
 
 
 class ServiceAccess(Enum):
@@ -64,9 +62,8 @@ def tesla_access(
 ) -> ServiceAccess:
     """Whether Tesla may be asked now.
 
-    Tesla's own "wait" is obeyed (but none that was stored by a clock ahead of its time), and so is a refused sign-in
-    until its fingerprint changes (then every quarter of an hour all the same). A release obeys nothing else;
-    other acts also skip minutes after failures.
+    Tesla's own "wait" is obeyed, but none that was stored by a clock ahead of its time. A release obeys nothing else.
+    Other acts also skip minutes after failures, and hours after a refused sign-in until its fingerprint changes.
     """
     if _is_refusal_standing(row, now, fingerprint, releasing=releasing):
         return ServiceAccess.SIGN_IN_REFUSED
@@ -85,8 +82,8 @@ def _is_refusal_standing(row: ServiceRow, now: datetime, fingerprint: str, *, re
     """Whether a refused sign-in stands, and it is not yet time to try once more all the same."""
     if row.refused_for is None or row.refused_for != fingerprint:
         return False
-    soon = releasing and row.failures <= RELEASE_REFUSED_RETRIES
-    return not has_elapsed(now, row.refused_at, RELEASE_REFUSED_RETRY_INTERVAL if soon else REFUSED_RETRY_INTERVAL)
+    delay = REFUSED_RETRY_DELAYS[min(max(row.failures, 1), len(REFUSED_RETRY_DELAYS)) - 1]
+    return not releasing and not has_elapsed(now, row.refused_at, delay)
 
 
 def is_blocking_release(app: App, error: AppError) -> bool:

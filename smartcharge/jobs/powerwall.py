@@ -70,11 +70,11 @@ READ_BACK_DELAYS_SECONDS = (0.0, 1.0, 2.0, 2.0, 3.0)
 DEFAULT_THROTTLE_WAIT = timedelta(seconds=90)
 """Where Tesla does not say how long to wait: one run is left out."""
 RATE_PLAN_FIX = (
-    "Tesla refuses time-based control because no rate plan is set, so the Powerwall rests in self-powered mode. "
-    "Mend: set your tariff in the Tesla app; it is tried again at the next midnight reset."
+    "Tesla refuses Time-Based Control because no rate plan is set, so the Powerwall is in Self-Powered mode. "
+    "To fix: set your tariff in the Tesla app; smartcharge tries again at the next midnight reset."
 )
-REFUSED_HOLD_FIX = "If it persists, look for a message in the Tesla app, and run `smartcharge doctor`."
-REFUSED_RELEASE_FIX = "If it persists, set it in the Tesla app: {}."
+REFUSED_HOLD_FIX = "look for a message in the Tesla app; if it persists, run `smartcharge doctor`"
+REFUSED_RELEASE_FIX = "if it persists, set it in the Tesla app: {}"
 NO_READING = BatteryReading(mode=None, reserve_pct=None, lockouts=None)
 
 
@@ -86,7 +86,8 @@ class BatteryResult(Struct, frozen=True):
     """How a run with the battery ended.
 
     written: the commands that were verified. lockout: for WAITING. error: what to report where the run did not
-    succeed; command: the command that failed. memory: what is remembered now.
+    succeed; command: the command that failed. memory: what is remembered now. is_hold_given_up: this release ends
+    a hold whose last commands never worked.
     """
 
     ending: BatteryOutcome
@@ -96,6 +97,7 @@ class BatteryResult(Struct, frozen=True):
     lockout: Lockout | None = None
     command: BatteryCommand | None = None
     error: AppError | None = None
+    is_hold_given_up: bool = False
 
 
 def drive_battery(
@@ -256,6 +258,7 @@ class _Drive:
             lockout=waiting.lockout if waiting else None,
             command=waiting.command if waiting else None,
             error=self._error(waiting) if waiting else None,
+            is_hold_given_up=self.wanted.goal is not Goal.HOLD and _has_failed_hold(self.run.start),
         )
 
     def _error(self, step: Wait) -> AppError | None:
@@ -263,7 +266,7 @@ class _Drive:
             return incomplete_reading_error(self.reading)
         if step.command is None:
             return None
-        fix = REFUSED_HOLD_FIX if self.wanted.goal is Goal.HOLD else self._by_hand_fix()
+        fix = None if self.wanted.goal is Goal.HOLD else self._by_hand_fix()
         if step.outcome is BatteryOutcome.UNVERIFIED:
             message = f"the Powerwall was asked for {step.command}, but Tesla does not tell whether it is set"
             return NotConfirmedError(message, fix=fix, service=TESLA_SERVICE_KEY)
@@ -271,7 +274,7 @@ class _Drive:
         if refusal is not None:
             return type(refusal)(
                 f"the Powerwall was asked for {step.command}: {refusal.message}",
-                fix=refusal.fix or fix,
+                fix=refusal.fix or fix or REFUSED_HOLD_FIX,
                 service=TESLA_SERVICE_KEY,
             )
         kind = CommandPendingError if step.is_pending else NotConfirmedError
@@ -286,6 +289,21 @@ class _Drive:
             rate_plan_missing=self.memory.rate_plan_missing,
         )
         return REFUSED_RELEASE_FIX.format(settings_text(target))
+
+
+def _has_failed_hold(memory: BatteryMemory) -> bool:
+    """Whether the last commands of a hold were refused or did not show."""
+    return memory.unconfirmed is not None and not memory.unconfirmed.releasing
+
+
+def add_manual_fix(app: App, error: AppError) -> AppError:
+    """Add to an error of an overdue release how to end the hold by hand."""
+    by_hand = REFUSED_RELEASE_FIX.format(settings_text(normal_settings(app, load_battery_memory(app.read_only_db))))
+    if error.fix is None:
+        error.fix = by_hand
+    elif by_hand not in error.fix:
+        error.fix = f"{error.fix.rstrip('.')}; {by_hand}"
+    return error
 
 
 def incomplete_reading_error(reading: BatteryReading) -> UnreachableError:

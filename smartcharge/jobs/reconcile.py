@@ -3,13 +3,14 @@
 from datetime import datetime
 
 from smartcharge.app import App
-from smartcharge.errors import AppError, StoreError, UnreachableError
+from smartcharge.errors import AppError, NotConfirmedError, StoreError, UnreachableError
 from smartcharge.formatting import local_time, powerwall_is, settings_text
 from smartcharge.jobs.charger import should_poll_charger, with_charger_state
 from smartcharge.jobs.invites import queue_due_invites
 from smartcharge.jobs.polling import TESLA_SERVICE_KEY, can_contact_tesla, is_blocking_release, print_wait_reason
 from smartcharge.jobs.powerwall import (
     BatteryResult,
+    add_manual_fix,
     hold_battery,
     hold_settings_text,
     is_confirmed_hold,
@@ -37,6 +38,7 @@ from smartcharge.store.services import is_alert_open
 
 RECONCILE_COMMAND = "reconcile"
 CLOCK_ALERT = "clock"
+OTHER_SITE_ALERT = "site"
 
 
 def run_reconcile(app: App) -> None:
@@ -149,17 +151,21 @@ def apply_decision(app: App, state: State, decision: Decision) -> None:
     if result.error is not None:
         _record_battery_failure(app, decision, result.error)
     else:
+        if result.is_hold_given_up:
+            app.alerts.drop(RECONCILE_COMMAND, TESLA_SERVICE_KEY)
         app.alerts.resolve(RECONCILE_COMMAND, TESLA_SERVICE_KEY)
         app.alerts.resolve(MIDNIGHT_RESET_ALERT, TESLA_SERVICE_KEY)
         _report_result(app, state, decision, result)
 
 
 def _record_battery_failure(app: App, decision: Decision, error: AppError) -> None:
-    """Journal a failure and count it; one that keeps a release from happening is told at once."""
+    """Journal a failure and count it; one that keeps a release from happening is told at once, and repeated."""
+    is_overdue = decision.hold is None and is_blocking_release(app, error)
+    if is_overdue:
+        error = add_manual_fix(app, error)
     detail = EventDetail(exit_code=error.exit_code)
     _journal_result(app, decision.reason, outcome=Event.FAILED, error=str(error), detail=detail)
-    urgent = decision.hold is None and is_blocking_release(app, error)
-    app.alerts.record_failure(RECONCILE_COMMAND, TESLA_SERVICE_KEY, error, urgent=urgent)
+    app.alerts.record_failure(RECONCILE_COMMAND, TESLA_SERVICE_KEY, error, is_overdue=is_overdue)
 
 
 def _record_with_fallback(app: App, state: State, decision: Decision) -> Decision:
@@ -211,6 +217,10 @@ def _report_result(app: App, state: State, decision: Decision, result: BatteryRe
         )
         return
     app.alerts.resolve_lockout(RECONCILE_COMMAND)
+    if result.ending is BatteryOutcome.OTHER_SITE:
+        _report_other_site(app, result)
+        return
+    app.alerts.resolve(RECONCILE_COMMAND, OTHER_SITE_ALERT)
     if result.ending is BatteryOutcome.SETTLING:
         app.out.detail(
             "the Powerwall is back to normal, but an unanswered command may still take effect: it is read again"
@@ -229,6 +239,16 @@ def _report_result(app: App, state: State, decision: Decision, result: BatteryRe
     _journal_result(app, decision.reason, outcome=Event.CONFIRMED, detail=detail)
     app.out.say(f"{local_time(app.now, app.policy.cheap_period.zone)} Powerwall {shown}{until}: "
               f"{decision.reason.sentence}")  # fmt: skip
+
+
+def _report_other_site(app: App, result: BatteryResult) -> None:
+    """Report once that the configuration leads to another Powerwall than the one that must be released."""
+    site = result.memory.site
+    owned = f"{site.site} ({site.backend})" if site else "another site"
+    message = f"smartcharge set the Powerwall of {owned}, and your configuration now leads to another one"
+    fix = "name the former one in your configuration until it is back to normal, or set it in the Tesla app"
+    error = NotConfirmedError(f"{message}: nothing is written there", fix=fix, service=TESLA_SERVICE_KEY)
+    app.alerts.record_failure(RECONCILE_COMMAND, OTHER_SITE_ALERT, error, is_overdue=True)
 
 
 def _start_manual_override(app: App, state: State, result: BatteryResult) -> None:

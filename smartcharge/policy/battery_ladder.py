@@ -213,4 +213,7 @@ def _was_shown(case: BatteryCase, value: str) -> bool:
 def unconfirmed_step(case: BatteryCase, command: BatteryCommand) -> Wait:
     """End the run without success; it is no new failure where earlier commands only need more time."""
     is_pending = all(each.is_pending or each.result is AttemptResult.SHOWN for each in case.run.attempts)
+    if case.is_mirror_turn and case.earlier.mode is not None:
+        asked = BatteryCommand(mode=case.earlier.mode)
+        is_pending = is_pending or _was_commanded_within(case, asked, COMMAND_EFFECT_DELAY, same_value=True)
     return Wait(memory_with_unconfirmed(case), BatteryOutcome.UNCONFIRMED, command=command, is_pending=is_pending)

@@ -6,10 +6,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from msgspec.structs import replace
+
 from smartcharge.app import App
 from smartcharge.config.load import Config, load_config
 from smartcharge.console import Output
-from smartcharge.errors import AppError
+from smartcharge.errors import AppError, UnreachableError
 from smartcharge.policy.battery import BatteryReading, Lockout
 from smartcharge.policy.model import ChargerReading, ChargerState, Dispatch, RegisteredDevice, SupplierPlan
 
@@ -39,6 +41,8 @@ class FakeBattery:
     """A Powerwall behind Tesla's servers.
 
     lag: readings until a command shows. deaf: says yes and does nothing. clamps: shows 100 % as 80 %.
+    refused_modes: answered with an error. ignored_from_backup: modes accepted and not carried out while it is in
+    backup. gaps: fields missing in its readings.
     trouble: raised at the next call of a
     name ("enter", "read", "set_mode", "set_reserve_pct", "read_stance"); sticky until removed.
     """
@@ -54,6 +58,9 @@ class FakeBattery:
     writes: list[str | int] = field(default_factory=list)
     pending: list[tuple[int, str, str | int]] = field(default_factory=list)
     site: str = "1234567890"
+    refused_modes: set[str] = field(default_factory=set)
+    ignored_from_backup: set[str] = field(default_factory=set)
+    gaps: set[str] = field(default_factory=set)
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
@@ -85,12 +92,15 @@ class FakeBattery:
     def read(self) -> BatteryReading:
         self._called("read")
         self._shown()
-        return BatteryReading(self.mode, self.reserve_pct, 50.0, self.lockouts)
+        return self._reported(BatteryReading(self.mode, self.reserve_pct, 50.0, self.lockouts))
 
     def read_settings(self) -> BatteryReading:
         self._called("read_stance")
         self._shown()
-        return BatteryReading(self.mode, self.reserve_pct, None, None)
+        return self._reported(BatteryReading(self.mode, self.reserve_pct, None, None))
+
+    def _reported(self, reading: BatteryReading) -> BatteryReading:
+        return replace(reading, **dict.fromkeys(self.gaps))
 
     def _take(self, name: str, value: str | int) -> None:
         if not self.deaf:
@@ -98,8 +108,11 @@ class FakeBattery:
 
     def set_mode(self, mode: str) -> None:
         self._called("set_mode")
+        if mode in self.refused_modes:
+            raise UnreachableError("HTTP 400", service="tesla")
         self.writes.append(mode)
-        self._take("mode", mode)
+        if not (self.mode == "backup" and mode in self.ignored_from_backup):
+            self._take("mode", mode)
 
     def set_reserve_pct(self, reserve_pct: int) -> None:
         self._called("set_reserve_pct")

@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 
 import pytest
-from fake_house import CONFIG_TEXT, FakeHouse, at
+from fake_house import CONFIG_TEXT, FakeBattery, FakeHouse, at
 
 from smartcharge.app import App
 from smartcharge.console import run_guarded
@@ -359,17 +359,103 @@ def test_a_request_for_patience_is_kept_and_the_release_comes_first_afterwards(h
     assert rests(house)
 
 
-def test_a_refused_sign_in_in_a_release_is_told_once_and_tried_soon_then_seldom(house: FakeHouse) -> None:
+def test_a_refused_sign_in_stops_no_release_for_longer_than_a_run(house: FakeHouse) -> None:
     hold_from_1305(house)
     house.charger.answers = [IDLE]
     house.battery.trouble = {"enter": SignInRefusedError("refused", service="tesla")}
     house.battery.calls.clear()
 
-    codes = [run(house, minute) for minute in house.minutes("13:29", "13:58")]
+    codes = [run(house, minute) for minute in house.minutes("13:29", "13:57")]
 
     assert set(codes) == {5}
-    assert house.battery.calls.count("enter") == 5  # three times soon, then seldom
+    assert house.battery.calls.count("enter") == len(codes)
     assert len(house.warned) == 1
+
+
+def test_an_overdue_release_is_told_again_and_names_what_to_do_by_hand(house: FakeHouse) -> None:
+    hold_from_1305(house)
+    house.charger.answers = [IDLE]
+    house.battery.trouble = {"enter": UnreachableError("down", service="tesla")}
+
+    told = {f"{minute:%H:%M}": len(house.warned) for minute in house.minutes("13:29", "15:31") if run(house, minute)}
+
+    assert (told["13:29"], told["13:58"], told["13:59"], told["15:28"], told["15:29"]) == (1, 1, 2, 2, 3)
+    assert all("set it in the Tesla app: Time-Based Control" in line for line in house.warned)
+
+
+def test_a_hold_that_was_refused_is_not_called_well_because_its_release_worked(house: FakeHouse) -> None:
+    house.tariff.spans = ["13:00-14:30"]
+    run(house, "13:00", fetch_plan_if_due)
+    house.battery.refused_modes = {"backup"}
+
+    codes = {run(house, minute) for minute in house.minutes("13:05", "13:28")}
+    held = (house.battery.mode, house.battery.reserve_pct)
+    house.charger.answers = [IDLE]
+    codes.add(run(house, "13:31", run_tick))
+
+    assert held == ("autonomous", 100)
+    assert (house.battery.mode, house.battery.reserve_pct) == ("autonomous", 20)
+    assert house.battery.writes == [100, 20]
+    assert len(house.warned) == 1
+    assert "asked for backup: HTTP 400" in house.warned[0]
+
+
+def test_a_release_that_only_self_consumption_begins_leaves_backup_by_way_of_it(house: FakeHouse) -> None:
+    hold_from_1305(house)
+    house.charger.answers = [IDLE]
+    house.battery.ignored_from_backup = {"autonomous"}
+    house.battery.writes.clear()
+
+    codes = [run(house, minute) for minute in house.minutes("13:29", "13:32")]
+
+    assert codes == [6, 6, 6, 0]
+    assert house.battery.writes == ["autonomous", 20, "self_consumption", "autonomous"]
+    assert rests(house)
+
+
+@pytest.mark.parametrize("gap", ["mode", "reserve_pct"])
+def test_a_release_writes_what_cannot_be_read_and_verifies_the_other(house: FakeHouse, gap: str) -> None:
+    hold_from_1305(house)
+    house.charger.answers, house.battery.gaps = [IDLE], {gap}
+
+    codes = [run(house, minute) for minute in house.minutes("13:29", "13:31")]
+    settings = (house.battery.mode, house.battery.reserve_pct)
+    house.battery.gaps = set()
+    codes.append(run(house, "13:32"))
+
+    assert settings == ("autonomous", 20)
+    assert codes == [6, 6, 6, 0]
+    assert sorted(map(str, house.battery.writes[2:])) == ["20", "autonomous"]
+    assert len(house.warned) == 2  # begun and over
+
+
+def test_a_release_that_can_read_nothing_writes_from_its_second_run_on(house: FakeHouse) -> None:
+    hold_from_1305(house)
+    house.charger.answers = [IDLE]
+    house.battery.trouble = {name: UnreachableError("no answer", service="tesla") for name in ("read", "read_stance")}
+
+    for minute in house.minutes("13:29", "13:31"):
+        run(house, minute)
+        house.battery.settle()
+
+    assert house.battery.writes[2:] == ["autonomous", 20]
+    assert rests(house)
+
+
+def test_another_site_is_neither_written_to_nor_taken_for_the_owners_hand(house: FakeHouse) -> None:
+    hold_from_1305(house)
+    house.charger.answers = [IDLE]
+    held = house.battery
+    house.battery = FakeBattery(site="99", mode="self_consumption")
+
+    codes = [run(house, minute) for minute in house.minutes("13:29", "13:31")]
+    other, house.battery = house.battery, held
+    codes.append(run(house, "13:32"))
+
+    assert codes == [6, 6, 6, 0]
+    assert other.writes == []
+    assert len([line for line in house.warned if "another one" in line]) == 1
+    assert rests(house)
 
 
 def test_pausing_and_boosting_and_idling_never_begin_a_hold(house: FakeHouse) -> None:

@@ -181,7 +181,7 @@ def test_settings_that_cannot_be_had_are_an_outage(
         ("http-500", "http-503", "html", "null", "drop"), UnreachableError
     )
     if backend_case.backend != "v1r":  # where everybody is asked with the same signature
-        expected |= {"http-429": ThrottledError, "http-403": SignInRefusedError, "http-401": SignInRefusedError}
+        expected |= {"http-429": ThrottledError, "http-403": SignInRefusedError, "http-401": UnreachableError}
     found = {}
     for kind in expected:
         with backend_case.simulator.fault("tesla", kind, only=backend_case.settings):

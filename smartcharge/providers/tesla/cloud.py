@@ -98,7 +98,7 @@ class CloudBattery:
         Raises `Unreachable`, `Throttled` or `SignInRefused` where the settings cannot be had. Without the
         live state, powers, state of energy and capacity are None.
         """
-        with translate_library_errors() as heard:
+        with translate_library_errors(is_signed_in=True) as heard:
             site = self._settings(heard)
             live = unwrap_response(self._powerwall.client.get_site_power(force=True))
             self._require_same_site()
@@ -106,12 +106,12 @@ class CloudBattery:
 
     def read_settings(self) -> BatteryReading:
         """1 request: the settings alone; raises as `read` does. What was not asked for is None."""
-        with translate_library_errors() as heard:
+        with translate_library_errors(is_signed_in=True) as heard:
             return parse_battery_reading(self._settings(heard), None)
 
     def facts(self) -> BatteryFacts:
         """2 requests: the settings, and the account's sites; raises as `read` does."""
-        with translate_library_errors() as heard:
+        with translate_library_errors(is_signed_in=True) as heard:
             return parse_battery_facts(self._settings(heard), sites=len(list_battery_sites(self._powerwall)))
 
     def set_mode(self, mode: str) -> None:
@@ -138,7 +138,7 @@ class CloudBattery:
         return site
 
     def _command(self, command: Callable[[Any], object], *, needs_rate_plan: bool = False) -> None:
-        with translate_library_errors() as heard:
+        with translate_library_errors(is_signed_in=True) as heard:
             # Without the gateway's number the library would write to the first battery of the account.
             if not self._powerwall.din():
                 raise heard.trouble(otherwise="Tesla does not say which gateway this is, so nothing was written")

@@ -212,7 +212,7 @@ class FleetBattery:
         self._command(lambda powerwall: powerwall.set_reserve(reserve_pct))
 
     def _asking(self) -> AbstractContextManager[LogCapture]:
-        return translate_library_errors(fleet_fix_by_status(self._folder))
+        return translate_library_errors(fleet_fix_by_status(self._folder), is_signed_in=True)
 
     def _ask(self, what: str) -> Mapping[str, object] | None:
         fleet = get_fleet_client(self._powerwall)

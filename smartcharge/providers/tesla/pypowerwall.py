@@ -45,7 +45,7 @@ TESLA_UNREACHABLE_TEXTS = {
     "ProxyError": "Tesla could not be reached",
     "SSLError": "Tesla could not be reached over a trusted connection",
 }
-HTTP_TOO_MANY_REQUESTS = 429
+HTTP_UNAUTHORIZED, HTTP_TOO_MANY_REQUESTS = 401, 429
 CLOUD_FIX_BY_STATUS: Mapping[int, str] = {401: TESLA_SIGN_IN_FIX, 403: BROWSER_SIGN_IN_FIX}
 """What the owner is to do, by the status of the refusal, where the sign-in is the cloud's."""
 
@@ -53,9 +53,10 @@ CLOUD_FIX_BY_STATUS: Mapping[int, str] = {401: TESLA_SIGN_IN_FIX, 403: BROWSER_S
 class LogCapture(logging.Handler):
     """What the library said while it was asked one thing; hints: what the owner is to do about refusals."""
 
-    def __init__(self, fix_by_status: Mapping[int, str] = CLOUD_FIX_BY_STATUS) -> None:
+    def __init__(self, fix_by_status: Mapping[int, str] = CLOUD_FIX_BY_STATUS, *, is_signed_in: bool = False) -> None:
         super().__init__(logging.WARNING)
         self.fix_by_status = fix_by_status
+        self.is_signed_in = is_signed_in
         self.said = ""
         self.retry_after: timedelta | None = None
 
@@ -88,11 +89,13 @@ class LogCapture(logging.Handler):
             )
         if renewal:  # a 401 is then merely a token that has run out
             return UnreachableError("the Tesla sign-in could not be renewed just now", service=TESLA_SERVICE)
-        if status is not None and status in self.fix_by_status:
+        is_trouble = status == HTTP_UNAUTHORIZED and self.is_signed_in
+        if status is not None and status in self.fix_by_status and not is_trouble:
             told = f"Tesla refused the access token (HTTP {status})"
             return SignInRefusedError(told, fix=self.fix_by_status[status], service=TESLA_SERVICE)
         if status is not None:
-            return UnreachableError(f"Tesla answered HTTP {status}", service=TESLA_SERVICE)
+            others = " to this request alone" if is_trouble else ""
+            return UnreachableError(f"Tesla answered HTTP {status}{others}", service=TESLA_SERVICE)
         silence = next((words for sign, words in TESLA_UNREACHABLE_TEXTS.items() if sign in told), otherwise)
         return UnreachableError(silence, service=TESLA_SERVICE)
 
@@ -116,9 +119,11 @@ class _RetryAfterCapture(logging.Handler):
 
 
 @contextmanager
-def capture_logs(fix_by_status: Mapping[int, str] = CLOUD_FIX_BY_STATUS) -> Iterator[LogCapture]:
+def capture_logs(
+    fix_by_status: Mapping[int, str] = CLOUD_FIX_BY_STATUS, *, is_signed_in: bool = False
+) -> Iterator[LogCapture]:
     """Hear the library during the block, however quiet it has been told to be."""
-    heard = LogCapture(fix_by_status)
+    heard = LogCapture(fix_by_status, is_signed_in=is_signed_in)
     with attach_log_handler("pypowerwall", heard), attach_log_handler("httpcore", _RetryAfterCapture(heard)):
         yield heard
 
@@ -216,10 +221,17 @@ def _get_cloud_client(powerwall: Any) -> Any:  # noqa: ANN401
 
 @contextmanager
 def translate_library_errors(
-    fix_by_status: Mapping[int, str] = CLOUD_FIX_BY_STATUS, in_words: ErrorTranslator = LogCapture.trouble
+    fix_by_status: Mapping[int, str] = CLOUD_FIX_BY_STATUS,
+    in_words: ErrorTranslator = LogCapture.trouble,
+    *,
+    is_signed_in: bool = False,
 ) -> Iterator[LogCapture]:
-    """Listen to the library, and put whatever it raises into our words. hints: as in `Hearing`."""
-    with service_boundary(TESLA_SERVICE, "Tesla"), disable_interaction(), capture_logs(fix_by_status) as heard:
+    """Listen to the library, and put whatever it raises into our words.
+
+    is_signed_in: Tesla has already answered in this session, so that a 401 now is trouble and no refused sign-in.
+    """
+    logs = capture_logs(fix_by_status, is_signed_in=is_signed_in)
+    with service_boundary(TESLA_SERVICE, "Tesla"), disable_interaction(), logs as heard:
         try:
             yield heard
         except (AppError, MemoryError, RecursionError):
