@@ -89,13 +89,18 @@ class LogCapture(logging.Handler):
             )
         if renewal:  # a 401 is then merely a token that has run out
             return UnreachableError("the Tesla sign-in could not be renewed just now", service=TESLA_SERVICE)
-        is_trouble = status == HTTP_UNAUTHORIZED and self.is_signed_in
-        if status is not None and status in self.fix_by_status and not is_trouble:
-            told = f"Tesla refused the access token (HTTP {status})"
-            return SignInRefusedError(told, fix=self.fix_by_status[status], service=TESLA_SERVICE)
+        if self._is_sign_in_refused(status):
+            message = f"Tesla refused the access token (HTTP {status})"
+            return SignInRefusedError(message, fix=self.fix_by_status[status or 0], service=TESLA_SERVICE)
+        return self._outage(status, told, otherwise)
+
+    def _is_sign_in_refused(self, status: int | None) -> bool:
+        """Whether a status refuses the sign-in; a 401 does not where Tesla has just answered with it."""
+        return status in self.fix_by_status and not (status == HTTP_UNAUTHORIZED and self.is_signed_in)
+
+    def _outage(self, status: int | None, told: str, otherwise: str) -> UnreachableError:
         if status is not None:
-            others = " to this request alone" if is_trouble else ""
-            return UnreachableError(f"Tesla answered HTTP {status}{others}", service=TESLA_SERVICE)
+            return UnreachableError(f"Tesla answered HTTP {status}", service=TESLA_SERVICE)
         silence = next((words for sign, words in TESLA_UNREACHABLE_TEXTS.items() if sign in told), otherwise)
         return UnreachableError(silence, service=TESLA_SERVICE)
 
