@@ -63,13 +63,14 @@ class ReplayData(Struct, frozen=True):
 class MinuteFacts(Struct, frozen=True):
     """What the record tells of one minute.
 
-    now: when its run was. charger: None where the record is silent. knew: what the newest decision knew, None before
-    the first. asleep: no run took place.
+    now: when its run was. charger: None if unknown. solar_only: the car charged from the sun alone. known_state: what
+    the newest decision knew, None before the first. is_run_missing: no run took place.
     """
 
     now: datetime
     windows: tuple[DispatchWindow, ...]
     charger: ChargerState | None
+    solar_only: bool
     pause: Pause | None
     manual_override: ManualOverride | None
     known_state: State | None
@@ -83,8 +84,10 @@ def iter_minute_facts(record: ReplayData, span: Span) -> Iterator[MinuteFacts]:
     parts = zip(
         iter_minutes(span), _windows_by_minute(record, span), cars, _owner_actions(record, span), sleeps, strict=True
     )
-    for minute, windows, charger, (known_state, pause, manual_override), is_run_missing in parts:
-        yield MinuteFacts(minute + lag, windows, charger, pause, manual_override, known_state, is_run_missing)
+    for minute, windows, (charger, solar_only), (known_state, pause, override), is_run_missing in parts:
+        yield MinuteFacts(
+            minute + lag, windows, charger, solar_only, pause, override, known_state, is_run_missing=is_run_missing
+        )
 
 
 def iter_minutes(span: Span) -> Iterator[datetime]:
@@ -130,13 +133,15 @@ def _owner_actions(
         yield known_state, known_state.pause if known_state else None, manual_override
 
 
-def _charger_states(record: ReplayData, span: Span, lag: timedelta) -> Iterator[ChargerState | None]:
+def _charger_states(record: ReplayData, span: Span, lag: timedelta) -> Iterator[tuple[ChargerState | None, bool]]:
+    """Yield for each minute what the charger said, and whether the car charged from the sun alone."""
     coming: deque[ChargerReading] = deque(record.readings)
     last = None
     for minute in iter_minutes(span):
         while coming and coming[0].at < minute + MINUTE:
             last = coming.popleft()
-        yield _charger_state_at(last, coming[0] if coming else None, minute + lag) if last else None
+        state = _charger_state_at(last, coming[0] if coming else None, minute + lag) if last else None
+        yield state, last is not None and last.solar_only
 
 
 def _charger_state_at(last: ChargerReading, following: ChargerReading | None, now: datetime) -> ChargerState | None:
@@ -310,6 +315,7 @@ def _replay_minute(facts: MinuteFacts, policy: Policy, hold: Hold | None, held: 
         return ReplayedMinute(facts.now, hold)
     charger = facts.charger or ChargerState.UNKNOWN
     state = State(facts.now, policy, facts.windows, charger, hold, facts.pause, facts.manual_override, held)
+    state = state.with_charger(charger, solar_only=facts.solar_only)
     decision = decide(state)
     guessed = facts.charger is None and _charger_would_matter(state, decision.hold)
     return ReplayedMinute(facts.now, decision.hold, decision.reason, guessed)

@@ -24,6 +24,7 @@ from smartcharge.store.schema import (
     LEDGER_AND_IDLE_SCHEMA,
     LEGACY_TABLES,
     SERVICES_TABLE,
+    SOLAR_SCHEMA,
     TIMED_HOLD_SCHEMA,
 )
 from smartcharge.store.times import UNIX_EPOCH, format_instant, format_optional_instant
@@ -240,6 +241,14 @@ def m008_events(db: Database) -> None:
     db.execute(JOURNAL_TRIGGER)
     db.execute(CONFIRMED_HOLDS)
     db.execute("PRAGMA user_version = 8")
+
+
+@MIGRATIONS()
+def m009_solar_only(db: Database) -> None:
+    """Store whether a charging car takes surplus solar power only."""
+    for statement in SOLAR_SCHEMA:
+        db.execute(statement)
+    db.execute("PRAGMA user_version = 9")
 
 
 CONFIRMED_HOLDS = """

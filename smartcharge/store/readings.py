@@ -30,8 +30,8 @@ def record_charger_reading(db: sqlite3.Connection, reading: ChargerReading, erro
     """Keep a reading. error: why it is none, one line, without secrets."""
     db.execute(
         """
-        INSERT INTO readings (at, kind, state, watts, session_kwh, serials, why, error)
-        VALUES (?, 'charger', ?, ?, ?, ?, ?, ?)
+        INSERT INTO readings (at, kind, state, watts, session_kwh, serials, why, solar_only, error)
+        VALUES (?, 'charger', ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             format_instant(reading.at),
@@ -40,6 +40,7 @@ def record_charger_reading(db: sqlite3.Connection, reading: ChargerReading, erro
             reading.session_kwh,
             " ".join(reading.serials),
             reading.why,
+            reading.solar_only,
             error,
         ),
     )
@@ -94,6 +95,7 @@ def charger_row_from_row(row: StoreRow) -> ChargerRow:
         why=row.optional_text("why") or "",
         session_kwh=row.optional_number("session_kwh", lowest=-MAX_ENERGY_KWH, highest=MAX_ENERGY_KWH),
         serials=tuple((row.optional_text("serials") or "").split()),
+        solar_only=row.flag("solar_only"),
     )
     return ChargerRow(reading, row.optional_text("error"))
 

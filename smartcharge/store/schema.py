@@ -2,7 +2,7 @@
 
 APPLICATION_ID = 0x536D4368
 """Written into the file's header, so that a stranger's database is not taken for ours: "SmCh"."""
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """The number of the last step in `migrations`."""
 LEGACY_TABLES = ("dispatches", "dispatches_new")
 """What the service before this program kept; the second is left where a power cut caught it widening the first."""
@@ -240,6 +240,12 @@ BATTERY_SITE_SCHEMA = (  # comments as in INITIAL_SCHEMA
     "ALTER TABLE battery ADD COLUMN unconfirmed_mode_at TEXT",  # when the mode was commanded last
     "ALTER TABLE battery ADD COLUMN unconfirmed_reserve_pct INTEGER",  # accepted by Tesla; NULL: refused
     "ALTER TABLE battery ADD COLUMN unconfirmed_reserve_at TEXT",  # when the reserve was commanded last
+)
+
+
+SOLAR_SCHEMA = (
+    # the charging car takes surplus solar power only
+    "ALTER TABLE readings ADD COLUMN solar_only INTEGER NOT NULL DEFAULT 0 CHECK (solar_only IN (0, 1))",
 )
 
 

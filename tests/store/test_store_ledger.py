@@ -81,7 +81,7 @@ def test_the_facts_are_what_was_written_down(db: sqlite3.Connection) -> None:
     set_hold(db, Hold(at("13:30")), Reason.CHARGING_IN_WINDOW, at("13:05"))
     set_hold(db, None, Reason.SLOT_ENDS, at("13:29"))
     set_hold(db, Hold(at("14:00")), Reason.CHARGING_IN_WINDOW, at("13:35"))
-    reading = ChargerReading(ChargerState.CHARGING, at("13:05"), 7200.0, "as told", 1.5, ("17000001",))
+    reading = ChargerReading(ChargerState.CHARGING, at("13:05"), 7200.0, "as told", 1.5, ("17000001",), solar_only=True)
     record_charger_reading(db, reading)
     record_battery_level(db, at("13:05"), 55.0, 13.2)
 
