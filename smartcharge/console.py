@@ -13,9 +13,10 @@ from typing import TextIO
 import click
 
 from smartcharge.deadline import DeadlineExceeded, unwrap_group
-from smartcharge.errors import AppError, LockBusyError, to_one_line
+from smartcharge.errors import AppError, LockBusyError
 from smartcharge.files import write_private_file
 from smartcharge.regular_file import read_regular_file
+from smartcharge.text import to_one_line
 
 EXIT_OUTPUT_LOST = 1
 """The exit code of a run that could not write what it said."""

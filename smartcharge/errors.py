@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import ClassVar
 
+from smartcharge.text import collapse_spaces
+
 EXIT_CODES_BY_SEVERITY = (1, 4, 5, 6, 3, 75, 0)
 """The exit codes of the parts of a run, the most serious first."""
 FIX_PREFIX = "To fix: "
@@ -122,14 +124,6 @@ def _severity_rank(code: int) -> int:
     return EXIT_CODES_BY_SEVERITY.index(code) if code in EXIT_CODES_BY_SEVERITY else -1
 
 
-def to_one_line(text: str) -> str:
-    """Make text from any source safe for one line of a terminal, a log, a mail header or the journal.
-
-    The result cannot start a second line, colour the terminal or change the direction of reading.
-    """
-    return "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
-
-
 def join_message_and_fix(message: str, fix: str | None) -> str:
     """Return both as sentences on one line; the fix begins with "To fix: "."""
     return " ".join(part for part in (to_sentence(message), fix_sentence(fix)) if part)
@@ -147,5 +141,5 @@ def fix_sentence(fix: str | None) -> str:
 
 def to_sentence(text: str) -> str:
     """Return text on one line, with a full stop at its end."""
-    line = to_one_line(" ".join(text.split()))
+    line = collapse_spaces(text)
     return line if line.endswith((".", "!", "?")) else f"{line}."

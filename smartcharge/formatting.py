@@ -15,6 +15,7 @@ from smartcharge.policy.battery import (
     MODE_SELF_CONSUMPTION,
     BatterySettings,
 )
+from smartcharge.text import collapse_spaces
 
 MODE_NAMES = {
     MODE_BACKUP: "backup mode",
@@ -100,17 +101,12 @@ class TextRow(Struct, frozen=True):
 EMPTY_ROW = TextRow("", "")
 
 
-def printable_text(text: str) -> str:
-    """Text from outside cannot begin a second line, nor colour the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
-
-
 def wrap_row(head: str, text: str, width: int | None, *, max_lines: int | None = None) -> Iterator[str]:
     """A head and its text, folded below the text's beginning; width: in letters, None where nothing is folded.
 
     most_lines: what is longer is cut, and ends in "...".
     """
-    line = f"{head}{printable_text(text)}"
+    line = f"{head}{collapse_spaces(text)}"
     if width is None or len(line) <= width:
         yield line.rstrip()
         return

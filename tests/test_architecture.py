@@ -23,16 +23,17 @@ class Place:
     late_libraries: str = ""
 
 
-SUPPORT = "errors files regular_file deadline console formatting"
+SUPPORT = "errors files regular_file deadline console formatting text"
 """Error classes, atomic files and locks, time limits, output and its words: anything above the store may use them."""
 
 PLACES = {
     # what needs nothing else
-    "__init__ errors clock config.find regular_file": Place(),
+    "__init__ clock config.find regular_file text": Place(),
+    "errors": Place("text"),
     "deadline": Place("errors"),
     "files": Place("errors"),
-    "console": Place("errors files regular_file deadline", libraries="click"),
-    "formatting": Place("policy.*", libraries="msgspec"),
+    "console": Place("errors files regular_file deadline text", libraries="click"),
+    "formatting": Place("policy.* text", libraries="msgspec"),
     "installations": Place("config.* errors idle"),
     # the fast path, before anything heavy is loaded
     "idle": Place("__init__ config.find regular_file store"),
@@ -48,10 +49,10 @@ PLACES = {
     # talks to the outside; each package of providers keeps its own parts
     "providers": Place(),
     "providers.protocols": Place("policy.*"),
-    "providers.connection": Place(),
+    "providers.connection providers.jwt": Place(),
     "providers.http": Place("__init__ errors providers.connection", late_libraries="requests urllib3"),
     "providers.kraken providers.kraken.*": Place(
-        "providers.kraken.* providers.http policy.model errors files regular_file deadline",
+        "providers.kraken.* providers.http providers.jwt text policy.model errors files regular_file deadline",
         libraries="msgspec",
         late_libraries="requests urllib3",
     ),
@@ -61,7 +62,8 @@ PLACES = {
         late_libraries="httpx pymyenergi",
     ),
     "providers.tesla providers.tesla.*": Place(
-        "providers.protocols providers.http providers.tesla.* policy.model errors files regular_file deadline",
+        "providers.protocols providers.http providers.jwt providers.tesla.* "
+        "text policy.model errors files regular_file deadline",
         libraries="msgspec",
         late_libraries="pypowerwall",
     ),
@@ -75,7 +77,7 @@ PLACES = {
     ),
     # remembers
     "store.migrations": Place("store.* errors", libraries="msgspec sqlite_utils"),
-    "store store.*": Place("store store.* policy.model errors files regular_file", libraries="msgspec"),
+    "store store.*": Place("store store.* policy.model errors files regular_file text", libraries="msgspec"),
     # acts
     "jobs.idle_forecast": Place(f"jobs.* store.* app idle config.find {SUPPORT}"),
     "jobs.hold_check jobs.hold_record jobs.hold_release": Place(

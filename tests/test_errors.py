@@ -13,8 +13,8 @@ from smartcharge.errors import (
     ThrottledError,
     UnreachableError,
     most_serious_exit_code,
-    to_one_line,
 )
+from smartcharge.text import to_one_line
 
 EXIT_CODES = {
     "an unreachable service is retried by the next tick": (UnreachableError("Kraken is silent"), 3),

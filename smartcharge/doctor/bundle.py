@@ -22,6 +22,7 @@ from smartcharge.store.journal import (
     load_newest_rows,
     read_schema_version,
 )
+from smartcharge.text import collapse_spaces
 
 BUNDLE_FILE_PREFIX = "smartcharge support bundle"
 BUNDLE_ADVICE = "Secrets have been removed. Read the file all the same before you give it to anyone."
@@ -103,4 +104,4 @@ def _row_lines(rows: Sequence[TableRow]) -> list[str]:
 
 def _printable_value(value: object) -> str:
     """Return a value on one line."""
-    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(value).split()))
+    return collapse_spaces(str(value))

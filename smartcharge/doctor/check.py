@@ -13,11 +13,11 @@ from smartcharge.errors import (
     SignInRefusedError,
     join_message_and_fix,
     most_serious_exit_code,
-    to_one_line,
 )
 from smartcharge.formatting import age_text, local_time
 from smartcharge.policy.polling import has_elapsed, is_blocked
 from smartcharge.store.services import load_service
+from smartcharge.text import collapse_spaces
 
 EXIT_OWNER_MUST_ACT = ConfigurationError.exit_code
 EXIT_SIGN_IN_REFUSED = SignInRefusedError.exit_code
@@ -103,7 +103,7 @@ def checks_json(checks: Sequence[Check]) -> dict[str, object]:
 
 
 def _plain_line(text: str) -> str:
-    return to_one_line(" ".join(text.split()))
+    return collapse_spaces(text)
 
 
 class ServiceAccount(Enum):

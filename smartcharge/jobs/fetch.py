@@ -12,7 +12,6 @@ from smartcharge.errors import (
     SignInRefusedError,
     ThrottledError,
     UnreachableError,
-    to_one_line,
 )
 from smartcharge.files import file_lock
 from smartcharge.formatting import local_span
@@ -35,6 +34,7 @@ from smartcharge.store.services import (
     record_service_success,
     record_sign_in_refusal,
 )
+from smartcharge.text import to_one_line
 
 FETCH_DISPATCHES_COMMAND = "fetch-dispatches"
 DEVICE_ALERT = "device"

@@ -172,11 +172,16 @@ def parse_json_body(raw: bytes) -> tuple[Mapping[str, object] | None, str]:
     return None, "not JSON"
 
 
-def parse_retry_after(text: str | None, now: datetime) -> timedelta | None:
-    """Parse a Retry-After header, in seconds or as a date (RFC 9110, 10.2.3); at most an hour, None if unclear."""
+def parse_retry_after(text: str | None, now: datetime | None) -> timedelta | None:
+    """Parse a Retry-After header, in seconds or as a date (RFC 9110, 10.2.3); at most an hour, None if unclear.
+
+    now (UTC): None where the instant is not known; then a date is unclear.
+    """
     text = (text or "").strip()
     if text.isascii() and text.isdigit():
         return timedelta(seconds=min(float(text[:10]), MAX_RETRY_AFTER.total_seconds()))
+    if now is None:
+        return None
     until = parse_http_date(text)
     return None if until is None else max(timedelta(0), min(until - now, MAX_RETRY_AFTER))
 

@@ -10,6 +10,7 @@ from smartcharge.formatting import local_date_time, local_time
 from smartcharge.policy.energy import Energy
 from smartcharge.policy.slots import Span
 from smartcharge.report.model import ChartMark, ChartPoint, MarkStyle
+from smartcharge.text import collapse_spaces
 
 PENCE_IN_POUND = 100
 MAX_NOTE_LENGTH = 240
@@ -60,7 +61,7 @@ class DayView(Struct, frozen=True):
 
 def shorten_text(text: str) -> str:
     """One line, and not too long."""
-    line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
+    line = collapse_spaces(text)
     return line if len(line) <= MAX_NOTE_LENGTH else f"{line[: MAX_NOTE_LENGTH - 1]}…"
 
 

@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 from msgspec import MsgspecError, Struct, json, structs
 
-from smartcharge.errors import to_one_line
 from smartcharge.policy.model import Reason, State
 from smartcharge.store.events import NO_DETAIL, Event, EventDetail
 from smartcharge.store.rows import (
@@ -19,6 +18,7 @@ from smartcharge.store.rows import (
     parse_rows,
 )
 from smartcharge.store.times import format_instant
+from smartcharge.text import to_one_line
 
 MAX_DURATION = timedelta(days=366)
 """No duration that a decision knows is longer; a clock that was wrong leaves some that are longer than a day."""

@@ -133,7 +133,7 @@ ANSWERS = {
     ),
     "no refresh token": (make_response(200, {"id_token": make_jwt()}), UnreachableError, "no refresh token"),
     "no ID token": (make_response(200, {"refresh_token": "auth0-refresh-9"}), UnreachableError, "no ID token"),
-    "a page": (make_response(403, "<html>blocked</html>"), ThrottledError, "gate"),
+    "a page": (make_response(403, "<html>blocked</html>"), ThrottledError, "blocks our requests"),
     "an outage": (make_response(503, "<html>sorry</html>"), UnreachableError, "HTTP 503"),
 }
 

@@ -122,16 +122,16 @@ def test_a_pinned_device_is_watched_alone(house: KrakenInstallation) -> None:
 @pytest.mark.parametrize(
     ("devices", "words"),
     [
-        ([registered_car("ev-c")], "names a device that is gone. Now it seems to be ev-c."),
+        ([registered_car("ev-c")], "names a device that is gone. To fix: set it to ev-c"),
         (
             [registered_car("ev-a", current="RETIRED"), registered_car("ev-c"), registered_car("ev-d")],
-            "Now it seems to be ev-c, ev-d.",
+            "To fix: set it to ev-c, ev-d",
         ),
         (
             [registered_car("ev-a", current="RETIRED"), registered_car("ev-c")],
             "names a device that is RETIRED (ELECTRIC_VEHICLES).",
         ),
-        ([], "names a device that is gone. No live car is registered with the supplier now."),
+        ([], "names a device that is gone. To fix: connect your car"),
     ],
 )
 def test_a_pinned_device_that_is_gone_is_the_owners_business(

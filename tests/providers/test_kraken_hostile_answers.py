@@ -78,7 +78,7 @@ def test_a_list_without_end_is_nonsense(house: KrakenInstallation) -> None:
 HOSTILE = {
     "a deep answer": "[" * 500_000,
     "a deep object": '{"data":' * 200_000,
-    "an answer over 2 MiB": '{"data": {"d0": "' + "x" * (2 * 1024 * 1024) + '"}}',
+    "an answer over 4 MiB": '{"data": {"d0": "' + "x" * (4 * 1024 * 1024) + '"}}',
     "a number without end": '{"data": {"d0": ' + "9" * 100_000 + "}}",
     "bytes that are no text": "\ud800",
 }

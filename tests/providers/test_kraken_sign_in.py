@@ -131,10 +131,10 @@ def test_a_refused_password_names_both_causes(house: KrakenInstallation) -> None
     assert not house.token_file.exists()
 
 
-FINAL = ["KT-CT-1111", "KT-CT-1113", "KT-CT-1136", "KT-CT-1137", "KT-CT-1139", "KT-CT-1141", "KT-CT-1142", "KT-CT-1146"]
+FINAL = ["KT-CT-1136", "KT-CT-1137", "KT-CT-1139", "KT-CT-1141", "KT-CT-1142", "KT-CT-1146", "KT-CT-1148", "KT-CT-1160"]
 
 
-@pytest.mark.parametrize("code", [*FINAL, "KT-CT-1148", "KT-CT-9999", "OE-0103"])
+@pytest.mark.parametrize("code", FINAL)
 def test_every_refusal_of_a_sign_in_is_final(house: KrakenInstallation, code: str) -> None:
     house.kraken.next_logins.append(error_response(code, "obtainKrakenToken"))
 
@@ -144,8 +144,10 @@ def test_every_refusal_of_a_sign_in_is_final(house: KrakenInstallation, code: st
     assert len(house.kraken.logins) == 1
 
 
-@pytest.mark.parametrize("code", [None, "KT-CT-1147"])
-def test_a_fault_of_the_supplier_is_no_refusal(house: KrakenInstallation, code: str | None) -> None:
+@pytest.mark.parametrize(
+    "code", [None, "KT-CT-1111", "KT-CT-1113", "KT-CT-1124", "KT-CT-1147", "KT-CT-9999", "OE-0103"]
+)
+def test_a_code_that_refuses_no_sign_in_is_trouble_of_the_supplier(house: KrakenInstallation, code: str | None) -> None:
     house.kraken.next_logins.append(error_response(code, "obtainKrakenToken"))
 
     with pytest.raises(UnreachableError):

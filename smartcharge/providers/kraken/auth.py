@@ -1,8 +1,7 @@
 """How a token is had: from the file, by a refresh token, or by one sign-in with what is configured."""
 
-import base64
 import contextlib
-import json
+import os
 import re
 import signal
 import threading
@@ -18,6 +17,7 @@ import msgspec
 from smartcharge.errors import AppError, ConfigurationError, SignInRefusedError, UnreachableError
 from smartcharge.files import file_lock, make_file_private, write_private_file
 from smartcharge.providers.http import HttpClient
+from smartcharge.providers.jwt import decode_jwt_claims, parse_json_object
 from smartcharge.providers.kraken.account import EON_AUTH_REDIRECT_URL, KRAKEN_SERVICE, KrakenAccount
 from smartcharge.providers.kraken.graphql import (
     HTTP_FORBIDDEN,
@@ -26,6 +26,7 @@ from smartcharge.providers.kraken.graphql import (
     parse_graphql_response,
     sign_in_mutation,
 )
+from smartcharge.regular_file import open_regular_file
 
 TOKEN_RENEWAL_MARGIN: Final = timedelta(minutes=5)
 """A token is renewed this long before its end."""
@@ -33,6 +34,7 @@ MAX_TOKEN_LIFETIME: Final = timedelta(days=31)
 FRESH_TOKEN_REFUSED_PAUSE: Final = timedelta(minutes=15)
 TOKEN_LOCK_TIMEOUT_SECONDS: Final = 10.0
 MAX_TOKEN_FILE_BYTES: Final = 64 * 1024
+DAMAGED_FILE_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 DEFERRED_SIGNALS: Final = (signal.SIGALRM, signal.SIGTERM, signal.SIGINT)
 
 HeaderToken = Annotated[str, msgspec.Meta(pattern=r"\A[\x21-\x7e]{1,8192}\Z")]
@@ -97,10 +99,9 @@ class KrakenTokenFile:
         """What is kept; None where there is nothing, or nothing readable. Raises `ConfigurationRefused`."""
         with self._translate_file_errors("cannot be read"), contextlib.suppress(FileNotFoundError):
             make_file_private(self._path)
-            with self._path.open("rb") as file:
-                raw = file.read(MAX_TOKEN_FILE_BYTES)
-            with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                return msgspec.json.decode(raw, type=StoredSignIn)
+            handle = open_regular_file(self._path)
+            with os.fdopen(handle, "rb") as file, contextlib.suppress(*DAMAGED_FILE_ERRORS):
+                return msgspec.json.decode(file.read(MAX_TOKEN_FILE_BYTES), type=StoredSignIn)
         return None
 
     def write(self, stored: StoredSignIn) -> None:
@@ -158,22 +159,6 @@ def defer_signals() -> Iterator[None]:
             signal.raise_signal(heard)
 
 
-def decode_jwt_claims(token: str) -> Mapping[str, object]:
-    """The claims of a JWT (RFC 7519); empty where it is none."""
-    with contextlib.suppress(ValueError, IndexError):
-        packed = token.split(".")[1]
-        return parse_json_object(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)).decode())
-    return {}
-
-
-def parse_json_object(value: object) -> Mapping[str, object]:
-    """An object, or what a text holds as JSON; empty where it is neither."""
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError, RecursionError):
-            value = json.loads(value)
-    return value if isinstance(value, dict) else {}
-
-
 def parse_token_expiry(stamp: object, now: datetime, longest: timedelta) -> datetime | None:
     """A Unix timestamp as a believable end: after now and within the longest life; else None."""
     if isinstance(stamp, bool) or not isinstance(stamp, int | float):
@@ -184,11 +169,6 @@ def parse_token_expiry(stamp: object, now: datetime, longest: timedelta) -> date
     return None
 
 
-def has_token_expired(stamp: object, now: datetime) -> bool:
-    """Whether a Unix timestamp lies behind us; what is none does not."""
-    return isinstance(stamp, int | float) and not isinstance(stamp, bool) and stamp <= now.timestamp()
-
-
 KRAKEN_SIGN_IN_FIX: Final = "Run `smartcharge login kraken`"
 KRAKEN_CREDENTIALS_FIX: Final = "Mend eon_next.email, password or api_key, or run `smartcharge login kraken`"
 DEFAULT_TOKEN_LIFETIME: Final = timedelta(minutes=50)
@@ -196,17 +176,21 @@ MAX_REFRESH_TOKEN_LIFETIME: Final = timedelta(days=400)
 HTTP_OK: Final = 200
 
 WRONG_CREDENTIALS_CODE: Final = "KT-CT-1138"
-TEMPORARY_ERROR_CODES: Final = frozenset({None, "KT-CT-1147", "INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE"})
-"""Kraken names every refusal; what has no code is a fault of its own. All else is final: asking on locks accounts."""
 SIGN_IN_ERROR_MESSAGES: Final = {
     WRONG_CREDENTIALS_CODE: "wrong e-mail address or password",
     "KT-CT-1134": "the stored sign-in has expired",
     "KT-CT-1135": "the stored sign-in is not valid",
+    "KT-CT-1136": "an e-mail address and a password are both needed",
+    "KT-CT-1137": "an e-mail address and a password, or an API key, is needed",
     "KT-CT-1139": "wrong API key or password",
+    "KT-CT-1141": "wrong API key or password",
+    "KT-CT-1142": "wrong API key or password",
     "KT-CT-1146": "the password has expired, set a new one with your supplier",
     "KT-CT-1148": "your account wants a second factor",
     "KT-CT-1160": "a captcha is wanted, which only a browser can answer",
 }
+"""The codes that refuse a sign-in. Any other code is a fault of the service: right credentials were answered with
+KT-CT-1124 for hours (https://github.com/thecem/octopus_germany/issues/39)."""
 WRONG_PASSWORD_OR_MOVED: Final = (
     "wrong password, or your account has moved to the new E.ON sign-in: run `smartcharge login kraken`"  # noqa: S105
 )
@@ -298,13 +282,13 @@ def _exchange_tokens(
 
 def _sign_in_error(answer: GraphqlResponse, account: KrakenAccount) -> AppError:
     codes = {fault.code for fault in answer.faults}
-    if codes <= TEMPORARY_ERROR_CODES:
+    if not codes & SIGN_IN_ERROR_MESSAGES.keys():
         return UnreachableError(f"Kraken could not sign us in ({answer.codes})", service=KRAKEN_SERVICE)
     if WRONG_CREDENTIALS_CODE in codes and account.supplier == "eon-next":
         return PasswordRefused(
             f"Kraken refused the sign-in ({WRONG_CREDENTIALS_CODE}): {WRONG_PASSWORD_OR_MOVED}", service=KRAKEN_SERVICE
         )
-    meaning = next((text for code, text in SIGN_IN_ERROR_MESSAGES.items() if code in codes), "it does not say why")
+    meaning = next(text for code, text in SIGN_IN_ERROR_MESSAGES.items() if code in codes)
     return SignInRefusedError(
         f"Kraken refused the sign-in ({answer.codes}): {meaning}", fix=KRAKEN_CREDENTIALS_FIX, service=KRAKEN_SERVICE
     )

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from smartcharge.errors import ConfigurationError, SignInRefusedError, UnreachableError
 from smartcharge.providers.http import HttpClient
+from smartcharge.providers.jwt import decode_jwt_claims, has_token_expired
 from smartcharge.providers.kraken.account import (
     EON_AUTH_AUDIENCE,
     EON_AUTH_REDIRECT_URL,
@@ -20,7 +21,7 @@ from smartcharge.providers.kraken.account import (
     KRAKEN_SERVICE,
     KrakenAccount,
 )
-from smartcharge.providers.kraken.auth import KrakenAuth, decode_jwt_claims, has_token_expired
+from smartcharge.providers.kraken.auth import KrakenAuth
 from smartcharge.providers.kraken.graphql import (
     VIEWER_FIELD,
     GraphqlResponse,

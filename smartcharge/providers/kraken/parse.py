@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from smartcharge.policy.model import DeviceRegistration, Dispatch, RegisteredDevice
+from smartcharge.text import clean_text
 
 MAX_DISPATCH_DURATION: Final = timedelta(hours=48)
 MAX_DISPATCH_DISTANCE: Final = timedelta(days=7)
@@ -195,13 +196,6 @@ def parse_energy_kwh(value: object) -> float | None:
         kwh = abs(float(value))
         return kwh if math.isfinite(kwh) else None
     return None
-
-
-def clean_text(value: object) -> str | None:
-    """A word from outside without control characters, at most 100 letters; None where it is no text."""
-    if not isinstance(value, str):
-        return None
-    return "".join(letter for letter in value[:MAX_VALUE_LENGTH] if letter.isprintable()) or None
 
 
 def _quotable_word(value: str | None) -> str:

@@ -1,6 +1,7 @@
 """The Powerwall, over Tesla's cloud, the Fleet API or its own gateway."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from itertools import chain
@@ -86,9 +87,15 @@ def _stored_sign_ins(folders: Iterable[Path]) -> Iterator[BatteryAddress]:
     from smartcharge.providers.tesla.tokens import CLOUD_AUTH_FILE, FLEET_AUTH_FILE, read_token_file
 
     for folder in folders:
-        for email in read_token_file(folder / CLOUD_AUTH_FILE) or {}:
+        accounts: dict[str, object] = {}
+        application: dict[str, object] = {}
+        with suppress(OSError):
+            accounts = read_token_file(folder / CLOUD_AUTH_FILE) or {}
+        with suppress(OSError):
+            application = read_token_file(folder / FLEET_AUTH_FILE) or {}
+        for email in accounts:
             yield BatteryAddress(backend="cloud", auth_folder=folder, account_email=email)
-        if read_token_file(folder / FLEET_AUTH_FILE):
+        if application:
             yield BatteryAddress(backend="fleetapi", auth_folder=folder)
 
 

@@ -30,9 +30,9 @@ from smartcharge.providers.tesla.pypowerwall import (
     open_cloud_session,
     translate_library_errors,
 )
-from smartcharge.providers.tesla.tokens import TESLA_SERVICE
+from smartcharge.providers.tesla.tokens import CLOUD_SITE_FILE, TESLA_SERVICE
+from smartcharge.regular_file import read_regular_file
 
-CLOUD_SITE_FILE = ".pypowerwall.site"
 CLOUD_MODES = (MODE_BACKUP, MODE_AUTONOMOUS, MODE_SELF_CONSUMPTION)
 HTTP_GONE = 410
 CLOUD_TIMEOUT_SECONDS = 5
@@ -70,8 +70,7 @@ class CloudBattery:
 
     def __enter__(self) -> Self:
         """Connect: 2 requests, or 3 where no site is named anywhere."""
-        file = self._folder / CLOUD_SITE_FILE
-        self._site_file_content = file.read_bytes() if file.exists() else None
+        self._site_file_content = _read_site_file(self._folder / CLOUD_SITE_FILE)
         with ExitStack() as opened:
             talk = open_cloud_session(self._email, self._site_id, self._folder, self._timeout_seconds, self._now)
             self._powerwall, heard = opened.enter_context(talk)
@@ -134,14 +133,14 @@ class CloudBattery:
         site = unwrap_response(self._powerwall.client.get_site_config(force=True))
         self._require_same_site()
         if site is None:
-            raise heard.trouble()
+            raise heard.error()
         return site
 
     def _command(self, command: Callable[[Any], object], *, needs_rate_plan: bool = False) -> None:
         with translate_library_errors(is_signed_in=True) as heard:
             # Without the gateway's number the library would write to the first battery of the account.
             if not self._powerwall.din():
-                raise heard.trouble(otherwise="Tesla does not say which gateway this is, so nothing was written")
+                raise heard.error(otherwise="Tesla does not say which gateway this is, so nothing was written")
             self._require_same_site()
             result = command(self._powerwall)
             if "BatteryNotFound" in str(result):
@@ -155,7 +154,7 @@ class CloudBattery:
         if site is None and WRONG_SITE_TEXT in heard.said:
             raise self._misfit("has no site of this number")
         if site is None:
-            raise heard.trouble()
+            raise heard.error()
         if site.get("resource_type") != "battery":
             raise self._misfit("has no Powerwall at this site")
         is_named = self._site_id is not None or (self._folder / CLOUD_SITE_FILE).exists()
@@ -193,6 +192,27 @@ class CloudBattery:
         return ConfigurationError(told, place=self._place, key=key, right=right)
 
 
+def _read_site_file(file: Path) -> bytes | None:
+    """The file in which the library keeps the number of the site; None where there is none.
+
+    Raises `ConfigurationError` for anything else than a number in a regular file: the library would wait for a pipe,
+    and take whatever else it finds for "no site is named".
+    """
+    try:
+        content = read_regular_file(file)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _site_file_error(file, f"cannot be read: {error.strerror or type(error).__name__}") from error
+    if not content.strip().isdigit():
+        raise _site_file_error(file, "does not hold the number of an energy site")
+    return content
+
+
+def _site_file_error(file: Path, problem: str) -> ConfigurationError:
+    return ConfigurationError(problem, place=str(file), right="Delete it, or set tesla.energy_site_id.")
+
+
 def list_cloud_sites(
     *, email: str, auth_folder: Path, timeout_seconds: int = CLOUD_TIMEOUT_SECONDS
 ) -> tuple[tuple[int, str], ...]:
@@ -203,7 +223,7 @@ def list_cloud_sites(
             and NO_SITE_TEXT not in heard.said
             and WRONG_SITE_TEXT not in heard.said
         ):
-            raise heard.trouble()
+            raise heard.error()
         with translate_library_errors():
             return list_battery_sites(powerwall)
 
@@ -217,4 +237,4 @@ def _require_accepted(result: object, heard: LogCapture, *, needs_rate_plan: boo
         raise RatePlanMissingError(
             "Tesla refuses time-based control: the Tesla app holds no rate plan", service=TESLA_SERVICE
         )
-    raise heard.trouble(told, otherwise="Tesla did not take the command")
+    raise heard.error(told, otherwise="Tesla did not take the command")

@@ -36,8 +36,8 @@ from smartcharge.providers.tesla.tokens import (
     TESLA_SERVICE,
     back_up_fleet_tokens,
     check_fleet_token_file,
+    fleet_folder,
     fleet_sign_in_fix,
-    writable_folder,
 )
 
 PRODUCTS_PATH = "api/1/products"
@@ -60,8 +60,7 @@ def open_fleet_session(folder: Path, site_id: int | None, timeout_seconds: int) 
     library: Any = pypowerwall  # not typed
     powerwall: Any = None
     try:
-        errors = translate_library_errors(fleet_fix_by_status(folder))
-        with writable_folder(folder, (FLEET_AUTH_FILE,)) as library_folder, errors as heard:
+        with fleet_folder(folder) as library_folder, translate_library_errors(fleet_fix_by_status(folder)) as heard:
             powerwall = library.Powerwall(
                 siteid=site_id,
                 authpath=str(library_folder),
@@ -221,7 +220,7 @@ class FleetBattery:
     def _settings(self, heard: LogCapture) -> Mapping[str, object]:
         site = self._ask("site_info")
         if site is None:
-            raise heard.trouble()
+            raise heard.error()
         return site
 
     def _live(self) -> Mapping[str, object] | None:
@@ -239,7 +238,7 @@ class FleetBattery:
             if needs_rate_plan and heard.status() == HTTP_GONE:
                 told = "Tesla refuses time-based control: the Tesla app holds no rate plan"
                 raise RatePlanMissingError(told, service=TESLA_SERVICE)
-            raise heard.trouble(otherwise="Tesla did not take the command")
+            raise heard.error(otherwise="Tesla did not take the command")
 
     def _batteries(self) -> dict[int, str]:
         """The account's sites with a battery, number and name; costs no request."""
@@ -256,7 +255,7 @@ class FleetBattery:
             problem = "names a Fleet API server that knows no energy site of this account"
             raise ConfigurationError(problem, place=str(self._folder / FLEET_AUTH_FILE), key="AUDIENCE", right=right)
         if listed is None:
-            raise heard.trouble()
+            raise heard.error()
         batteries = self._batteries()
         if get_fleet_client(self._powerwall).site_id in batteries and (is_named or len(batteries) == 1):
             return
@@ -271,7 +270,7 @@ def _get_site_id(product: Mapping[str, object]) -> object:
 
 
 def _get_throttled_error(heard: LogCapture) -> ThrottledError | None:
-    trouble = heard.trouble()
+    trouble = heard.error()
     return trouble if isinstance(trouble, ThrottledError) else None
 
 

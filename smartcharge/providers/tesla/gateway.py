@@ -4,7 +4,6 @@ Neither Tesla's cloud nor the internet has a part in it. Both values go in one s
 asked for as Tesla's own timed Max Backup, which the gateway ends by itself, whatever becomes of this computer.
 """
 
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -37,7 +36,8 @@ from smartcharge.policy.battery import (
 from smartcharge.providers.http import limit_http_libraries
 from smartcharge.providers.tesla.parse import parse_battery_facts, parse_capacity_kwh, parse_pct
 from smartcharge.providers.tesla.pypowerwall import LogCapture, translate_library_errors
-from smartcharge.providers.tesla.tokens import TESLA_SERVICE
+from smartcharge.providers.tesla.tokens import TESLA_SERVICE, writable_folder
+from smartcharge.regular_file import read_regular_file
 
 GATEWAY_CACHE_SECONDS = 60
 """Longer than any conversation: what was asked for once and is not forced again costs no second request."""
@@ -77,24 +77,25 @@ GATEWAY_UNREACHABLE_TEXTS = (
 @contextmanager
 def open_gateway_session(host: str, password: str, key: Path, timeout_seconds: int) -> Iterator[Any]:
     """The library's object, connected. Raises `Unreachable` or `SignInRefused`: no other way is fallen back on."""
-    if not os.access(key, os.R_OK, effective_ids=True):
-        raise SignInRefusedError(
-            f"there is no private key to be read at {key}", fix=KEY_UNKNOWN_FIX, service=TESLA_SERVICE
-        )
+    try:
+        read_regular_file(key)
+    except OSError as error:
+        told = f"the private key {key} cannot be read: {error.strerror or type(error).__name__}"
+        raise SignInRefusedError(told, fix=KEY_UNKNOWN_FIX, service=TESLA_SERVICE) from error
     import pypowerwall
 
     limit_http_libraries()
     library: Any = pypowerwall  # not typed
     powerwall: Any = None
     try:
-        with translate_gateway_errors(key) as heard:
+        with writable_folder(key.parent, {}) as library_folder, translate_gateway_errors(key) as heard:
             powerwall = library.Powerwall(
                 host=host,
                 gw_pwd=password,
                 rsa_key_path=str(key),
                 timeout=timeout_seconds,
                 pwcacheexpire=GATEWAY_CACHE_SECONDS,
-                cachefile=str(key.with_name(".powerwall")),  # never written, but its folder must be writable
+                cachefile=str(library_folder / ".powerwall"),  # never written, but its folder must be writable
                 failover=False,
                 retry_modes=False,
             )

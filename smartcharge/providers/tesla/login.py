@@ -7,6 +7,7 @@ where the library itself looks for it.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,22 +15,24 @@ from typing import Final, Protocol
 
 from smartcharge.errors import ConfigurationError, SignInRefusedError
 from smartcharge.files import write_private_file
-from smartcharge.providers.tesla.cloud import CLOUD_SITE_FILE, list_cloud_sites
+from smartcharge.providers.jwt import decode_jwt_claims, has_token_expired
+from smartcharge.providers.tesla.cloud import list_cloud_sites
 from smartcharge.providers.tesla.fleet import list_fleet_products, open_fleet_session
 from smartcharge.providers.tesla.tokens import (
+    CLOUD_SITE_FILE,
     FLEET_AUTH_FILE,
     FLEET_URL_EUROPE,
     FLEET_URL_PATTERN,
     TESLA_SERVICE,
     adopt_cloud_tokens,
     check_fleet_token_file,
-    decode_tesla_jwt_claims,
     last_good_copy,
     read_token_file,
     save_last_good_copy,
     translate_storage_errors,
     write_cloud_tokens,
 )
+from smartcharge.regular_file import read_regular_file
 
 AUTHTOKEN_COMMAND: Final = "`python -m pypowerwall authtoken`"
 TOKEN_PASTE_MISTAKES: Final = {
@@ -68,7 +71,7 @@ def find_access_token_mistake(text: str, now: datetime) -> str | None:
         return None
     if found := _find_paste_mistake(pasted):
         return found
-    if re.match(r"(EU|NA|CN)_", pasted) or "/oauth2/v3/token" in str(decode_tesla_jwt_claims(pasted).get("aud", "")):
+    if re.match(r"(EU|NA|CN)_", pasted) or "/oauth2/v3/token" in str(decode_jwt_claims(pasted).get("aud", "")):
         return "that is a refresh token; the access token is the other one"
     return (
         f"that access token has expired; make new ones with {AUTHTOKEN_COMMAND}"
@@ -79,7 +82,7 @@ def find_access_token_mistake(text: str, now: datetime) -> str | None:
 
 def _find_paste_mistake(pasted: str) -> str | None:
     """What it is by its form, or by the maker that it names."""
-    told = decode_tesla_jwt_claims(pasted)
+    told = decode_jwt_claims(pasted)
     if SUPPLIER_PATTERN.search(f"{told.get('iss')} {told.get('aud')}"):
         return "that is a token of your supplier's; it belongs to `smartcharge login kraken`"
     return next(
@@ -89,13 +92,12 @@ def _find_paste_mistake(pasted: str) -> str | None:
 
 def _is_access_token(token: str) -> bool:
     """Whether it is a JWT made for Tesla's services; a refresh token names the token endpoint, or is none."""
-    audience = str(decode_tesla_jwt_claims(token).get("aud", ""))
+    audience = str(decode_jwt_claims(token).get("aud", ""))
     return bool(audience) and "/oauth2/v3/token" not in audience
 
 
 def _is_expired_token(token: str, now: datetime) -> bool:
-    end = decode_tesla_jwt_claims(token).get("exp")
-    return isinstance(end, int | float) and not isinstance(end, bool) and end <= now.timestamp()
+    return has_token_expired(decode_jwt_claims(token).get("exp"), now)
 
 
 LOGIN_TIMEOUT_SECONDS: Final = 5
@@ -150,9 +152,9 @@ class CloudSignIn:
 
     def get_selected_site(self, folder: Path) -> int | None:
         """See `TeslaSignIn`."""
-        file = folder / CLOUD_SITE_FILE
-        told = file.read_text(encoding="utf-8", errors="replace").strip() if file.exists() else ""
-        return int(told) if told.isdecimal() else None
+        with suppress(OSError, ValueError):
+            return int(read_regular_file(folder / CLOUD_SITE_FILE))
+        return None
 
     def select_site(self, folder: Path, site_id: int) -> None:
         """See `TeslaSignIn`."""
@@ -193,14 +195,14 @@ class FleetSignIn:
         ):
             listed = list_fleet_products(powerwall)
             if listed is None and heard.status() != HTTP_MISDIRECTED:
-                raise heard.trouble()
+                raise heard.error()
             batteries = [each for each in listed or () if each.get("resource_type") == "battery"]
             numbers = [(each.get("energy_site_id"), str(each.get("site_name"))) for each in batteries]
             return tuple((number, name) for number, name in numbers if isinstance(number, int))
 
     def adopt(self, aside: Path, folder: Path) -> None:
         """See `TeslaSignIn`."""
-        write_private_file(folder / FLEET_AUTH_FILE, (aside / FLEET_AUTH_FILE).read_bytes())
+        write_private_file(folder / FLEET_AUTH_FILE, read_regular_file(aside / FLEET_AUTH_FILE))
         save_last_good_copy(folder / FLEET_AUTH_FILE)
 
     def get_selected_site(self, folder: Path) -> int | None:

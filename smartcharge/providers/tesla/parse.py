@@ -6,6 +6,7 @@ The owner API and the Fleet API give the same fields: https://developer.tesla.co
 from collections.abc import Mapping
 
 from smartcharge.policy.battery import FULL_RESERVE_PCT, BatteryFacts, BatteryReading, Lockout
+from smartcharge.text import clean_text
 
 MAX_SITE_TEXT_LENGTH = 60
 PLAUSIBLE_PACK_WH = (1_000, 1_000_000)
@@ -18,9 +19,9 @@ def parse_battery_facts(site: Mapping[str, object], *, sites: int) -> BatteryFac
     is_grid_charging_disallowed = _parse_flag(components.get("disallow_charge_from_grid_with_solar_installed", False))
     tariff = site.get("tariff_content")
     return BatteryFacts(
-        site=_parse_text(site.get("site_name")),
+        site=clean_text(site.get("site_name"), MAX_SITE_TEXT_LENGTH),
         sites=sites,
-        firmware=_parse_text(site.get("version")),
+        firmware=clean_text(site.get("version"), MAX_SITE_TEXT_LENGTH),
         grid_charging=None
         if is_grid_charging_disallowed is None or not components
         else not is_grid_charging_disallowed,
@@ -45,13 +46,6 @@ def _get_mapping(site: Mapping[str, object], name: str) -> Mapping[str, object]:
 
 def _parse_flag(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
-
-
-def _parse_text(value: object) -> str | None:
-    """Text from outside, short and on one line."""
-    if not isinstance(value, str):
-        return None
-    return "".join(letter for letter in value[:MAX_SITE_TEXT_LENGTH] if letter.isprintable()).strip() or None
 
 
 def unwrap_response(answer: object) -> Mapping[str, object] | None:

@@ -13,14 +13,13 @@ from typing import Any
 
 from smartcharge.deadline import service_boundary, unwrap_group
 from smartcharge.errors import AppError, SignInRefusedError, ThrottledError, UnreachableError
-from smartcharge.providers.http import limit_http_libraries
+from smartcharge.providers.http import TOO_LARGE_TEXT, limit_http_libraries, parse_retry_after
 from smartcharge.providers.tesla.tokens import (
-    CLOUD_FILES,
     TESLA_SERVICE,
     TESLA_SIGN_IN_FIX,
     back_up_cloud_tokens,
     check_cloud_token_file,
-    writable_folder,
+    cloud_folder,
 )
 
 BROWSER_SIGN_IN_FIX = "Tesla takes only tokens of a sign-in in a browser: run `smartcharge login tesla` and paste both."
@@ -36,11 +35,11 @@ TOKEN_SPENT_PATTERN = re.compile(
     r"|Unable to refresh token\. Response code: 40[01]"
 )
 RENEWAL_FAILED_PATTERN = re.compile(r"efresh failed|Unable to refresh token(?:\. Response code: ([0-9]{3}))?")
-SECONDS_PATTERN = re.compile(r"[0-9]{1,6}")
 RETRY_AFTER_PATTERN = re.compile(r"\(b'retry-after', b'([0-9]{1,6})'\)", re.IGNORECASE)
 """In the log of httpcore: where a command is refused, pypowerwall drops the answer's headers without a word."""
 TESLA_UNREACHABLE_TEXTS = {
     "timed out": "Tesla did not answer in time",
+    TOO_LARGE_TEXT: "Tesla's answer was larger than 4 MB",
     "ConnectionError": "Tesla could not be reached",
     "ProxyError": "Tesla could not be reached",
     "SSLError": "Tesla could not be reached over a trusted connection",
@@ -51,7 +50,11 @@ CLOUD_FIX_BY_STATUS: Mapping[int, str] = {401: TESLA_SIGN_IN_FIX, 403: BROWSER_S
 
 
 class LogCapture(logging.Handler):
-    """What the library said while it was asked one thing; hints: what the owner is to do about refusals."""
+    """What the library said while it was asked one thing.
+
+    fix_by_status: what the owner can do about a refusal. is_signed_in: Tesla has answered with the same token before,
+    so that HTTP 401 says nothing about the sign-in.
+    """
 
     def __init__(self, fix_by_status: Mapping[int, str] = CLOUD_FIX_BY_STATUS, *, is_signed_in: bool = False) -> None:
         super().__init__(logging.WARNING)
@@ -71,7 +74,7 @@ class LogCapture(logging.Handler):
         told = HTTP_STATUS_PATTERN.findall(self.said + extra_text)
         return int(told[-1]) if told else None
 
-    def trouble(self, extra_text: str = "", otherwise: str = "Tesla gave no usable answer") -> AppError:
+    def error(self, extra_text: str = "", otherwise: str = "Tesla gave no usable answer") -> AppError:
         """What it comes to.
 
         besides: what an exception or an answer told. otherwise: the words where nothing is known.
@@ -85,7 +88,7 @@ class LogCapture(logging.Handler):
             )
         if status == HTTP_TOO_MANY_REQUESTS:
             return ThrottledError(
-                "Tesla asks for patience (HTTP 429)", retry_after=self.retry_after, service=TESLA_SERVICE
+                "Tesla asks us to wait (HTTP 429)", retry_after=self.retry_after, service=TESLA_SERVICE
             )
         if renewal:  # a 401 is then merely a token that has run out
             return UnreachableError("the Tesla sign-in could not be renewed just now", service=TESLA_SERVICE)
@@ -107,8 +110,7 @@ class LogCapture(logging.Handler):
     def _record_retry_after(self, failure: BaseException | None) -> None:
         response = getattr(failure, "response", None)
         headers = getattr(getattr(response, "_resp", response), "headers", {})  # the library's wrapper hides them
-        if SECONDS_PATTERN.fullmatch(told := headers.get("Retry-After", "")):
-            self.retry_after = timedelta(seconds=int(told))
+        self.retry_after = parse_retry_after(headers.get("Retry-After"), None) or self.retry_after
 
 
 class _RetryAfterCapture(logging.Handler):
@@ -120,7 +122,7 @@ class _RetryAfterCapture(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if told := RETRY_AFTER_PATTERN.search(record.getMessage()):
-            self._capture.retry_after = timedelta(seconds=int(told[1]))
+            self._capture.retry_after = parse_retry_after(told[1], None)
 
 
 @contextmanager
@@ -187,7 +189,7 @@ def open_cloud_session(
     library: Any = pypowerwall  # not typed
     powerwall: Any = None
     try:
-        with writable_folder(folder, CLOUD_FILES) as library_folder, translate_library_errors() as heard:
+        with cloud_folder(folder, email) as library_folder, translate_library_errors() as heard:
             powerwall = library.Powerwall(
                 email=email,
                 siteid=site_id,
@@ -227,7 +229,7 @@ def _get_cloud_client(powerwall: Any) -> Any:  # noqa: ANN401
 @contextmanager
 def translate_library_errors(
     fix_by_status: Mapping[int, str] = CLOUD_FIX_BY_STATUS,
-    in_words: ErrorTranslator = LogCapture.trouble,
+    in_words: ErrorTranslator = LogCapture.error,
     *,
     is_signed_in: bool = False,
 ) -> Iterator[LogCapture]:

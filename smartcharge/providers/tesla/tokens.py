@@ -5,31 +5,28 @@ the terminal and opening a browser. So it is checked before each conversation, a
 conversation is over. The caller holds the lock from before `check` until after `keep_good`.
 """
 
-import base64
 import errno
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from smartcharge.errors import ConfigurationError, SignInRefusedError, UnreachableError
 from smartcharge.files import make_file_private, write_private_file
+from smartcharge.providers.jwt import decode_jwt_claims, is_bearer_token
 from smartcharge.regular_file import read_regular_file
 
 TESLA_SERVICE = "tesla"
-IN_MEMORY_FOLDER = "/dev/shm"  # noqa: S108  # a private folder is made there
-READ_ONLY_ERRNOS = {errno.EROFS, errno.EACCES, errno.EPERM}
 MIN_FREE_BYTES = 64 * 1024
+READ_ONLY_ERRNOS = (errno.EROFS, errno.EACCES, errno.EPERM)
 MIN_TOKEN_LIFETIME_SECONDS = 600
 """An access token that is good for this long outlives any conversation, so that none is renewed in it."""
-BEARER_TOKEN_PATTERN = re.compile(r"[A-Za-z0-9._~+/=-]+")
-"""What a bearer token is made of (RFC 6750, 2.1)."""
 
 
 def last_good_copy(path: Path) -> Path:
@@ -38,11 +35,15 @@ def last_good_copy(path: Path) -> Path:
 
 
 def read_token_file(path: Path) -> dict[str, object] | None:
-    """What a file holds; None where it is missing, empty or damaged."""
+    """What a file holds; None where it is missing, empty, damaged or too large. `OSError` for a pipe and its like."""
     try:
-        read = json.loads(path.read_bytes())
+        read = json.loads(read_regular_file(path))
     except (FileNotFoundError, ValueError, RecursionError):
         return None
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            return None
+        raise
     return read if isinstance(read, dict) and read else None
 
 
@@ -56,36 +57,34 @@ def translate_storage_errors(folder: Path) -> Iterator[None]:
         raise UnreachableError(told, service=TESLA_SERVICE) from refused
 
 
-@contextmanager
-def writable_folder(folder: Path, names: Iterable[str]) -> Iterator[Path]:
-    """Give the folder itself, or where it cannot be written a private copy of its token files for a moment.
+def require_token_file(path: Path, fix: str) -> None:
+    """Make sure that there is a regular file that may be read; `SignInRefusedError` where there is none.
 
-    The library refuses a folder that it cannot write to. No token is renewed in the copy: the caller has made sure
-    that the access token lasts.
+    Raises `ConfigurationError` for a pipe, a device, a folder, and a file that this user may not read.
     """
-    if os.access(folder, os.W_OK, effective_ids=True):
-        yield folder
-        return
-    with TemporaryDirectory(dir=_temporary_folder()) as place:
-        for name in names:
-            with suppress(FileNotFoundError):
-                write_private_file(Path(place, name), read_regular_file(folder / name))
-        yield Path(place)
+    try:
+        read_token_file(path)
+        path.stat()
+    except FileNotFoundError:
+        told = f"there is no Tesla sign-in in {path.parent}"
+        raise SignInRefusedError(told, fix=fix, service=TESLA_SERVICE) from None
+    except OSError as error:
+        right = "It should be a file that belongs to the user that runs smartcharge, with mode 0600."
+        problem = f"cannot be read: {error.strerror or type(error).__name__}"
+        raise ConfigurationError(problem, place=str(path), right=right) from error
 
 
-def _temporary_folder() -> str | None:
-    """Give a folder in memory where there is one: the disk may be read-only as a whole."""
-    return IN_MEMORY_FOLDER if os.access(IN_MEMORY_FOLDER, os.W_OK | os.X_OK) else None
+def require_storable(path: Path) -> None:
+    """Make sure that a renewed token can be stored: one that cannot is lost, and with it the sign-in.
 
-
-def require_readable(path: Path) -> None:
-    """Raise `ConfigurationError` unless a file may be read."""
-    if not os.access(path, os.R_OK, effective_ids=True):
-        require_writable(path)
+    Raises `ConfigurationError` unless the file and its folder may be written, `UnreachableError` for a full disk.
+    """
+    require_writable(path)
+    require_disk_space(path)
 
 
 def require_writable(path: Path) -> None:
-    """Raise `ConfigurationRefused` unless a file and its folder may be read and written."""
+    """Raise `ConfigurationError` unless a file and its folder may be read and written."""
     for place in (path.parent, path):
         if not os.access(place, os.R_OK | os.W_OK, effective_ids=True):
             mode = "0700" if place.is_dir() else "0600"
@@ -102,44 +101,46 @@ def require_disk_space(path: Path) -> None:
     if shutil.disk_usage(path.parent).free < MIN_FREE_BYTES:
         raise full
     try:
-        write_private_file(last_good_copy(path), path.read_bytes())
+        write_private_file(last_good_copy(path), read_regular_file(path))
     except OSError:
         raise full from None
 
 
-def save_last_good_copy(path: Path) -> None:
-    """Make a good file private, and keep a copy of it where that differs; on a read-only disk it is good without."""
-    with suppress_read_only():
-        make_file_private(path)
-        found, good = path.read_bytes(), last_good_copy(path)
-        if not good.exists() or good.read_bytes() != found:
-            write_private_file(good, found)
-
-
 @contextmanager
-def suppress_read_only() -> Iterator[None]:
-    """Pass over what cannot be written for want of the right to, not for want of room."""
+def writable_folder(folder: Path, copies: Mapping[str, bytes]) -> Iterator[Path]:
+    """The folder that is given to the library, which refuses one that it cannot write: the sign-in's own if it can.
+
+    Else it is a private one that is deleted afterwards, with these files. They should hold no refresh token: a renewed
+    one would be lost.
+    """
+    if os.access(folder, os.W_OK, effective_ids=True):
+        yield folder
+        return
+    with TemporaryDirectory(dir=_scratch_place(), prefix="smartcharge-") as name:
+        for file, content in copies.items():
+            write_private_file(Path(name) / file, content)
+        yield Path(name)
+
+
+def _scratch_place() -> Path | None:
+    """A place that can be written even where the disk has turned read-only; None for the system's choice."""
+    in_memory = Path("/dev/shm")  # noqa: S108  # a private folder is made in it
+    return in_memory if os.access(in_memory, os.W_OK, effective_ids=True) else None
+
+
+def save_last_good_copy(path: Path) -> None:
+    """Make a good file private, and keep a copy of it where that differs.
+
+    Nothing of this is needed where the folder cannot be written: then no token was renewed (see `require_storable`).
+    """
     try:
-        yield
+        make_file_private(path)
+        found, good = read_regular_file(path), last_good_copy(path)
+        if not good.exists() or read_regular_file(good) != found:
+            write_private_file(good, found)
     except OSError as error:
         if error.errno not in READ_ONLY_ERRNOS:
             raise
-
-
-def is_bearer_token(found: object) -> bool:
-    """Whether this can be sent as a bearer token."""
-    return isinstance(found, str) and BEARER_TOKEN_PATTERN.fullmatch(found) is not None
-
-
-def decode_tesla_jwt_claims(token: str) -> Mapping[str, object]:
-    """What a JWT claims; nothing where it is none."""
-    _, _, rest = token.partition(".")
-    part = rest.partition(".")[0]
-    try:
-        claimed = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except (ValueError, RecursionError):
-        return {}
-    return claimed if isinstance(claimed, dict) else {}
 
 
 def has_lifetime_left(ends: object, now: datetime) -> bool:
@@ -148,7 +149,7 @@ def has_lifetime_left(ends: object, now: datetime) -> bool:
 
 
 CLOUD_AUTH_FILE = ".pypowerwall.auth"
-CLOUD_FILES = (CLOUD_AUTH_FILE, ".pypowerwall.site")
+CLOUD_SITE_FILE = ".pypowerwall.site"
 CLOUD_AUTH_FILE_COPY = ".pypowerwall.auth.good"
 TESLA_SIGN_IN_FIX = "Run `smartcharge login tesla`."
 TESLA_SSO_URL = "https://auth.tesla.com/"
@@ -166,9 +167,7 @@ def check_cloud_token_file(folder: Path, email: str, now: datetime | None = None
     access token lasts beyond it, none will be renewed, and a full disk keeps no battery from coming back.
     """
     path = folder / CLOUD_AUTH_FILE
-    if not path.exists():
-        raise SignInRefusedError(f"there is no Tesla sign-in in {folder}", fix=TESLA_SIGN_IN_FIX, service=TESLA_SERVICE)
-    require_readable(path)
+    require_token_file(path, TESLA_SIGN_IN_FIX)
     with translate_storage_errors(folder):
         if read_token_file(path) is None and not _restore_cloud_copy(folder, email):
             raise SignInRefusedError(f"{path} is damaged", fix=TESLA_SIGN_IN_FIX, service=TESLA_SERVICE)
@@ -184,8 +183,19 @@ def check_cloud_token_file(folder: Path, email: str, now: datetime | None = None
     if not _has_cloud_tokens(accounts[email]):
         raise SignInRefusedError(f"{path} holds no tokens for {email}", fix=TESLA_SIGN_IN_FIX, service=TESLA_SERVICE)
     if now is None or not _has_lasting_access_token(accounts[email], now):
-        require_writable(path)
-        require_disk_space(path)
+        require_storable(path)
+
+
+def cloud_folder(folder: Path, email: str) -> AbstractContextManager[Path]:
+    """The folder for the library, see `writable_folder`."""
+    entry = (read_token_file(folder / CLOUD_AUTH_FILE) or {}).get(email)
+    sso = entry.get("sso") if isinstance(entry, Mapping) else None
+    files = {}
+    if isinstance(entry, Mapping) and isinstance(sso, Mapping):
+        files[CLOUD_AUTH_FILE] = json.dumps({email: {**entry, "sso": {**sso, "refresh_token": ""}}}).encode()
+    if (folder / CLOUD_SITE_FILE).exists():
+        files[CLOUD_SITE_FILE] = read_regular_file(folder / CLOUD_SITE_FILE)
+    return writable_folder(folder, files)
 
 
 def back_up_cloud_tokens(folder: Path, email: str, held: object = None) -> None:
@@ -255,7 +265,7 @@ def _has_lasting_access_token(entry: object, now: datetime) -> bool:
     sso = entry.get("sso") if isinstance(entry, Mapping) else None
     if not isinstance(sso, Mapping) or not sso.get("access_token"):
         return False
-    ends = (sso.get("expires_at"), decode_tesla_jwt_claims(str(sso["access_token"])).get("exp", sso.get("expires_at")))
+    ends = (sso.get("expires_at"), decode_jwt_claims(str(sso["access_token"])).get("exp", sso.get("expires_at")))
     return all(has_lifetime_left(end, now) for end in ends)
 
 
@@ -283,7 +293,7 @@ def _restore_cloud_copy(folder: Path, email: str) -> bool:
     accounts = read_token_file(good)
     if accounts is None or not _has_cloud_tokens(accounts.get(email)):
         return False
-    write_private_file(folder / CLOUD_AUTH_FILE, good.read_bytes())
+    write_private_file(folder / CLOUD_AUTH_FILE, read_regular_file(good))
     return True
 
 
@@ -316,9 +326,7 @@ def check_fleet_token_file(folder: Path, now: datetime | None = None) -> int | N
     `ConfigurationRefused` where the application or its server is missing. now (UTC): as there.
     """
     path = folder / FLEET_AUTH_FILE
-    if not path.exists():
-        raise _fleet_sign_in_error(f"there is no sign-in for Tesla's Fleet API in {folder}", folder)
-    require_readable(path)
+    require_token_file(path, fleet_sign_in_fix(folder))
     with translate_storage_errors(folder):
         if read_token_file(path) is None and not _restore_fleet_copy(path):
             raise _fleet_sign_in_error(f"{path} is damaged", folder)
@@ -333,10 +341,15 @@ def check_fleet_token_file(folder: Path, now: datetime | None = None) -> int | N
         )
     if not _has_fleet_tokens(found):
         raise _fleet_sign_in_error(f"{path} holds no tokens", folder)
-    if now is None or not has_lifetime_left(decode_tesla_jwt_claims(str(found.get("access_token"))).get("exp"), now):
-        require_writable(path)
-        require_disk_space(path)
+    if now is None or not has_lifetime_left(decode_jwt_claims(str(found.get("access_token"))).get("exp"), now):
+        require_storable(path)
     return _parse_site_id(path, found.get("site_id"))
+
+
+def fleet_folder(folder: Path) -> AbstractContextManager[Path]:
+    """The folder for the library, see `writable_folder`."""
+    found = {**(read_token_file(folder / FLEET_AUTH_FILE) or {}), "refresh_token": ""}
+    return writable_folder(folder, {FLEET_AUTH_FILE: json.dumps(found).encode()})
 
 
 def back_up_fleet_tokens(folder: Path, held: Mapping[str, object]) -> None:
@@ -384,7 +397,7 @@ def _restore_fleet_copy(path: Path) -> bool:
     """Put the last good copy back, if there is one; returns whether there was."""
     if not _has_fleet_tokens(read_token_file(last_good_copy(path)) or {}):
         return False
-    write_private_file(path, last_good_copy(path).read_bytes())
+    write_private_file(path, read_regular_file(last_good_copy(path)))
     return True
 
 
