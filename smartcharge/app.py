@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
@@ -76,18 +75,20 @@ def connect_configured_battery(
 
     if config.tesla is None:
         raise _missing_key_error(config, "tesla.account_email", "Give your Tesla address.")
-    address = battery_address(config, config.tesla, folder)
-    return connect_battery(replace(address, site=address.site or held_site), now, place=str(config.path))
+    address = battery_address(config, config.tesla, folder, held_site)
+    return connect_battery(address, now, place=str(config.path))
 
 
-def battery_address(config: Config, tesla: TeslaConfig, folder: Path | None = None) -> "BatteryAddress":
-    """Give what the configuration says of how to reach the Powerwall; folder: as in `connect_configured_battery`."""
+def battery_address(
+    config: Config, tesla: TeslaConfig, folder: Path | None = None, held_site: str | None = None
+) -> "BatteryAddress":
+    """Give how the Powerwall is reached. folder, held_site: as in `connect_configured_battery`."""
     from smartcharge.providers.tesla import BatteryAddress
 
     is_gateway = tesla.backend == "v1r"
     return BatteryAddress(
         backend=tesla.backend,
-        site=None if is_gateway else tesla.energy_site_id,
+        site=(None if is_gateway else tesla.energy_site_id) or held_site,
         auth_folder=folder or config.auth_folder,
         account_email=tesla.account_email,
         gateway_host=(tesla.gateway_host or "") if is_gateway else None,

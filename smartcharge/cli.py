@@ -1,5 +1,6 @@
 """The command line: a table of commands that are imported when they run."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -34,6 +35,8 @@ COMMAND_SUMMARIES = {
     "login": "Sign in to your supplier or to Tesla.",
     "demo": "Play a whole day in a simulated house.",
 }
+COMPLETION_VARIABLE = "_SMARTCHARGE_COMPLETE"
+"""The variable by which click's scripts ask for the words that may follow."""
 MODULES = {
     **dict.fromkeys(("fetch-dispatches", "reconcile", "midnight-reset", "send-invites"), "tick"),
     "resume": "pause",
@@ -89,6 +92,8 @@ def cli_group(ctx: click.Context, config: str | None, *, verbose: bool) -> None:
 
 def run_cli(arguments: Sequence[str], clock: Callable[[], datetime] = utc_now) -> int:
     """Run one command and return its exit code. clock: gives the time of the run; a simulated day has its own."""
+    if COMPLETION_VARIABLE in os.environ:  # a shell asks for words; click prints them and exits
+        return _invoke_click(arguments, clock)
     codes = [0]
     return run_guarded(lambda: codes.append(_invoke_click(arguments, clock))) or codes[-1]
 

@@ -4,7 +4,6 @@ The note names the folder of the database and holds no secret. It lies beside th
 cannot be written, in the user's state folder or the system's temporary folder, named after the configuration's path.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -15,6 +14,8 @@ from smartcharge.regular_file import read_own_file, temporary_folder
 
 DEFAULT_DATA_FOLDER = "data"
 MAX_NOTE_BYTES = 8 * 1024
+MAX_NAME_BYTES = 200
+"""File systems allow 255 bytes, the temporary name of a file that is being written among them."""
 
 
 def remember_data_folder(config: Path, folder: Path, environment: Mapping[str, str]) -> None:
@@ -47,11 +48,21 @@ def remembered_data_folders(config: Path, environment: Mapping[str, str]) -> Ite
 def _note_paths(config: Path, environment: Mapping[str, str]) -> Iterator[Path]:
     config = config.absolute()
     yield config.with_name(f".{config.name}.data-folder")
-    name = f"{hashlib.sha256(os.fsencode(config)).hexdigest()[:16]}.data-folder"
+    name = f"{_path_as_name(config)}.data-folder"
     state = environment.get("XDG_STATE_HOME") or (environment.get("HOME") and f"{environment['HOME']}/.local/state")
     if state and Path(state).is_absolute():
         yield Path(state, "smartcharge", name)
     yield Path(temporary_folder(), f"smartcharge-{os.geteuid()}", name)
+
+
+def _path_as_name(path: Path) -> str:
+    """Give a file name that stands for one path: its slashes escaped, or a digest of a long one."""
+    name = str(path).replace("%", "%25").replace("/", "%2F")
+    if len(os.fsencode(name)) <= MAX_NAME_BYTES:
+        return name
+    import hashlib  # noqa: PLC0415  # takes longer to load than all the rest here
+
+    return hashlib.sha256(os.fsencode(path)).hexdigest()
 
 
 def _read_note(note: Path) -> Path | None:

@@ -7,7 +7,6 @@ Whatever is read is data from outside. A file that is there and says nothing usa
 fields are None, and the reader falls back on what is configured.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -153,7 +152,7 @@ def parse_hold_file(content: bytes) -> HoldFile:
         owns_mode=owns.get("mode") is not False or owns.get("reserve") is False,
         owns_reserve=owns.get("reserve") is not False or owns.get("mode") is False,
         memory=_memory(fields.get("memory")),
-        digest=hashlib.sha256(content).hexdigest(),
+        digest=_sha256(content),
     )
 
 
@@ -210,7 +209,7 @@ def remove_hold_file(folder: Path) -> None:
 
 
 def _release_note_path(path: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]
+    name = _sha256(os.fsencode(path.absolute()))[:16]
     return Path(temporary_folder(), f"smartcharge-{os.geteuid()}-{name}.released")
 
 
@@ -278,3 +277,9 @@ def _instant(found: object) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return instant if instant is not None and _is_valid_instant(instant) else None
+
+
+def _sha256(content: bytes) -> str:
+    import hashlib  # noqa: PLC0415  # a run without a hold needs none
+
+    return hashlib.sha256(content).hexdigest()

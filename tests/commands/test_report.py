@@ -20,7 +20,7 @@ from sample_days import (
     run_report,
 )
 from simulation import Simulation
-from test_lazy_imports import asked_a_minute_ago, loaded, run
+from test_lazy_imports import loaded, run, store_recent_answer
 
 from smartcharge.cli import run_cli
 from smartcharge.store.database import open_store
@@ -230,7 +230,7 @@ def test_send_invites_posts_the_report(simulation: Simulation) -> None:
 
 
 def test_a_report_in_text_loads_nothing_that_pages_and_mails_need(tmp_path: Path) -> None:
-    asked_a_minute_ago(tmp_path)
+    store_recent_answer(tmp_path)
 
     ran = run(tmp_path, "report")
 
