@@ -4,6 +4,7 @@ The ordinary release reads the database and the configuration. Here neither is n
 nor a file system with locks: only the hold file, a valid token, and Tesla.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -150,7 +151,10 @@ def _release_held_battery(release: FileRelease, file: HoldFile) -> None:
 
 
 def _wanted(release: FileRelease, file: HoldFile) -> Wanted:
-    due_since = file.until - RELEASE_LEAD if file.until and file.is_due(release.now) else release.now
+    """Say what is wanted. How long the release has been due counts only where no memory can be kept between runs."""
+    due_since = None
+    if not os.access(release.folder, os.W_OK, effective_ids=True):
+        due_since = file.until - RELEASE_LEAD if file.until and file.is_due(release.now) else release.now
     return Wanted(goal=Goal.RELEASE, resting=file.restore or release.resting, due_since=due_since)
 
 

@@ -13,12 +13,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from fault_scene import FaultScene, ForkServer, make_held_scene
+from fault_scene import KILLED, FaultScene, ForkServer, RunResult, make_held_scene
 from read_only_mount import can_remount
 
 NORMAL, HELD = "autonomous/20", "backup/100"
 REFUSED, UNREACHABLE = 4, 3
 HOLD_FILE = "powerwall-hold.json"
+CHANGING = re.compile(r"after:(commit|POST|rename|removal|chmod)|before:commit")
+"""The points at which a file or a server has changed."""
 
 
 @pytest.fixture
@@ -269,3 +271,47 @@ def test_an_upgrade_in_the_middle_of_a_hold_writes_the_file(scene: FaultScene) -
     scene.run("13:28", "reconcile")
 
     assert json.loads(hold_file(scene).read_text())["until"] == written["until"]
+
+
+def break_config(home: Path) -> None:
+    (home / "config.yaml").write_text("{")
+
+
+def delete_database(home: Path) -> None:
+    (home / "smartcharge.db").unlink()
+
+
+def remove_section(home: Path) -> None:
+    config = home / "config.yaml"
+    config.write_text(without_tesla(config.read_text()))
+
+
+@pytest.mark.parametrize("damage", [break_config, delete_database, remove_section])
+def test_a_release_by_the_hold_file_may_be_killed_anywhere(scene: FaultScene, damage: Callable[[Path], None]) -> None:
+    damage(scene.home)
+    scene.keep()
+    points = [each for each in scene.run("13:29", "reconcile").passed if CHANGING.match(each)]
+    wrong = []
+    for point in points:
+        scene.go_back()
+        assert scene.run("13:29", "reconcile", kill_point=point).code == KILLED
+        ended = [scene.run(minute, "reconcile") for minute in ("13:30", "13:31")]
+        if scene.stance != NORMAL or hold_file(scene).exists() or "Traceback" in "".join(run.said for run in ended):
+            wrong.append((point, scene.stance, hold_file(scene).exists(), [run.said for run in ended]))
+
+    assert len(points) > 3
+    assert wrong == []
+
+
+def test_the_hold_file_is_written_once_for_each_promise(fork_server: ForkServer) -> None:
+    def writings(run: RunResult) -> int:
+        return sum(point.startswith(f"after:rename to {HOLD_FILE}") for point in run.passed)
+
+    with make_held_scene(fork_server, "19:00", last="13:00", car="{11:00: B2, 13:04: 7200}") as made:
+        begun, steady = made.run("13:04"), made.run("13:12")
+        renewed = [made.run(minute) for minute in ("13:28", "13:29", "13:30")]
+
+        assert made.stance == HELD
+        assert (writings(begun), writings(steady)) == (1, 0)
+        assert sum(writings(run) for run in renewed) == 1
+        assert json.loads(hold_file(made).read_text())["until"] == "2026-12-09T14:00:00Z"
