@@ -1,4 +1,4 @@
-"""Past days decided again, minute by minute, from what is written down; also with other numbers of the policy."""
+"""Decide past days again, minute by minute, from stored records; optionally with a different policy."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,15 +23,15 @@ from smartcharge.policy.polling import CHARGER_INTERVAL_LONG, MINUTE
 from smartcharge.policy.slots import SLOT, Span, last_noon, slot_end
 
 SAME_CHARGE_MAX_GAP = SLOT + timedelta(minutes=5)
-"""While the battery is held the charger is asked once a half hour: two readings no further apart bound one charge."""
+"""During a hold the charger is asked once a half hour, so two CHARGING readings this close are one charge."""
 OUTAGE_ALERT_DELAY = timedelta(minutes=10)
-"""The owner hears of an outage at the fifth failure running, which around a window are two minutes apart."""
+"""An outage is reported at the fifth failure in a row, and requests near a window are two minutes apart."""
 ENDED_WINDOW_KEPT_FOR = timedelta(hours=24)
 """How long an ended window still matters to a decision."""
 
 
 class RecordedWindow(Struct, frozen=True):
-    """A planned window as the record keeps it; withdrawn_at: None while it stands."""
+    """A planned window as it is stored. withdrawn_at: None while it is planned."""
 
     starts_at: datetime
     ends_at: datetime
@@ -40,16 +40,16 @@ class RecordedWindow(Struct, frozen=True):
     withdrawn_at: datetime | None = None
 
     def is_current(self, minute: datetime) -> bool:
-        """Whether it has not been taken back by a minute's end, and has not ended long ago."""
-        taken_back = self.withdrawn_at is not None and self.withdrawn_at < minute + MINUTE
-        return not taken_back and self.ends_at > minute - ENDED_WINDOW_KEPT_FOR
+        """Whether it is still planned at the end of a minute, and has not ended more than a day ago."""
+        is_withdrawn = self.withdrawn_at is not None and self.withdrawn_at < minute + MINUTE
+        return not is_withdrawn and self.ends_at > minute - ENDED_WINDOW_KEPT_FOR
 
 
 class ReplayData(Struct, frozen=True):
-    """All that is written down, each part by time, from the noon before the first minute that is asked about.
+    """The stored records, each part sorted by time, from the noon before the first requested minute.
 
-    known: what every decision knew, one from before that noon among them. stood_down_at: when a window was left to
-    somebody else. outages: of the supplier, as the owner was told. latest: what is known at the record's own end.
+    known: the states of the stored decisions, including one from before that noon. stood_down_at: when manual
+    overrides began. outages: of the supplier, as reported to the owner. latest: the state at the end of the records.
     """
 
     recorded_windows: tuple[RecordedWindow, ...]
@@ -61,7 +61,7 @@ class ReplayData(Struct, frozen=True):
 
 
 class MinuteFacts(Struct, frozen=True):
-    """What the record tells of one minute.
+    """What the records say about one minute.
 
     now: when its run was. charger: None if unknown. solar_only: the car charged from the sun alone. known_state: what
     the newest decision knew, None before the first. is_run_missing: no run took place.
@@ -78,7 +78,7 @@ class MinuteFacts(Struct, frozen=True):
 
 
 def iter_minute_facts(record: ReplayData, span: Span) -> Iterator[MinuteFacts]:
-    """What is known of every minute that begins in a span, in order."""
+    """Yield what is known about every minute that begins in a span, in order."""
     lag = typical_run_delay(record)
     cars, sleeps = _charger_states(record, span, lag), _missed_runs(record, span, lag)
     parts = zip(
@@ -91,7 +91,7 @@ def iter_minute_facts(record: ReplayData, span: Span) -> Iterator[MinuteFacts]:
 
 
 def iter_minutes(span: Span) -> Iterator[datetime]:
-    """Every minute that begins in a span."""
+    """Yield every minute that begins in a span."""
     at = span.starts_at
     while at < span.ends_at:
         yield at
@@ -99,19 +99,19 @@ def iter_minutes(span: Span) -> Iterator[datetime]:
 
 
 def manual_override_from(at: datetime) -> ManualOverride:
-    """The stand-down of a moment: to the end of the window that it lies in, else of its half hour, and one more."""
+    """Return the manual override that begins at a moment: to the end of its half hour, and 30 minutes more."""
     return ManualOverride(at, slot_end(at) + SLOT)
 
 
 def typical_run_delay(record: ReplayData) -> timedelta:
-    """How long after the full minute cron's runs came, by the middle one of those that left a trace."""
+    """Return how long after the full minute the runs of cron came: the median of the stored times."""
     traces = (*(known.now for known in record.known), *(reading.at for reading in record.readings))
     seconds = sorted(trace.second for trace in traces)
     return timedelta(seconds=seconds[len(seconds) // 2] if seconds else 0)
 
 
 def _latest_states(record: ReplayData, span: Span) -> Iterator[State | None]:
-    """What the newest decision knew, by each minute's end."""
+    """Yield the state of the newest decision by the end of each minute."""
     coming, newest = deque(record.known), None
     for minute in iter_minutes(span):
         while coming and coming[0].now < minute + MINUTE:
@@ -122,7 +122,7 @@ def _latest_states(record: ReplayData, span: Span) -> Iterator[State | None]:
 def _owner_actions(
     record: ReplayData, span: Span
 ) -> Iterator[tuple[State | None, Pause | None, ManualOverride | None]]:
-    """What the newest decision knew, and the owner's hand by it; a window may have been left to others since."""
+    """Yield the newest decision's state, its pause and its manual override, unless one began after it."""
     coming, stood_at = deque(record.stood_down_at), None
     for minute, known_state in zip(iter_minutes(span), _latest_states(record, span), strict=True):
         while coming and coming[0] < minute + MINUTE:
@@ -145,7 +145,7 @@ def _charger_states(record: ReplayData, span: Span, lag: timedelta) -> Iterator[
 
 
 def _charger_state_at(last: ChargerReading, following: ChargerReading | None, now: datetime) -> ChargerState | None:
-    """The last reading, as long as it stands for what is; between two of one charge, charging."""
+    """Return the last reading's state while it is recent, and CHARGING between two readings of one charge."""
     if abs(now - last.at) < CHARGER_INTERVAL_LONG:
         return last.state
     if following is None or following.at - last.at > SAME_CHARGE_MAX_GAP:
@@ -155,7 +155,7 @@ def _charger_state_at(last: ChargerReading, following: ChargerReading | None, no
 
 
 def _missed_runs(record: ReplayData, span: Span, lag: timedelta) -> Iterator[bool]:
-    """Whether no run took place: a hold that ended late tells that nobody was there to end it."""
+    """Yield whether no run took place: a hold that ended late shows that none ended it in time."""
     coming = deque(
         Span(known.hold.until - known.policy.release_lead, known.now)
         for known in (*record.known, record.latest)
@@ -168,20 +168,20 @@ def _missed_runs(record: ReplayData, span: Span, lag: timedelta) -> Iterator[boo
 
 
 def _windows_by_minute(record: ReplayData, span: Span) -> Iterator[tuple[DispatchWindow, ...]]:
-    """The plan as it stood; seen anew every other minute, as often as the supplier is asked around a window.
+    """Yield the planned windows of each minute, computed every other minute: so often is the supplier asked.
 
-    What was taken back is left out: it is evidence for nothing.
+    Withdrawn windows are left out, because no decision depends on them.
     """
     coming = deque(sorted(record.recorded_windows, key=lambda row: row.first_seen_at))
     changes, silences = _minutes_with_changes(record), _unanswered_spans(record)
-    standing: list[RecordedWindow] = []
+    current: list[RecordedWindow] = []
     windows: tuple[DispatchWindow, ...] = ()
     for minute, known_state in zip(iter_minutes(span), _latest_states(record, span), strict=True):
         while coming and coming[0].first_seen_at < minute + MINUTE:
-            standing.append(coming.popleft())
+            current.append(coming.popleft())
         if minute in changes or not minute.minute % 2:
-            standing = [row for row in standing if row.is_current(minute)]
-            windows = tuple(_build_windows(standing, minute, known_state, silences)) if standing else ()
+            current = [row for row in current if row.is_current(minute)]
+            windows = tuple(_build_windows(current, minute, known_state, silences)) if current else ()
         yield windows
 
 
@@ -192,11 +192,11 @@ def _minutes_with_changes(record: ReplayData) -> set[datetime]:
 
 
 def _unanswered_spans(record: ReplayData) -> dict[str, deque[Span]]:
-    """When a device's plan was not answered for: from the last answer that a decision knew, to that decision.
+    """Return the spans without an answer for each device: from the last answer that a decision knew to that decision.
 
-    An outage that the owner was told of counts for every device that no decision knew an answer of meanwhile.
+    A reported outage counts for every device for which no decision knew an answer during it.
     """
-    known: dict[str, list[Span]] = {sighting.device: [] for sighting in record.recorded_windows}
+    known: dict[str, list[Span]] = {row.device: [] for row in record.recorded_windows}
     for each in (*record.known, record.latest):
         for device, seen_at in {window.device: window.seen_at for window in each.windows}.items():
             known.setdefault(device, []).append(Span(seen_at, each.now))
@@ -219,7 +219,7 @@ def _span_end(span: Span) -> datetime:
 def _build_windows(
     rows: Sequence[RecordedWindow], minute: datetime, known_state: State | None, silences: dict[str, deque[Span]]
 ) -> Iterator[DispatchWindow]:
-    """The rows as windows; what the newest decision knew of them counts where the rows have forgotten it."""
+    """Yield the rows as windows; marks that only the newest decision's state contains are applied."""
     gone = {(w.device, w.starts_at, w.ends_at) for w in known_state.windows if w.withdrawn} if known_state else ()
     boosting = {window.device for window in known_state.windows if window.boosting} if known_state else ()
     seen_at = {device: _last_answer_at(silences.get(device), minute) for device in {row.device for row in rows}}
@@ -230,20 +230,20 @@ def _build_windows(
 
 
 def _last_answer_at(silences: deque[Span] | None, minute: datetime) -> datetime:
-    """The last answer before the last run of a minute, as far as the record tells; else the minute itself."""
+    """Return the time of the last answer before the run of a minute, else the minute itself."""
     while silences and (silences[0].ends_at < minute or (len(silences) > 1 and silences[1].ends_at < minute + MINUTE)):
         silences.popleft()
     return min(minute, silences[0].starts_at) if silences else minute
 
 
 PolicyChange = Callable[[Policy], Policy]
-"""The policy as it was to the policy that is tried out."""
+"""Turns the stored policy into the one to try."""
 
 
 class ReplayedMinute(NamedTuple):
     """What is held after one minute's run.
 
-    because: the rule, None where nothing was decided. guessed: the car would have mattered, and the record is silent.
+    reason: the rule, None if no run took place. guessed: the result depends on the car, which is unknown.
     """
 
     at: datetime
@@ -253,9 +253,9 @@ class ReplayedMinute(NamedTuple):
 
 
 class HoldDifference(Struct, frozen=True):
-    """A run of minutes that are held in one course of a day and not in another.
+    """Consecutive minutes that are held in only one of two courses of a day.
 
-    held: whether they are in the other. because: the other's rule where the stretch begins.
+    held: whether they are held in the second course. reason: the rule of the second course at their beginning.
     """
 
     span: Span
@@ -266,9 +266,9 @@ class HoldDifference(Struct, frozen=True):
 def replay_decisions(
     record: ReplayData, span: Span, amend: PolicyChange = lambda policy: policy
 ) -> Iterator[ReplayedMinute]:
-    """Decide every minute of a span again, each with the hold that the minute before left; lazily.
+    """Decide every minute of a span again, each with the hold that the minute before it left; lazily.
 
-    Begins unseen at the noon before, because the hours held count from there.
+    Begins at the noon before the span, because the daily limit counts from there.
     """
     zone = record.latest.policy.cheap_period.zone
     begin = last_noon(span.starts_at, zone)
@@ -286,7 +286,7 @@ def replay_decisions(
 
 
 def recorded_holds(record: ReplayData, span: Span) -> Iterator[ReplayedMinute]:
-    """What was held after each minute in truth: what the decisions of that day say."""
+    """Yield what was really held after each minute, by the stored decisions."""
     coming, lag = deque(_recorded_hold_changes(record)), typical_run_delay(record)
     hold = None
     for minute in iter_minutes(span):
@@ -296,7 +296,7 @@ def recorded_holds(record: ReplayData, span: Span) -> Iterator[ReplayedMinute]:
 
 
 def hold_differences(one: Iterable[ReplayedMinute], other: Iterable[ReplayedMinute]) -> tuple[HoldDifference, ...]:
-    """The stretches that are held in one course of a day and not in the other; both tell of the same minutes."""
+    """Return the stretches that are held in only one of two courses, which must have the same minutes."""
     found: list[HoldDifference] = []
     for was, now in zip(one, other, strict=True):
         held = now.hold is not None
@@ -329,7 +329,7 @@ def _charger_would_matter(state: State, decided: Hold | None) -> bool:
 
 
 def _recorded_hold_changes(record: ReplayData) -> list[tuple[datetime, Hold | None]]:
-    """What was held from when on; a window left to somebody else ends what was decided at the same moment."""
+    """Return what was held from when on; a manual override ends a hold that was decided at the same time."""
     decided = [(known.now, 0, decide(known).hold) for known in record.known]
     left = [(at, 1, None) for at in record.stood_down_at]
     return [(at, hold) for at, _, hold in sorted([*decided, *left], key=lambda each: each[:2])]
