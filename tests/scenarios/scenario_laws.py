@@ -118,7 +118,7 @@ class ScenarioJudge:
 
     def _commands(self, record: MinuteRecord, requests: list[ReceivedRequest]) -> Iterator[Command]:
         if self.scenario.backend != "v1r":
-            accepted = {(at, kind) for at, kind, _ in self.played.writes}
+            accepted = set(self.played.writes)
             yield from _cloud_commands(requests, accepted)
             return
         for at, kind, value in self.played.writes:  # of a gateway, only what it accepted is known
@@ -175,7 +175,7 @@ class ScenarioJudge:
         return broken
 
 
-def _cloud_commands(requests: list[ReceivedRequest], accepted: set[tuple[datetime, str]]) -> Iterator[Command]:
+def _cloud_commands(requests: list[ReceivedRequest], accepted: set[tuple[datetime, str, str]]) -> Iterator[Command]:
     """The commands as the program gave them: where a line is cut, pypowerwall sends the same once more by itself."""
     is_sent_again = False
     for each in requests:
@@ -186,16 +186,16 @@ def _cloud_commands(requests: list[ReceivedRequest], accepted: set[tuple[datetim
         if each.status == 0 and not is_sent_again:
             continue
         site = each.path.split("/")[-2]
-        outcome = Outcome.ACCEPTED if (each.at, kind) in accepted else _outcome(each.status)
-        yield Command(each.at, kind, each.value, outcome, site)
+        is_accepted = (each.at, kind, str(each.value)) in accepted
+        yield Command(each.at, kind, each.value, _outcome(each.status, is_accepted=is_accepted), site)
 
 
-def _outcome(status: int) -> Outcome:
+def _outcome(status: int, *, is_accepted: bool) -> Outcome:
     if status == 0:
         return Outcome.NO_ANSWER
     if status == HTTP_GONE:
         return Outcome.NO_RATE_PLAN
-    return Outcome.REFUSED
+    return Outcome.ACCEPTED if is_accepted and status < HTTP_ERROR else Outcome.REFUSED
 
 
 def _still_held(record: MinuteRecord) -> dict[str, str | int]:
