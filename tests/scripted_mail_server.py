@@ -13,7 +13,7 @@ from typing import Self
 import trustme
 
 CUT_REPLY, STALL_REPLY = "cut", "stall"
-"""Instead of a reply: hang up, or say nothing until the client loses patience."""
+"""Instead of a reply: hang up, or say nothing until the client loses wait."""
 DEFAULT_REPLIES = {
     "connect": "220 localhost ready",
     "EHLO": "250-localhost\r\n250-STARTTLS\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME",

@@ -76,7 +76,7 @@ def find_imports(module: Module) -> Iterator[Import]:
 
 
 def module_name(target: str) -> str:
-    """A target inside the package as `Module.name` spells it."""
+    """A target inside the package as `Module.name` periods it."""
     return target.removeprefix(PACKAGE).lstrip(".") or "__init__"
 
 

@@ -1,1 +1,1 @@
-"""The pretend street: the outside world on loopback, for the demo and the story tests."""
+"""The simulator: the outside world on loopback, for the demo and the scenario tests."""

@@ -1,6 +1,6 @@
-"""What can go wrong in the street, by service and by name, and which of it is switched on now.
+"""What can go wrong in the simulator, by service and by name, and which of it is switched on now.
 
-A fault is named as a story names it: `kraken http-503`, `tesla ignores-writes`, `mail auth-535`.
+A fault is named as a scenario names it: `kraken http-503`, `tesla ignores-writes`, `mail auth-535`.
 """
 
 import re
@@ -44,7 +44,7 @@ class Fault:
 
 
 class FaultOptions(TypedDict, total=False):
-    """The optional parts of a fault, as a story or a test names them."""
+    """The optional parts of a fault, as a scenario or a test names them."""
 
     only: str
     device: str
@@ -116,7 +116,7 @@ SERVICE_FAULTS: dict[str, frozenset[str]] = {
             "off-grid",
             "key-unknown",
             "key-pending",
-            "no-leases",
+            "no-timed-holds",
         },
     ),
     "tesla-auth": frozenset({"login-required"}),
@@ -163,7 +163,7 @@ def make_fault(service: str, kind: str, **details: Unpack[FaultOptions]) -> Faul
 
 
 class ActiveFaults:
-    """The faults switched on at this moment: some by hand, some by the story."""
+    """The faults switched on at this moment: some by hand, some by the scenario."""
 
     def __init__(self) -> None:
         self._manual_faults: tuple[Fault, ...] = ()
@@ -180,7 +180,7 @@ class ActiveFaults:
         self._manual_faults = tuple(each for each in self._manual_faults if each != fault)
 
     def set_scenario_faults(self, faults: Iterable[Fault]) -> None:
-        """Let these, and no others, be the story's faults of the moment."""
+        """Let these, and no others, be the scenario's faults of the moment."""
         self._scenario_faults = tuple(faults)
 
     def trigger(self, service: str, kinds: str, about: str = "", device: str = "") -> Fault | None:

@@ -93,7 +93,7 @@ DispatchItem = dict[str, object]
 
 @dataclass(slots=True)
 class SimulatedAccount:
-    """The customer's file: may be changed at any time by a test or a story.
+    """The customer's file: may be changed at any time by a test or a scenario.
 
     plans: what is planned, by device id, as items of `flexPlannedDispatches`; None is a null answer.
     completed: items of `completedDispatches`, newest first.

@@ -79,7 +79,7 @@ CONSTANT_FIELDS: dict[str, object] = {
 
 @dataclass(slots=True)
 class SimulatedZappi:
-    """A charger; may be changed at any time by a test or a story.
+    """A charger; may be changed at any time by a test or a scenario.
 
     watts: power into the car.  pst: control pilot state (IEC 61851 letter and offer).
     lag_s: age of its stamps at the cloud.  silent_since: it has sent nothing since then; None while it sends.

@@ -40,8 +40,8 @@ class SimulatedPowerwall:
     delay_s: simulated seconds until a command is carried out.
     visible_after_reads: reads of the settings that still show the old value before a command is carried out.
     has_rate_plan: without one Tesla refuses `autonomous`.
-    leased_until: until then it acts as in backup at 100 %, whatever its settings say, and ends that by itself.
-    leases: when such a spell was asked for and until when, None where it was ended.
+    timed_hold_until: until then it acts as in backup at 100 %, whatever its settings say, and ends that by itself.
+    timed_holds: when such a period was asked for and until when, None where it was ended.
     """
 
     mode: str = "autonomous"
@@ -84,13 +84,13 @@ class SimulatedPowerwall:
         if self.timed_hold_until and self.timed_hold_until <= now:
             self.timed_hold_until = None
 
-    def lease(self, until: datetime | None, now: datetime) -> None:
+    def start_timed_hold(self, until: datetime | None, now: datetime) -> None:
         """Act as in backup until then; None ends it."""
         self.timed_holds.append((now, until))
         self.timed_hold_until = until
 
     @property
-    def stance(self) -> tuple[str, int]:
+    def settings(self) -> tuple[str, int]:
         """The mode and the reserve that it acts by."""
         return ("backup", 100) if self.timed_hold_until else (self.mode, self.reserve_pct)
 
@@ -119,6 +119,6 @@ class SimulatedPowerwall:
 
     def _bounds_pct(self, now: datetime) -> tuple[float, float]:
         """How far it fills from the grid, and how far down it gives to the house."""
-        mode, reserve_pct = self.stance
+        mode, reserve_pct = self.settings
         cheap_night = mode == "autonomous" and now.astimezone(LONDON).hour < CHEAP_NIGHT_END_HOUR
         return (100.0, 100.0) if mode == "backup" or cheap_night else (float(reserve_pct), float(reserve_pct))

@@ -1,4 +1,4 @@
-"""A story: one evening of the pretend street, as values. `story_file` reads them from YAML."""
+"""A scenario: one evening of the simulator, as values. `scenario_file` reads them from YAML."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -73,7 +73,7 @@ class OwnerAction:
 
 @dataclass(frozen=True, slots=True)
 class InitialPowerwall:
-    """The battery as the story finds it; see `powerwall.Powerwall` for the meaning."""
+    """The battery as the scenario finds it; see `powerwall.Powerwall` for the meaning."""
 
     mode: str = "autonomous"
     reserve_pct: int = 20
@@ -104,7 +104,7 @@ class ExpectedCommand:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """How the story should end, and how it should stand on the way.
+    """How the scenario should end, and how it should stand on the way.
 
     at_most, exactly: counts of kraken, zappi, tesla (requests), sign_ins, writes and mails.
     writes: all commands to the battery in their order; None where it does not matter.

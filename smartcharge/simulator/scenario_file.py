@@ -1,4 +1,4 @@
-"""The supplier's part of a story file: plan, history, devices."""
+"""The supplier's part of a scenario file: plan, history, devices."""
 
 import re
 import shlex
@@ -43,7 +43,7 @@ DEVICE_KEYS = ("id", "name", "type", "provider", "current", "suspended", "state"
 
 @dataclass(frozen=True, slots=True)
 class PlanAnswers:
-    """What Kraken is asked about plans: windows over time, and the spells in which it fails."""
+    """What Kraken is asked about plans: windows over time, and the periods in which it fails."""
 
     plan: ValueTimeline[tuple[PlannedItem, ...]]
     fault_periods: tuple[FaultPeriod, ...]
@@ -105,7 +105,7 @@ def _completed_item(span: str, calendar: ScenarioCalendar) -> DispatchItem:
 def parse_devices(
     value: object, calendar: ScenarioCalendar, starts_at: datetime
 ) -> ValueTimeline[tuple[SimulatedDevice, ...]]:
-    """Read the account's devices: one list for the whole story, or lists by time."""
+    """Read the account's devices: one list for the whole scenario, or lists by time."""
     if isinstance(value, list):
         return ValueTimeline(((starts_at, _parse_device_list(value)),))
     entries = sorted((calendar.moment(key), each) for key, each in as_mapping(value, "devices").items())
@@ -169,7 +169,7 @@ def _parse_car_state(value: object, where: str) -> CarState:
 
 
 def parse_initial_powerwall(value: object) -> InitialPowerwall:
-    """Read the battery as the story finds it."""
+    """Read the battery as the scenario finds it."""
     kinds = {field.name: field.type for field in fields(InitialPowerwall)}
     given = as_mapping(value, "powerwall", kinds)
     for key, each in given.items():
@@ -181,7 +181,7 @@ def parse_initial_powerwall(value: object) -> InitialPowerwall:
 
 
 def parse_faults(value: object, calendar: ScenarioCalendar) -> tuple[FaultPeriod, ...]:
-    """Read spells of trouble: `14:10-14:16 kraken http-503`, or a mapping with details."""
+    """Read periods of trouble: `14:10-14:16 kraken http-503`, or a mapping with details."""
     return tuple(_parse_fault_period(each, calendar) for each in as_list(value))
 
 
@@ -248,7 +248,7 @@ COMMAND_PATTERN = re.compile(rf"({CLOCK_PATTERN}) (mode|reserve|grid_charging) (
 
 
 def parse_expectations(value: object, calendar: ScenarioCalendar) -> Expectations:
-    """Read how a story should stand on its way and end."""
+    """Read how a scenario should stand on its way and end."""
     given = as_mapping(value, "expect", EXPECTATION_KEYS)
     battery = as_mapping(given.get("battery", {}), "expect battery")
     hold = as_mapping(given.get("hold", {}), "expect hold")
@@ -296,18 +296,18 @@ REQUIRED_KEYS = ("name", "about", "day", "minutes")
 
 
 def scenario_files() -> dict[str, Path]:
-    """The stories that come with the program, by name."""
+    """The scenarios that come with the program, by name."""
     folder = Path(str(files("smartcharge.simulator") / "scenarios"))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def load_scenario(path: Path) -> Scenario:
-    """Read a story; StoryError, beginning with the file's name, where it cannot be played."""
+    """Read a scenario; ScenarioError, beginning with the file's name, where it cannot be played."""
     return parse_scenario(path.read_text("utf-8"), path.name)
 
 
 def parse_scenario(text: str, name: str = "scenario") -> Scenario:
-    """Read a story from text; `name` stands for the file in complaints."""
+    """Read a scenario from text; `name` stands for the file in complaints."""
     try:
         return _build_scenario(text, name)
     except (ScenarioError, UnknownFaultError) as error:

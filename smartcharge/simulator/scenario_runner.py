@@ -1,4 +1,4 @@
-"""Plays a story minute by minute, as cron would, and remembers what happened."""
+"""Plays a scenario minute by minute, as cron would, and remembers what happened."""
 
 import json
 import os
@@ -29,7 +29,7 @@ class CommandResult:
 
 
 CommandRunner = Callable[[list[str], datetime], CommandResult]
-"""Runs one command line at a moment; the product's side of a story."""
+"""Runs one command line at a moment; the product's side of a scenario."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class CommandRun:
 
 @dataclass(frozen=True, slots=True)
 class MinuteRecord:
-    """How the street stood at the end of one minute's commands.
+    """How the simulator stood at the end of one minute's commands.
 
     at: the moment the commands ran.  windows: what the supplier planned, as (start, end) in ISO 8601.
     """
@@ -60,7 +60,7 @@ class MinuteRecord:
 class ScenarioResult:
     """Everything that happened.
 
-    holds: end of the open hold, by the minutes in which the story has an expectation about it.
+    holds: end of the open hold, by the minutes in which the scenario has an expectation about it.
     counts: as `Expected.at_most` names them.
     """
 
@@ -70,7 +70,7 @@ class ScenarioResult:
     requests: tuple[ReceivedRequest, ...]
     mails: tuple[ReceivedMail, ...]
     counts: Mapping[str, int]
-    strayed: tuple[str, ...]
+    unexpected: tuple[str, ...]
 
 
 def run_scenario(
@@ -80,7 +80,7 @@ def run_scenario(
     *,
     on_minute: Callable[[MinuteRecord], None] | None = None,
 ) -> ScenarioResult:
-    """Play a story to its end; `on_minute` sees every minute as it passes."""
+    """Play a scenario to its end; `on_minute` sees every minute as it passes."""
     minutes: list[MinuteRecord] = []
     holds: dict[datetime, datetime | None] = {}
     for index in range(scenario.minutes):
@@ -98,7 +98,7 @@ def run_scenario(
         requests=tuple(simulator.requests),
         mails=tuple(simulator.mails),
         counts=_count_requests(simulator),
-        strayed=(*simulator.refused, *simulator.writes_to_zappi),
+        unexpected=(*simulator.refused, *simulator.writes_to_zappi),
     )
 
 
@@ -116,7 +116,7 @@ def _run_minute(scenario: Scenario, simulator: Simulator, run: CommandRunner, st
     plans = [item for plan in simulator.account.plans.values() for item in plan or () if item]
     return MinuteRecord(
         at=at,
-        battery=ModeAndReserve(*powerwall.stance),
+        battery=ModeAndReserve(*powerwall.settings),
         soe_pct=powerwall.soe_pct,
         battery_w=powerwall.battery_w,
         car_w=sum(zappi.watts for zappi in simulator.myenergi.zappis),
@@ -149,7 +149,7 @@ def _count_requests(simulator: Simulator) -> dict[str, int]:
 
 
 def write_simulator_config(folder: Path, simulator: Simulator, scenario: Scenario | None = None) -> Path:
-    """Write a configuration for this street, 0600, with the story's own settings on top."""
+    """Write a configuration for this simulator, 0600, with the scenario's own settings on top."""
     house = simulator.house
     settings: dict[str, object] = {
         "eon_next": {
@@ -271,8 +271,8 @@ def _check_counts(result: ScenarioResult, scenario: Scenario) -> Iterator[str]:
             yield f"{name}: {result.counts[name]}, exactly {expected_value} expected"
 
 
-def _check_unexpected_requests(result: ScenarioResult, _story: Scenario) -> Iterator[str]:
-    yield from (f"something strayed out of the street or wrote to a Zappi: {each}" for each in result.strayed)
+def _check_unexpected_requests(result: ScenarioResult, _scenario: Scenario) -> Iterator[str]:
+    yield from (f"a request to an unknown host or a write to a Zappi: {each}" for each in result.unexpected)
 
 
 def _minute_at(result: ScenarioResult, at: datetime) -> MinuteRecord | None:
@@ -283,5 +283,5 @@ def _format_clock(at: datetime | None) -> str:
     return "none" if at is None else f"{at.astimezone(LONDON):%H:%M}"
 
 
-def _format_settings(stance: ModeAndReserve) -> str:
-    return f"{stance.mode}/{stance.reserve_pct}"
+def _format_settings(settings: ModeAndReserve) -> str:
+    return f"{settings.mode}/{settings.reserve_pct}"

@@ -1,4 +1,4 @@
-"""Times as stories write them: London wall clock of the story's day, `+1 00:30` a day later, or ISO with offset."""
+"""Times as scenarios write them: local time in London on the scenario's day, `+1 00:30` a day later, or ISO 8601."""
 
 import re
 from collections.abc import Collection, Hashable, Mapping
@@ -16,17 +16,17 @@ SPAN_PATTERN = re.compile(rf"({CLOCK_PATTERN})\s*-\s*({CLOCK_PATTERN})")
 
 
 class ScenarioError(ValueError):
-    """A story file that cannot be played; says where and why."""
+    """A scenario file that cannot be played; says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioCalendar:
-    """Turns a story's written times into instants, UTC."""
+    """Turns a scenario's written times into instants, UTC."""
 
     day: date
 
     def moment(self, text: object) -> datetime:
-        """Read one time; StoryError where it is none, or where clocks skip it."""
+        """Read one time; ScenarioError where it is none, or where clocks skip it."""
         written = str(text).strip()
         if match := WALL_TIME_PATTERN.fullmatch(written):
             return self._instant(int(match[1] or 0), match[2], written)
@@ -78,7 +78,7 @@ _ScenarioLoader.add_implicit_resolver(NUMBER_TAGS[1], re.compile(r"[-+]?\d+\.\d+
 
 
 def parse_scenario_yaml(text: str, name: str) -> dict[str, object]:
-    """Read a story's text; StoryError where it is not one mapping of YAML."""
+    """Read a scenario's text; ScenarioError where it is not one mapping of YAML."""
     loader = _ScenarioLoader(text)
     loader.name = name
     try:

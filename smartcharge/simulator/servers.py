@@ -1,4 +1,4 @@
-"""What the street remembers of its visitors: requests and accepted mails."""
+"""What the simulator remembers of its visitors: requests and accepted mails."""
 
 import asyncio
 import ssl
@@ -27,7 +27,7 @@ from smartcharge.simulator.http_messages import (
 
 @dataclass(frozen=True, slots=True)
 class ReceivedRequest:
-    """One request that reached the street.
+    """One request that reached the simulator.
 
     service: kraken, kraken-auth, myenergi, tesla, tesla-auth or mail.
     operation: what was asked, in the service's words: root fields, CGI name, Tesla command, SMTP verb.
@@ -47,7 +47,7 @@ class ReceivedRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMail:
-    """One mail the street accepted, byte for byte as it came."""
+    """One mail the simulator accepted, byte for byte as it came."""
 
     at: datetime
     recipients: tuple[str, ...]
@@ -58,7 +58,7 @@ DRIP_INTERVAL_S = 0.5
 PADDING_CHUNK = b"x" * 65_536
 
 RequestHandler = Callable[[HttpRequest], HttpReply]
-"""Answers a request; synchronous, because the street has nothing to wait for."""
+"""Answers a request; synchronous, because the simulator has nothing to wait for."""
 
 
 class ProxyServer:
@@ -75,7 +75,7 @@ class ProxyServer:
         self._connections: set[asyncio.StreamWriter] = set()
 
     def close(self) -> None:
-        """Cut every conversation; each then ends by itself."""
+        """Cut every session; each then ends by itself."""
         for writer in self._connections:
             writer.transport.abort()
 
@@ -103,7 +103,7 @@ class ProxyServer:
             await writer.drain()
             return host
         self.refused.append(host)
-        writer.write(encode_reply(html_reply(403, "Not in this street")))
+        writer.write(encode_reply(html_reply(403, "Not in this simulator")))
         await writer.drain()
         return None
 
@@ -114,7 +114,7 @@ class ProxyServer:
                 writer.transport.abort()
                 return
             if reply.delivery is Delivery.HANG:
-                await reader.read()  # until the client loses patience
+                await reader.read()  # until the client loses wait
                 return
             await self._send_reply(writer, reply)
 
@@ -187,7 +187,7 @@ class MailServer:
         return SMTP(
             self,
             hostname="localhost",
-            ident="pretend post office",
+            ident="simulated mail server",
             tls_context=tls if has_tls else None,
             require_starttls=has_tls,
             auth_required=True,
@@ -254,24 +254,24 @@ def create_tls_context(hosts: tuple[str, ...], ca_file: Path) -> ssl.SSLContext:
 
 
 class ServerThread:
-    """The front door and the post office, served between `start` and `stop`."""
+    """The proxy and the mail server, served between `start` and `stop`."""
 
     def __init__(self, proxy_server: ProxyServer, post: MailServer, tls: ssl.SSLContext) -> None:
         self._door = proxy_server
         self._post = post
         self._tls = tls
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="pretend street", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="simulator", daemon=True)
         self._servers: list[asyncio.Server] = []
 
     @property
     def proxy_port(self) -> int:
-        """The front door's port."""
+        """The proxy's port."""
         return self._port(0)
 
     @property
     def smtp_port(self) -> int:
-        """The post office's port."""
+        """The mail server's port."""
         return self._port(1)
 
     def _port(self, place: int) -> int:
@@ -284,7 +284,7 @@ class ServerThread:
         asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
 
     def stop(self) -> None:
-        """Cut every conversation, and return when the thread has ended."""
+        """Cut every session, and return when the thread has ended."""
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -1,4 +1,4 @@
-"""Sets the street's scene for a moment of a story."""
+"""Sets the simulator's scene for a moment of a scenario."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ from smartcharge.simulator.tesla_gateway import TeslaGateway, create_owner_key
 
 
 def apply_initial_state(scenario: Scenario, myenergi: MyenergiServer, tesla: TeslaOwnerApi) -> None:
-    """Put up what stands from the story's start: chargers, battery, further sites."""
+    """Put up what stands from the scenario's start: chargers, battery, further sites."""
     if scenario.cars:
         myenergi.zappis = [SimulatedZappi(serial) for serial in scenario.cars]
     start = scenario.powerwall
@@ -65,7 +65,7 @@ def apply_scenario_state(
     myenergi: MyenergiServer,
     active_faults: ActiveFaults,
 ) -> None:
-    """Let everything be as the story has it at a moment."""
+    """Let everything be as the scenario has it at a moment."""
     if (devices := scenario.devices.at(moment)) is not None:
         account.devices = devices
     account.plans = _plans_by_device(scenario, moment, account.devices)
@@ -75,7 +75,7 @@ def apply_scenario_state(
         if timeline and (car := timeline.at(moment)):
             _apply_car_state(zappi, car, timeline.since(moment))
     active_faults.set_scenario_faults(
-        spell.fault for spell in scenario.fault_periods if spell.starts_at <= moment < spell.ends_at
+        period.fault for period in scenario.fault_periods if period.starts_at <= moment < period.ends_at
     )
 
 
@@ -106,7 +106,7 @@ UNSET_VARIABLES = (
 
 
 class SimulatedHost(Protocol):
-    """One pretend service behind the front door."""
+    """One pretend service behind the proxy."""
 
     name: str
 
@@ -114,14 +114,14 @@ class SimulatedHost(Protocol):
         """Say in the service's own words what is asked."""
 
     def answer(self, request: HttpRequest, now: datetime) -> HttpReply:
-        """Carry a request out at a moment of the street's time."""
+        """Carry a request out at a moment of the simulator's time."""
 
 
 class Simulator:
     """The outside world; a context manager that serves between entering and leaving.
 
     environment, unset: variables a client needs, and those it must not have.
-    requests, mails, refused: who came; what was posted; hosts asked for that are not in this street.
+    requests, mails, refused: who came; what was posted; hosts asked for that are not in this simulator.
     config_file: the configuration written for this simulator, None until `write_simulator_config` has written one.
     """
 
@@ -143,7 +143,7 @@ class Simulator:
         self.gateway = TeslaGateway(house, self.tesla.sites[0].powerwall, self.active_faults)
         self.post = MailServer(house, self.active_faults, lambda: self.now, self._note_mail)
         self.now = scenario.starts_at if scenario else DEFAULT_START
-        self._story = scenario
+        self._scenario = scenario
         self._main_site = self.tesla.sites[0]
         if scenario:
             apply_initial_state(scenario, self.myenergi, self.tesla)
@@ -207,14 +207,14 @@ class Simulator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Cut every conversation and stop."""
+        """Cut every session and stop."""
         self._loopback.stop()
 
     # -- what a client needs --------------------------------------------------------------------
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables that lead requests, httpx and smtplib into this street."""
+        """Variables that lead requests, httpx and smtplib into this simulator."""
         proxy = f"http://{LOOPBACK_ADDRESS}:{self._loopback.proxy_port}"
         return {
             "HTTPS_PROXY": proxy,
@@ -229,12 +229,12 @@ class Simulator:
 
     @property
     def smtp_host(self) -> str:
-        """The post office's name."""
+        """The mail server's name."""
         return "localhost"
 
     @property
     def smtp_port(self) -> int:
-        """The post office's port."""
+        """The mail server's port."""
         return self._loopback.smtp_port
 
     def sign_in_to_tesla(self, folder: Path, backend: str) -> Path:
@@ -260,7 +260,7 @@ class Simulator:
     # -- time, troubles and what came of it ---------------------------------------------------------
 
     def set_time(self, moment: datetime) -> None:
-        """Let the street's time be this; energy flows for what has passed, and the story sets its scene."""
+        """Let the simulator's time be this; energy flows for what has passed, and the scenario sets its scene."""
         with self._lock:
             elapsed = moment - self.now
             self.now = moment
@@ -269,8 +269,8 @@ class Simulator:
                 zappi.advance(elapsed)
             for site in self.tesla.sites:
                 site.powerwall.advance(moment, elapsed, car_w if site is self._main_site else 0)
-            if self._story:
-                apply_scenario_state(self._story, moment, self.account, self.myenergi, self.active_faults)
+            if self._scenario:
+                apply_scenario_state(self._scenario, moment, self.account, self.myenergi, self.active_faults)
 
     @contextmanager
     def fault(self, service: str, kind: str, **details: Unpack[FaultOptions]) -> Iterator[None]:
@@ -294,7 +294,7 @@ class Simulator:
 
     @property
     def refused(self) -> list[str]:
-        """Hosts asked for that are not in this street."""
+        """Hosts asked for that are not in this simulator."""
         return self.proxy_server.refused
 
     @property

@@ -11,7 +11,7 @@ from smartcharge.simulator.tesla_cloud import TESLA_AUTH_HOST
 GATEWAY_KEY_FILE = "tedapi_rsa_private.pem"
 """The name that `python -m pypowerwall register` gives it."""
 NEVER_EXPIRES_S = 4_102_444_800
-"""The library weighs this against the wall clock, never against the street's."""
+"""The library weighs this against the wall clock, never against the simulator's."""
 
 
 def tesla_config_section(house: SimulatedHouse, backend: str) -> dict[str, object]:

@@ -197,7 +197,7 @@ def _read_only_part(config: dict[str, Any]) -> dict[str, Any]:
 
 
 GATEWAY_DIN = "1707000-11-J--TG0000000000G3"
-GATEWAY_TOKEN = "pretend-gateway-token"  # noqa: S105 - opens nothing outside this street
+GATEWAY_TOKEN = "pretend-gateway-token"  # noqa: S105 - opens nothing outside the simulator
 BINARY_HEADER = ("Content-Type", "application/octet-stream")
 ENERGY_DEVICE = 7
 UNKNOWN_KEY, INVALID_SIGNATURE, WRONG_PERSONALIZATION = 3, 5, 12
@@ -321,16 +321,16 @@ class TeslaGateway:
 
     def _event(self, teg: dict[int, list[int | bytes]], message: SignedMessage, now: datetime) -> bytes:
         request = min(teg, default=0)
-        if request not in EVENT_OPERATION_NAMES or self._active_faults.trigger(self.name, "no-leases"):
+        if request not in EVENT_OPERATION_NAMES or self._active_faults.trigger(self.name, "no-timed-holds"):
             return NOT_SUPPORTED_REPLY
-        ignores = self._active_faults.trigger(self.name, "ignores-writes", "lease") is not None
+        ignores = self._active_faults.trigger(self.name, "ignores-writes", "timed-hold") is not None
         if request == SCHEDULE_EVENT and not ignores:
             times = nested_message(teg, SCHEDULE_EVENT, 1)
             signing_delay_s = message.expires_s - SIGNATURE_LIFETIME_S - int_field(nested_message(times, 1), 1)
             begun_s = int(now.timestamp()) - signing_delay_s
-            self._powerwall.lease(datetime.fromtimestamp(begun_s + int_field(times, 2), now.tzinfo), now)
+            self._powerwall.start_timed_hold(datetime.fromtimestamp(begun_s + int_field(times, 2), now.tzinfo), now)
         elif request == CANCEL_EVENT and not ignores and self._powerwall.timed_hold_until:
-            self._powerwall.lease(None, now)
+            self._powerwall.start_timed_hold(None, now)
         return encode_message(
             (TEG, encode_message((request + 1, self._events(now) if request == LIST_EVENTS else b"")))
         )

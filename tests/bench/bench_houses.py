@@ -1,4 +1,4 @@
-"""Houses to measure in: one street that serves them all, and each house in the state that a case needs.
+"""Houses to measure in: one simulator that serves them all, and each house in the state that a case needs.
 
 The processes measured go by the real clock, so the cheap period of these houses lies half a day away.
 """
@@ -31,7 +31,7 @@ NO_BYTE_CODE = "PYTHONDONTWRITEBYTECODE"
 
 
 class BenchHouse:
-    """A folder with a configuration, tokens and a database, and the street around it."""
+    """A folder with a configuration, tokens and a database, and the simulator around it."""
 
     def __init__(self, folder: Path, simulator: Simulator) -> None:
         folder.mkdir()
@@ -101,7 +101,7 @@ class BenchHouse:
 
 @contextmanager
 def bench_simulator(folder: Path, names: Sequence[str]) -> Iterator[tuple[dict[str, BenchHouse], dict[str, str]]]:
-    """Houses by name, and the environment in which a process finds the street."""
+    """Houses by name, and the environment in which a process finds the simulator."""
     kraken_account.MAX_FLEX_CALLS_PER_MINUTE = 1_000_000  # a round asks far more often than a house may
     with Simulator(folder) as simulator, override_environment(simulator.environment, simulator.unset):
         simulator.set_time(datetime.now(UTC))

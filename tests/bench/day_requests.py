@@ -1,7 +1,7 @@
 """What a day asks of the services: `python tests/bench/naive_day.py` counts whole days, beside an ordinary script's.
 
-Both live through every minute of the same days in a street of their own; nothing is scaled up. The ordinary script is
-`naive_client.py`. It takes about seven minutes. Exit code 1: a day of ours did not end as its story should.
+Both play every minute of the same days in simulators of their own; nothing is scaled up. The ordinary script is
+`naive_client.py`. It takes about seven minutes. Exit code 1: a day of ours did not end as its scenario should.
 """
 
 import sys
@@ -34,7 +34,7 @@ scaled. The naive client ends where somebody does not answer, and asks nobody el
 
 
 class DayRequests(NamedTuple):
-    """A day of one client. failed: minutes in which a run ended in an error; odd: broken expectations of the story."""
+    """A day of one client. failed: minutes in which a run ended in an error. odd: broken expectations."""
 
     requests: Counter[str]
     failed: int

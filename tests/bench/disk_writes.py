@@ -3,7 +3,7 @@
 Exact, not estimated: every write to a file of the house and every sync of one, as the kernel is asked for it. The pages
 that SQLite copies to its rollback journal are among them; what a file system adds of its own is not. Idle minutes are
 passed over as they are in real life. It takes one to two minutes. Exit code 1: an idle day wrote in a minute without a
-reason, or a day did not end as its story should; 2: strace cannot be used here.
+reason, or a day did not end as its scenario should; 2: strace cannot be used here.
 """
 
 import argparse

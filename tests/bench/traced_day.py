@@ -26,7 +26,7 @@ class TracedDay(msgspec.Struct, frozen=True):
     """What a trace cannot tell of a day.
 
     asked: when a request reached which service. resets: when the midnight reset was done. transactions: how many have
-    changed the database. odd: what of the story's end is not as it should be.
+    changed the database. odd: what of the scenario's end is not as it should be.
     """
 
     asked: tuple[tuple[str, str], ...]

@@ -1,4 +1,4 @@
-"""Whole days of the pretend street, as cron lives through them: what `disk.py` and `naive_day.py` play."""
+"""Whole days of the simulator, as cron lives through them: what `disk.py` and `naive_day.py` play."""
 
 import os
 import platform
@@ -19,13 +19,13 @@ WHOLE_DAYS = {
     "forty revisions": "day-of-forty-revisions",
     "outages": "day-of-outages",
 }
-"""The stories by what the tables call them: 1,440 minutes each."""
+"""The scenarios by what the tables call them: 1,440 minutes each."""
 CRONTAB_LINES = {"tick": TICK_COMMAND, "four": SEPARATE_COMMANDS}
 """What stands in the crontab: one line, or four."""
 
 
 def load_whole_day(name: str) -> Scenario:
-    """A story that lasts a whole day."""
+    """A scenario that lasts a whole day."""
     return load_scenario(scenario_files()[name])
 
 
@@ -36,7 +36,7 @@ def describe_machine() -> str:
 
 
 def cron_runner(folder: Path, run: CommandRunner, lines: Sequence[str] = TICK_COMMAND) -> CommandRunner:
-    """Run what the crontab names in place of a story's `tick`, and pass idle minutes over as the console script does.
+    """Run what the crontab names in place of a scenario's `tick`, and skip idle minutes as the program does.
 
     folder: where the configuration lies. run: runs a command in full.
     """

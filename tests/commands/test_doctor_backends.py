@@ -78,7 +78,7 @@ def test_a_key_that_was_never_proven_is_told_with_its_mend(doctor_installation: 
 
 def test_max_backup_from_the_app_is_told_from_our_own_hold(doctor_installation: DoctorInstallation) -> None:
     set_up_for(doctor_installation, "v1r")
-    doctor_installation.simulator.powerwall.lease(
+    doctor_installation.simulator.powerwall.start_timed_hold(
         doctor_installation.now + timedelta(minutes=20), doctor_installation.now
     )
 

@@ -62,7 +62,10 @@ def test_two_houses_side_by_side_are_held_and_released_apart(simulation: Simulat
 
     simulation.drive(0)
     assert other.run("13:29", "tick").exit_code == 0
-    assert (simulation.simulator.powerwall.stance, site.powerwall.stance) == (("autonomous", 20), ("autonomous", 20))
+    assert (simulation.simulator.powerwall.settings, site.powerwall.settings) == (
+        ("autonomous", 20),
+        ("autonomous", 20),
+    )
     said = other.run("13:30", "doctor", "--offline", "-v").stdout
     assert "no other installation uses this database" in said
 

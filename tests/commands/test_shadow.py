@@ -68,11 +68,11 @@ def test_what_was_held_before_the_shadow_fell_is_brought_back(simulation: Simula
     simulation.drive(0)
     simulation.run("13:29", "tick")
 
-    assert simulation.simulator.powerwall.stance == ("autonomous", 20)
+    assert simulation.simulator.powerwall.settings == ("autonomous", 20)
     simulation.drive(7200)
     simulation.run("13:33", "tick")
     simulation.run("13:38", "tick")
-    assert simulation.simulator.powerwall.stance == ("autonomous", 20)
+    assert simulation.simulator.powerwall.settings == ("autonomous", 20)
     told = simulation.run("13:50", "report").stdout.splitlines()[1]
     assert told.startswith("Held for 24 min; would have held for 17 min in the shadow;")
 
@@ -95,7 +95,7 @@ def test_the_midnight_reset_leaves_the_other_controllers_stance(shadow: Simulati
 
     assert shadow.run("00:05", "midnight-reset").exit_code == 0
 
-    assert shadow.simulator.powerwall.stance == ("self_consumption", 55)
+    assert shadow.simulator.powerwall.settings == ("self_consumption", 55)
     assert shadow.simulator.count("tesla") == 0
 
 

@@ -189,7 +189,7 @@ class FaultScene:
     @property
     def stance(self) -> str:
         """The battery's stance, such as backup/100."""
-        mode, reserve_pct = self.simulator.powerwall.stance
+        mode, reserve_pct = self.simulator.powerwall.settings
         return f"{mode}/{reserve_pct}"
 
     def row(self, sql: str) -> Any:  # noqa: ANN401

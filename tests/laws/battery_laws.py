@@ -167,8 +167,8 @@ class MissedHoldLaws:
 
     runs: int = 0
 
-    def minute(self, minute: Minute, *, patience: int) -> Iterator[str]:
-        """Name a window that passes unprotected. patience: after how many runs it must be held."""
+    def minute(self, minute: Minute, *, wait: int) -> Iterator[str]:
+        """Name a window that passes unprotected. wait: after how many runs it must be held."""
         self.runs = self.runs + 1 if minute.must_hold else 0
-        if self.runs > patience and not minute.is_holding:
+        if self.runs > wait and not minute.is_holding:
             yield f"a car that charges in a window is held for: not after {self.runs} runs, {minute.hold}"

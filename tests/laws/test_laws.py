@@ -128,8 +128,8 @@ def test_one_run_is_not_yet_too_long_for_a_return() -> None:
 def test_a_window_that_passes_unprotected_is_named() -> None:
     laws = MissedHoldLaws()
 
-    assert [bool(list(laws.minute(minute(n, must_hold=True), patience=2))) for n in range(3)] == [False, False, True]
-    assert list(laws.minute(minute(3, must_hold=True, settings=("backup", 20)), patience=2)) == []
+    assert [bool(list(laws.minute(minute(n, must_hold=True), wait=2))) for n in range(3)] == [False, False, True]
+    assert list(laws.minute(minute(3, must_hold=True, settings=("backup", 20)), wait=2)) == []
 
 
 def test_a_line_of_trouble_comes_once() -> None:

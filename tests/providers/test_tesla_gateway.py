@@ -103,7 +103,7 @@ def test_a_lease_ends_by_itself(backend_case: BackendCase) -> None:
 
     with backend_case.battery() as powerwall:
         assert (powerwall.read_settings().mode, powerwall.read_settings().timed_hold_until) == ("autonomous", None)
-    assert backend_case.simulator.powerwall.stance == ("autonomous", 20)
+    assert backend_case.simulator.powerwall.settings == ("autonomous", 20)
 
 
 def test_a_lease_can_be_ended(backend_case: BackendCase) -> None:
@@ -112,11 +112,11 @@ def test_a_lease_can_be_ended(backend_case: BackendCase) -> None:
         direct(backend_case, powerwall).write(BatteryCommand(cancels_timed_hold=True))
 
         assert BatteryCommand(cancels_timed_hold=True).is_confirmed_by(powerwall.read_settings())
-    assert backend_case.simulator.powerwall.stance == ("autonomous", 20)
+    assert backend_case.simulator.powerwall.settings == ("autonomous", 20)
 
 
 def test_a_gateway_that_knows_of_no_leases_says_so_and_is_read_all_the_same(backend_case: BackendCase) -> None:
-    with backend_case.simulator.fault("tesla", "no-leases"), backend_case.battery() as powerwall:
+    with backend_case.simulator.fault("tesla", "no-timed-holds"), backend_case.battery() as powerwall:
         with pytest.raises(TimedHoldUnsupportedError):
             direct(backend_case, powerwall).write(lease(backend_case))
         reading = powerwall.read()
@@ -145,7 +145,9 @@ def test_without_the_events_nothing_is_known(backend_case: BackendCase, kind: st
 def test_storm_watch_is_told_from_the_owner_s_own_max_backup(backend_case: BackendCase) -> None:
     with backend_case.simulator.fault("tesla", "storm"), backend_case.battery() as powerwall:
         is_storm_watch_active = powerwall.read()
-    backend_case.simulator.powerwall.lease(backend_case.simulator.now + HALF_AN_HOUR, backend_case.simulator.now)
+    backend_case.simulator.powerwall.start_timed_hold(
+        backend_case.simulator.now + HALF_AN_HOUR, backend_case.simulator.now
+    )
     with backend_case.battery() as powerwall:
         by_hand = powerwall.read()
 

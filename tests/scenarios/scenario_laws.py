@@ -157,7 +157,7 @@ class ScenarioJudge:
         sentences = (
             *self.commands.minute(minute),
             *self.returns.minute(minute),
-            *self.missed.minute(minute, patience=1 if young or is_slot_start else 2),
+            *self.missed.minute(minute, wait=1 if young or is_slot_start else 2),
             *self.output.minute(minute),
             *self.questions.minute(minute),
             *(sentence for mail in minute.mails for sentence in self.mails.mail(mail)),

@@ -1,4 +1,4 @@
-"""What was written down in a story decides the same again: each decision by itself, and the minutes between them."""
+"""What was written down in a scenario decides the same again: each decision by itself, and the minutes between them."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,7 +19,7 @@ TICK_INTERVAL = timedelta(minutes=1)
 
 
 def find_replay_differences(folder: Path, played: ScenarioResult) -> Iterator[str]:
-    """Name every decision of a story that comes out otherwise when it is decided again from its record."""
+    """Name every decision of a scenario that comes out otherwise when it is decided again from its record."""
     first, last = (played.minutes[place].at.replace(second=0) for place in (0, -1))
     span = Span(first, last + TICK_INTERVAL)
     with closing(App(load_config(folder / "config.yaml", {}), last + TICK_INTERVAL, read_only=True)) as app:

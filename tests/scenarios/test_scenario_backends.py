@@ -1,4 +1,4 @@
-"""The stories that matter most, on every way to the battery: what the owner sees is the same."""
+"""The scenarios that matter most, on every way to the battery: what the owner sees is the same."""
 
 import os
 from collections.abc import Mapping
@@ -15,8 +15,15 @@ from smartcharge.simulator.scenario_file import load_scenario, scenario_files
 from smartcharge.simulator.scenario_runner import ScenarioResult, check_expectations
 
 EVERY = bool(os.environ.get("SMARTCHARGE_EVERY_POINT"))
-STORIES = ("overrun", "mode-by-hand", "storm-at-release", "tesla-down-at-release", "kept-as-it-is", "as-it-was-before")
-LEASED: Mapping[str, Mapping[str, ModeAndReserve]] = {
+SCENARIOS = (
+    "overrun",
+    "mode-by-hand",
+    "storm-at-release",
+    "tesla-down-at-release",
+    "kept-as-it-is",
+    "as-it-was-before",
+)
+TIMED_HOLD_SETTINGS: Mapping[str, Mapping[str, ModeAndReserve]] = {
     "mode-by-hand": {"13:40": ModeAndReserve("backup", 100)},
     "storm-at-release": {"14:19": ModeAndReserve("autonomous", 20)},
     "tesla-down-at-release": {"14:08": ModeAndReserve("autonomous", 20)},
@@ -27,15 +34,15 @@ PRESERVED = "kept-as-it-is"
 
 
 @pytest.fixture(autouse=True)
-def _no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The street's time stands still within a run, so a nap between two read-backs changes nothing there."""
+def _no_read_back_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulator's time stands still within a run, so a delay between two read-backs changes nothing there."""
     monkeypatch.setattr(powerwall, "READ_BACK_DELAYS_SECONDS", (0.0,) * len(powerwall.READ_BACK_DELAYS_SECONDS))
 
 
-def leased(scenario: Scenario) -> Scenario:
-    """What is expected of the story where the gateway ends holds by itself."""
-    expected, other = scenario.expected, LEASED.get(scenario.name, {})
-    battery = tuple((at, other.get(f"{at:%H:%M}", stance)) for at, stance in expected.battery)
+def with_timed_holds(scenario: Scenario) -> Scenario:
+    """What is expected of the scenario where the gateway ends holds by itself."""
+    expected, other = scenario.expected, TIMED_HOLD_SETTINGS.get(scenario.name, {})
+    battery = tuple((at, other.get(f"{at:%H:%M}", settings)) for at, settings in expected.battery)
     return replace(scenario, expected=replace(expected, battery=battery, writes=()))
 
 
@@ -60,18 +67,18 @@ def is_kept_as_it_is(played: ScenarioResult) -> bool:
     return len(held) > 10 and idle and 0 <= held[0].soe_pct - held[-1].soe_pct < 1
 
 
-@pytest.mark.parametrize("name", STORIES if EVERY else ["mode-by-hand", "tesla-down-at-release", PRESERVED])
-def test_a_story_ends_the_same_over_the_fleet_api(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", SCENARIOS if EVERY else ["mode-by-hand", "tesla-down-at-release", PRESERVED])
+def test_a_scenario_ends_the_same_over_the_fleet_api(name: str, tmp_path: Path) -> None:
     played = played_well(replace(load_scenario(scenario_files()[name]), backend="fleetapi"), tmp_path)
 
     assert name != PRESERVED or is_kept_as_it_is(played)
 
 
-@pytest.mark.parametrize("name", STORIES)
-def test_a_story_ends_the_same_at_the_gateway(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_ends_the_same_at_the_gateway(name: str, tmp_path: Path) -> None:
     scenario = replace(load_scenario(scenario_files()[name]), backend="v1r")
 
-    played = played_well(scenario if name == PRESERVED else leased(scenario), tmp_path)
+    played = played_well(scenario if name == PRESERVED else with_timed_holds(scenario), tmp_path)
 
     assert name != PRESERVED or is_kept_as_it_is(played)
 

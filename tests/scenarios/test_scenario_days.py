@@ -53,7 +53,7 @@ def test_an_idle_day_prints_nothing_and_writes_nothing(idle_day: ScenarioRun) ->
     assert idle_day.played.writes == ()
 
 
-def test_the_idle_story_ends_as_it_should(idle_day: ScenarioRun) -> None:
+def test_the_idle_scenario_ends_as_it_should(idle_day: ScenarioRun) -> None:
     assert check_expectations(idle_day.played, load_scenario(scenario_files()["idle"])) == []
 
 

@@ -1,4 +1,4 @@
-"""Played stories, and what their ledgers should say: worked out by hand from the car's and the battery's power.
+"""Played scenarios, and what their ledgers should say: worked out by hand from the car's and the battery's power.
 
 The car draws 7.2 kW and the battery takes 5 kW while it is held, both two seconds after the minute; the charger is
 asked in the last minute but one of a half hour, the battery read at the same time.
@@ -19,7 +19,7 @@ from smartcharge.report.load import configured_rates, load_half_hours
 from smartcharge.simulator.scenario_file import load_scenario, scenario_files
 from smartcharge.simulator.scenario_yaml import LONDON
 
-STORIES = {
+SCENARIOS = {
     "overrun-that-stops": (
         # 28 min of 7.2 kW and of 5 kW; then half hours; then 10 min, in which the battery is filled up: 0.71 kWh from
         # one reading to the next, of which 58 s lie in the half hour before
@@ -45,8 +45,8 @@ SAVED_KWH = {
 }
 
 
-@pytest.mark.parametrize("name", STORIES)
-def test_a_storys_ledger(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenarios_ledger(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(powerwall, "READ_BACK_DELAYS_SECONDS", (0.0,) * len(powerwall.READ_BACK_DELAYS_SECONDS))
     scenario = load_scenario(scenario_files()[name])
     scenario_run = play_scenario(scenario, tmp_path)
@@ -56,7 +56,7 @@ def test_a_storys_ledger(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     rates = configured_rates(app)
     app.close()
 
-    assert tuple(row(entry) for entry in entries if entry.held) == STORIES[name]
+    assert tuple(row(entry) for entry in entries if entry.held) == SCENARIOS[name]
     assert sum(entry.kwh for entry in entries if not entry.held) == 0
     assert rates == TariffRates(6.19, 26.073)
     assert sum_entries(entries, rates).saving_pence == pytest.approx(SAVED_KWH[name] * (26.073 - 6.19), abs=0.5)

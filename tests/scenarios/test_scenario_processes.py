@@ -1,4 +1,4 @@
-"""Cron starts a process for every command; that border makes no difference to a story."""
+"""Cron starts a process for every command; that border makes no difference to a scenario."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ HOME = Path(smartcharge.__file__).parent.parent
 LONGEST_S = 300
 """Only so that nothing waits for ever; that a command ends in time is proven elsewhere."""
 EVERY = bool(os.environ.get("SMARTCHARGE_EVERY_POINT"))
-"""A process for every run takes long: one story is enough for each day, the others are for a quiet hour."""
+"""A process for every run takes long: one scenario is enough for each day, the others are for a quiet hour."""
 
 
 def children(folder: Path) -> CommandRunner:
@@ -50,7 +50,7 @@ def perform_in_children(scenario: Scenario, folder: Path) -> ScenarioRun:
 
 
 @pytest.mark.parametrize("name", ["left-as-it-was", *(["half-an-hour", "reconcile-alone"] if EVERY else [])])
-def test_a_story_goes_the_same_in_processes_of_their_own(name: str, tmp_path: Path) -> None:
+def test_a_scenario_goes_the_same_in_processes_of_their_own(name: str, tmp_path: Path) -> None:
     scenario = load_scenario(scenario_files()[name])
     (tmp_path / "one").mkdir()
     (tmp_path / "many").mkdir()

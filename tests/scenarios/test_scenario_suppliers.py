@@ -16,7 +16,7 @@ SUPPLIERS: Mapping[str, tuple[dict[str, object], str]] = {
     "octopus": ({"api_key": DEFAULT_HOUSE.kraken_api_key, "email": None, "password": None}, "api.octopus.energy"),
     "edf": ({}, "api.edfgb-kraken.energy"),
 }
-"""What signs in there beside what every house has, and who is asked; E.ON Next is in all the other stories."""
+"""What signs in there beside what every house has, and who is asked; E.ON Next is in all the other scenarios."""
 WITHDRAWN = """
 name: withdrawn
 about: A hold begins, its window is withdrawn, and it ends with the half hour.
@@ -65,7 +65,7 @@ NIGHTS = {
 
 
 @pytest.fixture(autouse=True)
-def _no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_read_back_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(powerwall, "READ_BACK_DELAYS_SECONDS", (0.0,) * len(powerwall.READ_BACK_DELAYS_SECONDS))
 
 

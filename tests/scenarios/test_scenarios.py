@@ -1,4 +1,4 @@
-"""Every story that comes with the program, played through the real commands and the unmodified libraries."""
+"""Every scenario that comes with the program, played through the real commands and the unmodified libraries."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,20 +21,20 @@ TALKATIVE = (
     *("nonsense-from-kraken", "moved-to-the-new-sign-in", "blocked-by-kraken"),
     *("refused-by-the-hub", "tesla-refuses-the-token"),
 )
-"""Stories in which every service is asked, refuses, fails and lies; played once more with -v."""
+"""Scenarios in which every service is asked, refuses, fails and lies; played once more with -v."""
 SHARES_S = {"tesla-hangs": 3.0}
-"""Real seconds of the battery's share of a run, in stories in which it is used up: what comes of it is the same."""
-STORIES = [name for name in scenario_files() if name not in WHOLE_DAYS]
+"""Real seconds of the battery's share of a run, in scenarios in which it is used up: what comes of it is the same."""
+SCENARIOS = [name for name in scenario_files() if name not in WHOLE_DAYS]
 
 
 @pytest.fixture(autouse=True)
-def _no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The street's time stands still within a run, so a nap between two read-backs changes nothing there."""
+def _no_read_back_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulator's time stands still within a run, so a delay between two read-backs changes nothing there."""
     monkeypatch.setattr(powerwall, "READ_BACK_DELAYS_SECONDS", (0.0,) * len(powerwall.READ_BACK_DELAYS_SECONDS))
 
 
-@pytest.mark.parametrize("name", STORIES)
-def test_a_story_ends_as_it_should(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_ends_as_it_should(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadline, "BATTERY_LIMIT_SECONDS", SHARES_S.get(name, deadline.BATTERY_LIMIT_SECONDS))
     scenario = load_scenario(scenario_files()[name])
     scenario_run = play_scenario(scenario, tmp_path)
@@ -53,7 +53,7 @@ def test_a_story_ends_as_it_should(name: str, tmp_path: Path, monkeypatch: pytes
 
 
 def faults_of_mails(mails: list[bytes]) -> Iterator[str]:
-    """What a strict reader has against the story's mails, one by one and in their order."""
+    """What a strict reader has against the scenario's mails, one by one and in their order."""
     newest: dict[str, int] = {}
     for raw in mails:
         yield from find_mail_errors(raw)

@@ -1,4 +1,4 @@
-"""A street of its own for every test, with the environment leading into it."""
+"""A simulator of its own for every test, with the environment leading into it."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Story files: what they may say, and what is said about wrong ones."""
+"""Scenario files: what they may say, and what is said about wrong ones."""
 
 from datetime import UTC, datetime
 
@@ -14,12 +14,12 @@ HEAD = "name: short\nabout: A short one.\nday: 2026-07-08\nstart: 13:00\nminutes
 
 
 def at(hour: int, minute: int = 0, day: int = 8) -> datetime:
-    """A moment of the story's day in July, UTC; London is an hour ahead."""
+    """A moment of the scenario's day in July, UTC; London is an hour ahead."""
     return datetime(2026, 7, day, hour, minute, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("name", scenario_files())
-def test_every_story_that_comes_along_can_be_played(name: str) -> None:
+def test_every_scenario_that_comes_along_can_be_played(name: str) -> None:
     scenario = load_scenario(scenario_files()[name])
 
     assert scenario.name == name
@@ -156,7 +156,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "an unknown fault in the plan": ("plan: {13:10: KT-4340}\n", "kraken has no fault 'KT-4340'"),
     "an unknown pilot state": ("car: {13:10: G}\n", "'G' is no pilot state"),
     "a key written twice": ("car:\n  13:10: A\n  13:10: B2\n", "a key is written twice"),
-    "a stance nobody knows": ("expect: {battery: {13:10: charging}}\n", "is not like backup/100"),
+    "a settings nobody knows": ("expect: {battery: {13:10: charging}}\n", "is not like backup/100"),
     "an unknown count": ("expect: {at_most: {mail: 3}}\n", "did you mean 'mails'"),
     "a name for a serial": ("zappis: {drive: {13:00: A}}\n", "'drive' is no serial number"),
     "no mapping": ("powerwall: [autonomous]\n", "a mapping is wanted"),
@@ -166,7 +166,7 @@ WRONG: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("text", "complaint"), WRONG.values(), ids=WRONG)
-def test_a_wrong_story_is_refused_with_file_place_and_reason(text: str, complaint: str) -> None:
+def test_a_wrong_scenario_is_refused_with_file_place_and_reason(text: str, complaint: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         parse_scenario(HEAD + text, "short.yaml")
 
@@ -174,7 +174,7 @@ def test_a_wrong_story_is_refused_with_file_place_and_reason(text: str, complain
     assert complaint in str(caught.value)
 
 
-def test_what_every_story_needs_is_asked_for() -> None:
+def test_what_every_scenario_needs_is_asked_for() -> None:
     with pytest.raises(ScenarioError, match="about, day, minutes missing"):
         parse_scenario("name: bare\n")
 

@@ -71,7 +71,7 @@ def simulator(tmp_path: Path, scenario: Scenario) -> Iterator[Simulator]:
         yield served
 
 
-def test_every_minute_runs_the_story_s_commands_but_the_missed_one(scenario: Scenario, simulator: Simulator) -> None:
+def test_every_minute_runs_the_scenario_s_commands_but_the_missed_one(scenario: Scenario, simulator: Simulator) -> None:
     product = Product()
     run_scenario(scenario, simulator, product.run)
 
@@ -82,7 +82,7 @@ def test_every_minute_runs_the_story_s_commands_but_the_missed_one(scenario: Sce
     assert ("13:08:02", "pause") in product.ran
 
 
-def test_the_world_moves_as_the_story_says(scenario: Scenario, simulator: Simulator) -> None:
+def test_the_world_moves_as_the_scenario_says(scenario: Scenario, simulator: Simulator) -> None:
     seen: list[MinuteRecord] = []
     played = run_scenario(scenario, simulator, Product().run, on_minute=seen.append)
 
@@ -93,7 +93,7 @@ def test_the_world_moves_as_the_story_says(scenario: Scenario, simulator: Simula
     assert played.minutes[-1].soe_pct < 40
 
 
-def test_a_story_that_goes_well_breaks_no_expectation(scenario: Scenario, simulator: Simulator) -> None:
+def test_a_scenario_that_goes_well_breaks_no_expectation(scenario: Scenario, simulator: Simulator) -> None:
     assert check_expectations(run_scenario(scenario, simulator, Product().run), scenario) == []
 
 
@@ -139,7 +139,7 @@ def test_the_owner_edits_the_configuration(simulator: Simulator, tmp_path: Path)
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_configuration_is_the_street_s_with_the_story_s_on_top(
+def test_the_configuration_is_the_street_s_with_the_scenario_s_on_top(
     scenario: Scenario, simulator: Simulator, tmp_path: Path
 ) -> None:
     path = write_simulator_config(tmp_path, simulator, scenario)

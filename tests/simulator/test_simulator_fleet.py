@@ -14,7 +14,7 @@ from smartcharge.simulator.tesla_cloud import FLEET_HOST_NORTH_AMERICA
 
 @pytest.fixture(autouse=True)
 def _hang_up_afterwards() -> object:
-    """The library keeps one connection for all its objects, which would lead into the street before."""
+    """The library keeps one connection for all its objects, which would lead into the simulator before."""
     yield
     if fleetapi._http2_client is not None:  # noqa: SLF001 - there is no other way to it
         fleetapi._http2_client.close()  # noqa: SLF001

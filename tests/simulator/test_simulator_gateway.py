@@ -39,12 +39,12 @@ def test_settings_are_read_and_written_and_holds_end_by_themselves(simulator: Si
     powerwall.post("/api/operation", {"backup_reserve_percent": 55, "real_mode": "self_consumption"})
     reserve = powerwall.get_reserve(force=True)
     powerwall.schedule_max_backup(600)
-    held = simulator.powerwall.stance
+    held = simulator.powerwall.settings
     simulator.set_time(simulator.now + timedelta(seconds=600))
     powerwall.client.close_session()
 
     assert reserve == pytest.approx(55)
-    assert (held, simulator.powerwall.stance) == (("backup", 100), ("self_consumption", 55))
+    assert (held, simulator.powerwall.settings) == (("backup", 100), ("self_consumption", 55))
     assert [(each.kind, each.value) for each in simulator.powerwall.writes] == [
         ("mode", "self_consumption"),
         ("reserve", 55),
@@ -132,10 +132,10 @@ def test_a_field_of_another_kind_is_not_read() -> None:
         int_field(message, 2)
 
 
-# -- stories ------------------------------------------------------------------------------------------
+# -- scenarios ------------------------------------------------------------------------------------------
 
 
-def test_a_story_names_its_way_to_the_battery() -> None:
+def test_a_scenario_names_its_way_to_the_battery() -> None:
     head = "name: short\nabout: A short one.\nday: 2026-07-08\nminutes: 60\n"
 
     assert parse_scenario(head).backend == "cloud"

@@ -1,4 +1,4 @@
-"""The post office as smtplib meets it."""
+"""The mail server as smtplib meets it."""
 
 import smtplib
 import ssl

@@ -1,4 +1,4 @@
-"""The front door: who is let in, and the faults every service can have."""
+"""The proxy: who is let in, and the faults every service can have."""
 
 import pytest
 import requests

@@ -32,25 +32,25 @@ def statuses(simulator: Simulator, operation: str) -> list[int]:
     return [each.status for each in simulator.requests if each.operation == operation]
 
 
-def stance(powerwall: Powerwall) -> tuple[str | None, float | None]:
+def settings(powerwall: Powerwall) -> tuple[str | None, float | None]:
     return powerwall.get_mode(force=True), powerwall.get_reserve(force=True)
 
 
 def test_settings_are_read_and_written(simulator: Simulator, folder: Path) -> None:
     powerwall = connect(simulator, folder)
-    before = stance(powerwall)
+    before = settings(powerwall)
     powerwall.set_mode("backup")
     powerwall.set_reserve(100)
 
     assert before == ("autonomous", 20)
-    assert stance(powerwall) == ("backup", 100)
+    assert settings(powerwall) == ("backup", 100)
     assert [(each.kind, each.value) for each in simulator.powerwall.writes] == [("mode", "backup"), ("reserve", 100)]
 
 
 def test_the_owner_s_hand_shows_at_once(simulator: Simulator, folder: Path) -> None:
     simulator.powerwall.set_manually(mode="self_consumption", reserve_pct=35)
 
-    assert stance(connect(simulator, folder)) == ("self_consumption", 35)
+    assert settings(connect(simulator, folder)) == ("self_consumption", 35)
     assert simulator.powerwall.writes == []
 
 
@@ -181,15 +181,15 @@ def test_a_mode_right_after_a_reserve_may_be_lost(simulator: Simulator, folder: 
     with simulator.fault("tesla", "drops-mode"):
         powerwall.set_operation(100, "backup")
 
-    assert stance(powerwall) == ("autonomous", 100)
+    assert settings(powerwall) == ("autonomous", 100)
 
 
 def test_missing_fields_and_empty_answers_reach_the_library(simulator: Simulator, folder: Path) -> None:
     powerwall = connect(simulator, folder)
     with simulator.fault("tesla", "no-reserve-field"), simulator.fault("tesla", "no-mode-field"):
-        partly = stance(powerwall)
+        partly = settings(powerwall)
     with simulator.fault("tesla", "response-null"):
-        empty = stance(powerwall)
+        empty = settings(powerwall)
 
     assert partly == (None, 0)
     assert empty == (None, 0)

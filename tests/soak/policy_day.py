@@ -42,7 +42,7 @@ DecisionRule = Callable[[State], Decision]
 
 @dataclass
 class PolicyDayTally:
-    """What days came to. seconds: of a core, in the rules. broken: by seed. story: what went on in the day."""
+    """What days came to. seconds: of a core, in the rules. broken: by seed. scenario: what went on in the day."""
 
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -50,7 +50,7 @@ class PolicyDayTally:
     event_log: list[str] = field(default_factory=list)
 
     def add(self, other: "PolicyDayTally") -> None:
-        """Take another day in; its story is not ours."""
+        """Take another day in; its scenario is not ours."""
         self.counts.update(other.counts)
         self.seconds += other.seconds
         self.broken |= other.broken

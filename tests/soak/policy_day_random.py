@@ -66,7 +66,7 @@ class PolicyDayScript:
 
 def draw_day(seed: int) -> PolicyDayScript:
     """Draw a day."""
-    chance = Random(seed)  # noqa: S311  # stories, not secrets
+    chance = Random(seed)  # noqa: S311  # scenarios, not secrets
     begins_at, minutes = _draw_span(chance)
     cars = CARS[: chance.choice((1, 1, 1, 2, 2, 3))]
     plans = {car: dict(_draw_plans(chance, minutes)) for car in cars}
@@ -116,7 +116,7 @@ def _draw_policy(chance: Random) -> Policy:
 
 
 def _draw_periods(chance: Random, minutes: int, most: int, lengths: tuple[int, ...]) -> bytes:
-    """Up to so many spells; none of them after the day."""
+    """Up to so many periods; none of them after the day."""
     flags = bytearray(minutes)
     for _ in range(chance.randrange(most + 1)):
         start, length = chance.randrange(minutes), chance.choice(lengths)

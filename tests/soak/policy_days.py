@@ -23,7 +23,7 @@ MAX_SHOWN_DAYS = 5
 
 
 def play_policy_day(seed: int) -> PolicyDayTally:
-    """One random day, without its story."""
+    """One random day, without its scenario."""
     return replace(PolicyDay(seed).play(), event_log=[])
 
 

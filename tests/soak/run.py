@@ -41,7 +41,7 @@ def random_days(first: int, *, hours: float = float("inf"), seconds: float = flo
 
 
 def minimise_day(tally: SoakTally) -> SoakTally:
-    """The same day with as little as possible happening in it that still breaks the same law."""
+    """The same day with as little as possible event in it that still breaks the same law."""
     size = len(tally.happened) // 2
     while size:
         place = 0
@@ -50,7 +50,7 @@ def minimise_day(tally: SoakTally) -> SoakTally:
             again = play_random_day(tally.seed, frozenset(kept))
             if again.law == tally.law:
                 tally = again
-                print(f"  {len(tally.happened)} happenings", file=sys.stderr, flush=True)
+                print(f"  {len(tally.happened)} events", file=sys.stderr, flush=True)
             else:
                 place += size
         size //= 2
@@ -63,11 +63,11 @@ def format_totals(tallies: list[SoakTally]) -> str:
     for tally in tallies:
         faults += tally.faults
         died_at += tally.died_at
-    names = ("runs", "quiet", "kills", "guests", "holds", "writes", "mails")
+    names = ("runs", "quiet", "kills", "second_runs", "holds", "writes", "mails")
     sums = {name: sum(getattr(tally, name) for tally in tallies) for name in names}
     return (
         f"{sum(tally.hours for tally in tallies):,.0f} hours, {sums['runs']:,} runs and {sums['quiet']:,} quiet ones, "
-        f"{sums['kills']:,} killed, {sums['guests']:,} disturbed by another, "
+        f"{sums['kills']:,} killed, {sums['second_runs']:,} disturbed by another, "
         f"{sum(faults.values()):,} faults and the owner's hand, "
         f"{sums['holds']:,} holds begun or prolonged, {sums['writes']:,} commands, {sums['mails']:,} mails, "
         f"{sum(len(tally.broken) for tally in tallies)} laws broken\n"

@@ -25,10 +25,10 @@ class EventListener(Protocol):
     """Who hears of what is asked and commanded, as it arrives."""
 
     def on_question(self, service: str) -> None:
-        """A conversation begins."""
+        """A session begins."""
 
     def on_end(self, service: str) -> None:
-        """It has answered, or the conversation is over."""
+        """It has answered, or the session is over."""
 
     def on_write(self, name: str, value: str | int) -> None:
         """A command to the battery arrives."""
@@ -50,9 +50,9 @@ class SoakSetting:
 class SoakBattery:
     """A Powerwall behind Tesla's servers.
 
-    fault: raised at every call. flaky: decides for each call whether it goes unanswered. shy: a command is carried
-    out, and its answer is then lost. deaf: it says yes and does nothing. gaps: what is missing in its answers.
-    late: how long after its arrival a command is carried out. clamps: it makes 80 of 100.
+    fault: raised at every call. flaky: decides for each call whether it goes unanswered. loses_answers: a command is
+    carried out, and its answer is then lost. ignores_commands: it accepts them and does nothing. gaps: what is missing
+    in its answers. late: how long after its arrival a command is carried out. clamps: it makes 80 of 100.
     no_rate_plan: it refuses time-based control.
     """
 
@@ -64,8 +64,8 @@ class SoakBattery:
     lockouts: frozenset[Lockout] | None = frozenset()
     fault: BaseException | None = None
     flaky: Random | None = None
-    shy: bool = False
-    deaf: bool = False
+    loses_answers: bool = False
+    ignores_commands: bool = False
     gaps: frozenset[str] = frozenset()
     late: timedelta = timedelta(0)
     clamps: bool = False
@@ -88,11 +88,11 @@ class SoakBattery:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        """The conversation is over."""
+        """The session is over."""
         self.listener.on_end("tesla")
 
     def _called(self, place: str) -> None:
-        self.interrupter.burn(place)
+        self.interrupter.pass_place(place)
         if self.fault is not None:
             raise self.fault.with_traceback(None)
         if self.flaky is not None and self.flaky.random() < 0.3:
@@ -107,8 +107,8 @@ class SoakBattery:
                 self.pending.remove((due_at, name, value))
 
     def read(self) -> BatteryReading:
-        stance = self.read_settings()
-        return BatteryReading(stance.mode, stance.reserve_pct, 50.0, self.lockouts)
+        settings = self.read_settings()
+        return BatteryReading(settings.mode, settings.reserve_pct, 50.0, self.lockouts)
 
     def read_settings(self) -> BatteryReading:
         self._called("tesla reads")
@@ -129,12 +129,12 @@ class SoakBattery:
         self.written = (name, becomes.shown)
         if self.no_rate_plan and value == MODE_AUTONOMOUS:
             raise NO_RATE_PLAN.with_traceback(None)
-        if not self.deaf:
+        if not self.ignores_commands:
             self.pending = [each for each in self.pending if each[1] != name]
             self.pending.append((self.now + self.late, name, becomes))
             self.settle()
-        self.interrupter.burn("tesla answers a command")
-        if self.shy and self.fault is None:
+        self.interrupter.pass_place("tesla answers a command")
+        if self.loses_answers and self.fault is None:
             raise LOST_ANSWER.with_traceback(None)
 
     def by_hand(self, *, mode: str | None = None, reserve: int | None = None) -> None:

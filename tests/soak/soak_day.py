@@ -51,7 +51,7 @@ class SoakDay:
         self.now = chance.choice(START_DAYS) + chance.choice(START_HOURS) * timedelta(hours=1)
         self.ends_at = self.now + DAY_LENGTH
         self.busy = chance.choice((0.2, 1.0, 3.0))
-        self.foresight = chance.choice((2, 2, 2, 15))
+        self.forecast_steps = chance.choice((2, 2, 2, 15))
         self.jump = self.lag = timedelta(0)
         self.tally = SoakTally(seed, hours=DAY_LENGTH / timedelta(hours=1))
         self.interrupter = Interrupter(receive=self._receive, died_at=self.tally.died_at)
@@ -63,7 +63,7 @@ class SoakDay:
         self.tariff = SoakTariff(self.interrupter, self.laws, cars=chance.choice((CAR_IDS[:1], CAR_IDS[:1], CAR_IDS)))
         self.mailer = SoakMailer(self.interrupter, self.laws, self.now, self.now, lost=self.chances.of("mail"))
         self.fault_periods: list[SoakFaultPeriod] = []
-        self.patient_until = self.car_since = self.now
+        self.waiting_until = self.car_since = self.now
         self.disk_is_full = self.cron_sleeps = self.only_reconcile = False
         self.runs_begun = 0
         self.tell(f"busy {self.busy}; {self.house}; {len(self.tariff.cars)} cars")
@@ -78,12 +78,12 @@ class SoakDay:
         return self.chances.should_happen(what, self.now, share)
 
     def tell(self, what: str) -> None:
-        """Let the story go on."""
+        """Let the scenario go on."""
         self.tally.event_log.append((self.now, what))
 
     def play(self) -> SoakTally:
         """Play it to its end, or to the first broken law."""
-        with install_interruptions(self.interrupter, lambda: self.disk_is_full, foresight_steps=self.foresight):
+        with install_interruptions(self.interrupter, lambda: self.disk_is_full, forecast_steps=self.forecast_steps):
             self._minutes()
             end_events(self)
             self.ends_at += EPILOGUE_LENGTH
@@ -119,8 +119,8 @@ class SoakDay:
 
     def _receive(self) -> None:
         """In the midst of a run another one begins."""
-        chance = self.chances.of(f"guest {self.now} {self.runs_begun}")
-        self.tally.guests += 1
+        chance = self.chances.of(f"second run {self.now} {self.runs_begun}")
+        self.tally.second_runs += 1
         self.tell("in the midst of it:")
         for line in chance.choice((ONE_LINE, FOUR_LINES, ("reconcile",), ("pause",), ("resume",))):
             self.run(line, is_second_run=True)
@@ -137,7 +137,7 @@ class SoakDay:
 
     def _run(self, command: str, arguments: tuple[str, ...], *, is_second_run: bool, is_quiet: bool) -> None:
         """It may be killed at any of its places, and another may begin in the midst of it."""
-        self._light_fuse()
+        self._arm_interruptions()
         self.mailer.now, self.mailer.true_now = self.clock, self.now
         said = io.StringIO()
         session = SoakContext(self.house, self.clock, self._services())
@@ -160,7 +160,7 @@ class SoakDay:
             self.tell(" ".join([command, *arguments, f"({end})", *(f"| {word}" for word in words)]))
         self.laws.after_run(session, code, said.getvalue(), was_whole=not killed)
 
-    def _light_fuse(self) -> None:
+    def _arm_interruptions(self) -> None:
         name = f"run {self.runs_begun}"
         if self.interrupter.kill_in is None and (chance := self.should_happen(f"death in {name}", 0.05 * self.busy)):
             self.interrupter.kill_at, self.interrupter.kill_in = (
@@ -168,7 +168,7 @@ class SoakDay:
                 chance.randrange(MAX_INTERRUPTION_STEPS),
             )
         if self.interrupter.second_run_in is None and (
-            chance := self.should_happen(f"guest in {name}", 0.02 * self.busy)
+            chance := self.should_happen(f"second run in {name}", 0.02 * self.busy)
         ):
             self.interrupter.second_run_at, self.interrupter.second_run_in = (
                 chance.choice(INTERRUPTION_KINDS),

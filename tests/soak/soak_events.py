@@ -24,10 +24,10 @@ def advance_minute(day: "SoakDay") -> None:
     _move_windows(day)
     _change_car(day)
     day.battery.settle()
-    for spell in [spell for spell in day.fault_periods if spell.ends_at <= day.now]:
-        day.fault_periods.remove(spell)
-        spell.fault.end(day)
-        day.tell(f"{spell.fault.name} is over")
+    for period in [period for period in day.fault_periods if period.ends_at <= day.now]:
+        day.fault_periods.remove(period)
+        period.fault.end(day)
+        day.tell(f"{period.fault.name} is over")
     matters = _is_hold_near(day)
     if chance := day.should_happen("trouble", 0.008 * day.busy * (5 if matters else 1)):
         _start_fault(day, chance, TESLA_FAULTS if matters and chance.random() < 0.4 else SOAK_FAULTS)
@@ -40,10 +40,10 @@ def advance_minute(day: "SoakDay") -> None:
 def end_events(day: "SoakDay") -> None:
     """Nothing is planned, nothing is wrong, and nothing happens any more."""
     day.chances.over = True
-    day.interrupter.out()
+    day.interrupter.disarm()
     day.tariff.plans, day.charger.charging = [], False
-    for spell in day.fault_periods:
-        spell.fault.end(day)
+    for period in day.fault_periods:
+        period.fault.end(day)
     day.fault_periods.clear()
     day.tell("all is well again")
 
@@ -93,7 +93,7 @@ def _is_hold_near(day: "SoakDay") -> bool:
 
 def _start_fault(day: "SoakDay", chance: Random, faults: Sequence[SoakFault]) -> None:
     fault = chance.choice(faults)
-    if any(spell.fault.kind == fault.kind for spell in day.fault_periods):
+    if any(period.fault.kind == fault.kind for period in day.fault_periods):
         return
     minutes = min(chance.choice((1, 2, 3, 5, 8, 15, 30, 60, 90)), fault.longest_minutes)
     day.fault_periods.append(SoakFaultPeriod(fault, day.now + minutes * MINUTE))

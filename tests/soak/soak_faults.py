@@ -52,8 +52,8 @@ def _set_attribute(part: str, name: str, value: object, otherwise: object) -> tu
     return begin, end
 
 
-def _tesla_fault(trouble: BaseException, patience: timedelta = timedelta(0)) -> tuple[DayChange, DayChange]:
-    """patience: how long a release may still wait when it is over."""
+def _tesla_fault(trouble: BaseException, wait: timedelta = timedelta(0)) -> tuple[DayChange, DayChange]:
+    """wait: how long a release may still wait when it is over."""
     begin, stop = _set_attribute("battery", "fault", trouble, None)
 
     def end(day: "SoakDay") -> None:
@@ -62,14 +62,14 @@ def _tesla_fault(trouble: BaseException, patience: timedelta = timedelta(0)) -> 
             day.house.sign_in_to_tesla(str(day.now))
             day.laws.questions.forget("tesla")
         else:
-            day.patient_until = max(day.patient_until, day.now + patience)
+            day.waiting_until = max(day.waiting_until, day.now + wait)
 
     return begin, end
 
 
 def _flaky_tesla() -> tuple[DayChange, DayChange]:
     def begin(day: "SoakDay") -> None:
-        day.battery.flaky = Random(f"{day.seed} {day.now}")  # noqa: S311  # stories, not secrets
+        day.battery.flaky = Random(f"{day.seed} {day.now}")  # noqa: S311  # scenarios, not secrets
 
     return begin, _set_attribute("battery", "flaky", None, None)[1]
 
@@ -124,8 +124,10 @@ SOAK_FAULTS = (
     SoakFault("tesla 429 for 9 h", "tesla", *_throttling_fault(540)),
     SoakFault("tesla sign-in", "tesla", *_tesla_fault(SignInRefusedError("401", service="tesla"), REFUSED_TIME)),
     SoakFault("tesla flaky", "tesla", *_flaky_tesla()),
-    SoakFault("tesla deaf", "tesla", *_set_attribute("battery", "deaf", value=True, otherwise=False)),
-    SoakFault("tesla loses answers", "tesla", *_set_attribute("battery", "shy", value=True, otherwise=False)),
+    SoakFault(
+        "tesla ignores_commands", "tesla", *_set_attribute("battery", "ignores_commands", value=True, otherwise=False)
+    ),
+    SoakFault("tesla loses answers", "tesla", *_set_attribute("battery", "loses_answers", value=True, otherwise=False)),
     SoakFault(
         "tesla without reserve", "tesla", *_set_attribute("battery", "gaps", frozenset({"reserve"}), frozenset())
     ),
@@ -149,9 +151,19 @@ SOAK_FAULTS = (
     SoakFault(
         "kraken forgets", "kraken", *_set_attribute("tariff", "forgets", value=True, otherwise=False), longest_minutes=8
     ),
-    SoakFault("kraken mute of one", "kraken", *_set_attribute("tariff", "mute", frozenset({"ev-a"}), frozenset())),
-    SoakFault("kraken mute", "kraken", *_set_attribute("tariff", "mute", frozenset({"ev-a", "ev-b"}), frozenset())),
-    SoakFault("kraken without devices", "kraken", *_set_attribute("tariff", "nameless", value=True, otherwise=False)),
+    SoakFault(
+        "kraken silent_cars of one",
+        "kraken",
+        *_set_attribute("tariff", "silent_cars", frozenset({"ev-a"}), frozenset()),
+    ),
+    SoakFault(
+        "kraken silent_cars",
+        "kraken",
+        *_set_attribute("tariff", "silent_cars", frozenset({"ev-a", "ev-b"}), frozenset()),
+    ),
+    SoakFault(
+        "kraken without devices", "kraken", *_set_attribute("tariff", "names_no_cars", value=True, otherwise=False)
+    ),
     *_service_faults("mail", "mailer"),
     _refused_sign_in("mail", "mailer"),
     SoakFault(

@@ -1,4 +1,4 @@
-"""The house of a soak: a configuration drawn by lot, an owner who can mend it, and the real commands."""
+"""The house of a soak: a configuration drawn at random, an owner who can correct it, and the real commands."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field

@@ -23,7 +23,7 @@ class SimulatedKill(KeyboardInterrupt):
     """Stands in for SIGKILL; whoever catches it meets it again at the next place."""
 
 
-def _no_guest() -> None:
+def _no_second_run() -> None:
     """Nobody comes."""
 
 
@@ -31,7 +31,7 @@ def _no_guest() -> None:
 class Interrupter:
     """Counts the places. kill_in, guest_in: how many of a kind are still passed before it happens, None for none.
 
-    kill_at, guest_at: the kind, as a part of their names. receive: lets a guest in. died_at: how often a run died
+    kill_at, guest_at: the kind, as a part of their names. receive: lets a second run in. died_at: how often a run died
     at each place.
     """
 
@@ -40,10 +40,10 @@ class Interrupter:
     second_run_in: int | None = None
     kill_at: str = ""
     second_run_at: str = ""
-    receive: Callable[[], None] = _no_guest
+    receive: Callable[[], None] = _no_second_run
     died_at: Counter[str] = field(default_factory=Counter)
 
-    def burn(self, place: str) -> None:
+    def pass_place(self, place: str) -> None:
         """Pass one place, let another run begin, or be killed; a killed run passes no further place."""
         if self.is_killed:
             raise SimulatedKill
@@ -60,21 +60,21 @@ class Interrupter:
                 self.died_at[place] += 1
                 raise SimulatedKill
 
-    def out(self) -> None:
+    def disarm(self) -> None:
         """Nothing more happens."""
         self.kill_in = self.second_run_in = None
 
 
 @contextmanager
 def install_interruptions(
-    interrupter: Interrupter, is_full: Callable[[], bool], *, foresight_steps: int
+    interrupter: Interrupter, is_full: Callable[[], bool], *, forecast_steps: int
 ) -> Iterator[None]:
     """Places around commits, locks and renames; a disk that may be full; and nobody waits for anybody by the clock."""
     with ExitStack() as changes:
         changes.enter_context(_patched(StoreConnection, "execute", _interrupted_execute(interrupter, is_full)))
         changes.enter_context(_patched(fcntl, "flock", _interrupted_call(interrupter, fcntl.flock, "lock")))
         changes.enter_context(_patched(os, "replace", _interrupted_call(interrupter, os.replace, "rename")))
-        changes.enter_context(_patched(idle_forecast, "FORECAST_STEPS", foresight_steps))
+        changes.enter_context(_patched(idle_forecast, "FORECAST_STEPS", forecast_steps))
         changes.enter_context(_patched(database, "BUSY_TIMEOUT_SECONDS", 0))
         changes.enter_context(_patched(files, "LOCK_POLL_SECONDS", 1e-6))
         changes.enter_context(
@@ -95,9 +95,9 @@ def _patched(owner: object, name: str, value: object) -> Iterator[None]:
 
 def _interrupted_call(interrupter: Interrupter, real: Callable[..., Any], what: str) -> Callable[..., Any]:
     def halting(*given: Any, **named: Any) -> Any:  # noqa: ANN401  # any function
-        interrupter.burn(f"before {what}")
+        interrupter.pass_place(f"before {what}")
         result = real(*given, **named)
-        interrupter.burn(f"after {what}")
+        interrupter.pass_place(f"after {what}")
         return result
 
     return halting
@@ -111,7 +111,7 @@ def _interrupted_execute(interrupter: Interrupter, is_full: Callable[[], bool]) 
         if sql == "COMMIT":
             return commit(db, sql)  # type: ignore[no-any-return]
         if sql == "BEGIN IMMEDIATE":
-            interrupter.burn("before begin")
+            interrupter.pass_place("before begin")
         elif interrupter.is_killed and sql != "ROLLBACK":
             raise SimulatedKill
         if is_full() and sql.lstrip().startswith(WRITE_STATEMENTS):

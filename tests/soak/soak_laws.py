@@ -119,7 +119,7 @@ class SoakLaws:
         self.day.tell(f"  -> {value}")
         self.observer.commanded()
         outcome = Outcome.NO_RATE_PLAN if battery.no_rate_plan and value == MODE_AUTONOMOUS else Outcome.ACCEPTED
-        self.given.append(Command(battery.now, name, value, Outcome.NO_ANSWER if battery.shy else outcome))
+        self.given.append(Command(battery.now, name, value, Outcome.NO_ANSWER if battery.loses_answers else outcome))
         self.session.commanded(name, value)
 
     def on_mail(self, posted: "SentMail") -> None:
@@ -173,7 +173,7 @@ class SoakLaws:
         """Whether Tesla works, and no wait that it asked for is still to be respected."""
         day = self.day
         well = not any(period.fault.kind == "tesla" for period in day.fault_periods) and not day.battery.lockouts
-        return well and not day.battery.pending and day.now >= day.patient_until
+        return well and not day.battery.pending and day.now >= day.waiting_until
 
     def before_round(self) -> None:
         """Cron's minute begins."""
@@ -194,7 +194,7 @@ class SoakLaws:
         sentences = (
             *self.commands.minute(minute),
             *self.returns.minute(minute, is_recorded=is_healthy and not self.day.disk_is_full),
-            *self.missed.minute(minute, patience=0),
+            *self.missed.minute(minute, wait=0),
             *self.output.minute(minute, may_forget=may_forget),
             *self.questions.minute(minute, may_forget=may_forget),
         )

@@ -80,7 +80,7 @@ class DayObserver:
     def broken(self, law: str, what: object) -> None:
         """Note a broken law."""
         day = self.day
-        fault_periods = ", ".join(spell.fault.name for spell in day.fault_periods)
+        fault_periods = ", ".join(period.fault.name for period in day.fault_periods)
         day.tally.broken.append(
             f"seed {day.seed}: {law}: {what} at {day.now:%d %H:%M}Z (clock {day.clock:%F %T}Z; [{fault_periods}]; "
             f"{day.battery.mode.shown}, {day.battery.reserve.shown})"
@@ -156,7 +156,7 @@ class DayObserver:
     def update_observation(self) -> None:
         """Notice what is wrong in this minute."""
         day = self.day
-        kinds = {spell.fault.kind for spell in day.fault_periods}
+        kinds = {period.fault.kind for period in day.fault_periods}
         self.last_fault_at = day.now if kinds - {"clamp"} else self.last_fault_at
         if kinds - HARMLESS_FAULTS or day.battery.pending:
             self.disturbed(forgetful=bool(kinds & {"clock", "disk"}))

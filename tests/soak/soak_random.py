@@ -1,6 +1,6 @@
 """What happens by chance, and what a day came to.
 
-Each happening draws from a spring of its own, made of the seed, the minute and its name: so one can be left out,
+Each event draws from a spring of its own, made of the seed, the minute and its name: so one can be left out,
 and the rest of the day goes on as it was.
 """
 
@@ -12,7 +12,7 @@ from random import Random
 
 @dataclass
 class RandomEvents:
-    """only: the happenings that are allowed, None for all; over: nothing happens any more."""
+    """only: the events that are allowed, None for all; over: nothing happens any more."""
 
     seed: int
     only: frozenset[str] | None = None
@@ -21,7 +21,7 @@ class RandomEvents:
 
     def of(self, what: str) -> Random:
         """What is drawn once, for the whole day."""
-        return Random(f"{self.seed} {what}")  # noqa: S311  # stories, not secrets
+        return Random(f"{self.seed} {what}")  # noqa: S311  # scenarios, not secrets
 
     def should_happen(self, what: str, now: datetime, share: float) -> Random | None:
         """Whether it happens in this minute; if so, what its details are drawn from."""
@@ -37,7 +37,7 @@ class RandomEvents:
 
 @dataclass
 class SoakTally:
-    """What a day held. broken: the laws it broke, with the moment of each; story: what went on, minute by minute.
+    """What a day held. broken: the laws it broke, with the moment of each; scenario: what went on, minute by minute.
 
     happened: the names of all that happened by chance.
     """
@@ -47,7 +47,7 @@ class SoakTally:
     runs: int = 0
     quiet: int = 0
     kills: int = 0
-    guests: int = 0
+    second_runs: int = 0
     holds: int = 0
     writes: int = 0
     mails: int = 0

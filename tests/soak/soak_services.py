@@ -41,14 +41,14 @@ class SoakCharger:
         """Nothing to load."""
 
     def read(self, now: datetime) -> ChargerReading:
-        self.interrupter.burn("zappi asked")
+        self.interrupter.pass_place("zappi asked")
         with notify_request(self.listener, "zappi"):
             if isinstance(self.fault, BaseException):
                 raise self.fault.with_traceback(None)
             state = self.fault or (ChargerState.CHARGING if self.charging else ChargerState.IDLE)
             if state is ChargerState.CHARGING:
                 self.charging_at.append(now)
-            self.interrupter.burn("zappi answered")
+            self.interrupter.pass_place("zappi answered")
         return ChargerReading(state, now, 7200.0 if self.charging else 0.0, "as told")
 
     def read_each(self, now: datetime) -> tuple[ChargerReading, ...]:
@@ -69,8 +69,8 @@ class CarAnswer:
 class SoakTariff:
     """A supplier.
 
-    forgets: it answers "nothing planned". mute: the cars of which it says nothing this time. nameless: it does not
-    say which cars there are. told: the answers it gave, the last last; newest: the last of each car.
+    forgets: it answers "nothing planned". silent_cars: the cars of which it says nothing this time. names_no_cars: it
+    does not say which cars there are. told: the answers it gave, the last last. newest: the last of each car.
     """
 
     interrupter: Interrupter
@@ -79,32 +79,32 @@ class SoakTariff:
     plans: list[tuple[str, datetime, datetime]] = field(default_factory=list)
     boosting: bool = False
     forgets: bool = False
-    mute: frozenset[str] = frozenset()
-    nameless: bool = False
+    silent_cars: frozenset[str] = frozenset()
+    names_no_cars: bool = False
     fault: BaseException | None = None
     told: list[CarAnswer] = field(default_factory=list)
     newest: dict[str, CarAnswer] = field(default_factory=dict)
 
     def plan(self, devices: object, now: datetime) -> SupplierPlan:
-        self.interrupter.burn("kraken asked")
+        self.interrupter.pass_place("kraken asked")
         with notify_request(self.listener, "kraken"):
             if self.fault is not None:
                 raise self.fault.with_traceback(None)
             return self._answered(now)
 
     def _answered(self, now: datetime) -> SupplierPlan:
-        answers = {car: None if car in self.mute else self._planned(car) for car in self.cars}
+        answers = {car: None if car in self.silent_cars else self._planned(car) for car in self.cars}
         told = [CarAnswer(now, car, spans, self.boosting) for car, spans in answers.items() if spans is not None]
         self.told += told
         self.newest |= {each.car: each for each in told}
-        self.interrupter.burn("kraken answered")
+        self.interrupter.pass_place("kraken answered")
         named = tuple(RegisteredDevice(car, watched=True, boosting=self.boosting) for car in self.cars)
         planned = {
             car: None if spans is None else tuple(Dispatch(start, end, 7.2) for start, end in spans)
             for car, spans in answers.items()
         }
         trouble = "no plan for some of the cars" if None in planned.values() else None
-        return SupplierPlan(None if self.nameless else named, planned, trouble=trouble)
+        return SupplierPlan(None if self.names_no_cars else named, planned, trouble=trouble)
 
     def _planned(self, car: str) -> Spans:
         return () if self.forgets else tuple((start, end) for whose, start, end in self.plans if whose == car)
@@ -151,11 +151,11 @@ class SoakMailer:
     true_now: datetime
     fault: BaseException | None = None
     status: DeliveryStatus = DeliveryStatus.ACCEPTED
-    lost: Random = field(default_factory=lambda: Random(0))  # noqa: S311  # stories, not secrets
+    lost: Random = field(default_factory=lambda: Random(0))  # noqa: S311  # scenarios, not secrets
     took: list[SentMail] = field(default_factory=list)
 
     def send(self, message: bytes, recipient: str) -> DeliveryResult:
-        self.interrupter.burn("mail offered")
+        self.interrupter.pass_place("mail offered")
         with notify_request(self.listener, "mail"):
             if self.fault is not None:
                 raise self.fault.with_traceback(None)
@@ -168,7 +168,7 @@ class SoakMailer:
             self.status is DeliveryStatus.UNKNOWN and self.lost.random() < 0.5
         ):
             self.took.append(posted)
-        self.interrupter.burn("mail taken")
+        self.interrupter.pass_place("mail taken")
         return DeliveryResult(self.status, "" if self.status is DeliveryStatus.ACCEPTED else "550 5.1.1")
 
     def check(self) -> None:

@@ -31,14 +31,14 @@ def run(house: FakeHouse, moment: datetime) -> int:
         return most_serious_exit_code(app.exit_codes)
 
 
-def stance(house: FakeHouse) -> tuple[str | None, float | None]:
+def settings(house: FakeHouse) -> tuple[str | None, float | None]:
     return house.battery.mode, house.battery.reserve_pct
 
 
 def held(house: FakeHouse) -> None:
     for minute in house.minutes("13:00", "13:05"):
         run(house, minute)
-    assert stance(house) == HOLD
+    assert settings(house) == HOLD
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_jump_ends_the_hold(house: FakeHouse, wrong: datetime) -> None:
 
     run(house, wrong)
 
-    assert stance(house) == REST
+    assert settings(house) == REST
 
 
 @pytest.mark.parametrize("wrong", [at("13:10") - HOUR, EPOCH], ids=["an hour back", "1970"])
@@ -61,7 +61,7 @@ def test_nothing_is_begun_by_a_clock_that_cannot_be_right_and_it_is_told_once(
 
     codes = [run(house, wrong + timedelta(minutes=n)) for n in range(5)]
     told = list(house.warned)
-    assert stance(house) == REST
+    assert settings(house) == REST
     run(house, at("13:15"))
     run(house, at("13:16"))
 
@@ -69,7 +69,7 @@ def test_nothing_is_begun_by_a_clock_that_cannot_be_right_and_it_is_told_once(
     assert [line.split(":")[0] for line in told] == ["smartcharge reconcile"]
     assert "clock shows" in told[0]
     assert len(house.warned) == 2  # begun and over
-    assert stance(house) == HOLD
+    assert settings(house) == HOLD
 
 
 def test_a_clock_in_1970_resets_nothing_at_its_midnight(house: FakeHouse) -> None:
@@ -93,7 +93,7 @@ def test_after_a_clock_that_ran_a_year_ahead_holds_begin_and_the_supplier_is_ask
     for minute in house.minutes("13:00", "13:20"):
         run(house, minute)
 
-    assert stance(house) == HOLD
+    assert settings(house) == HOLD
     assert len(house.tariff.asked) <= 11
 
 
@@ -106,7 +106,7 @@ def test_a_wait_that_a_clock_ahead_wrote_down_is_not_kept(house: FakeHouse) -> N
 
     run(house, at("13:30"))
 
-    assert stance(house) == REST
+    assert settings(house) == REST
 
 
 def test_a_command_on_its_way_while_the_clock_jumps_ahead_is_still_waited_for(house: FakeHouse) -> None:
@@ -119,4 +119,4 @@ def test_a_command_on_its_way_while_the_clock_jumps_ahead_is_still_waited_for(ho
 
     run(house, at("13:02") + YEAR)
 
-    assert stance(house) == REST
+    assert settings(house) == REST

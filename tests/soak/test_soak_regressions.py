@@ -37,7 +37,7 @@ def house(tmp_path: Path) -> FakeHouse:
 
 def run(house: FakeHouse, clock: str, act: Callable[[App], None] = run_tick, *, disk_is_full: bool = False) -> int:
     with (
-        install_interruptions(Interrupter(), lambda: disk_is_full, foresight_steps=2),
+        install_interruptions(Interrupter(), lambda: disk_is_full, forecast_steps=2),
         closing(house.app(clock)) as app,
     ):
         return run_guarded(lambda: act(app), app.out.warn)
@@ -117,7 +117,7 @@ def test_a_mail_that_a_newer_one_overtakes_at_the_last_moment_stays_at_home(tmp_
         app.__dict__["mailer"] = post
         intend(app, 0)
         newer = Interrupter(second_run_in=0, second_run_at="begin", receive=lambda: intend(other, 1))
-        with install_interruptions(newer, lambda: False, foresight_steps=2):
+        with install_interruptions(newer, lambda: False, forecast_steps=2):
             send_messages(app)
 
         requests = load_service(app.db, "mail").requests
