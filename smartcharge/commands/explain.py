@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from smartcharge.app import App
 from smartcharge.cli_context import CliContext
 from smartcharge.commands.options import at_option, parse_time
+from smartcharge.errors import SignInRefusedError
 from smartcharge.formatting import (
     EMPTY_ROW,
     LABEL_WIDTH,
@@ -53,9 +54,10 @@ from smartcharge.report.event_text import event_sentence
 from smartcharge.store.control import HoldRow, load_battery_memory, load_hold_history, load_open_hold, load_state
 from smartcharge.store.devices import load_devices
 from smartcharge.store.dispatches import DISPATCH_LOOK_BACK, END_OF_TIME, load_dispatch_history
-from smartcharge.store.events import MANUAL_OVERRIDES
+from smartcharge.store.events import MANUAL_OVERRIDES, Event
 from smartcharge.store.journal import JournalRow, load_journal, load_last_decision
 from smartcharge.store.readings import load_charger_readings, load_last_charger_reading
+from smartcharge.store.services import load_service
 from smartcharge.store.times import format_instant
 
 MAX_SHOWN_WINDOWS = 3
@@ -201,7 +203,8 @@ class Explanation(Struct, frozen=True):
     """A decision with what led to it, what would have changed it, and what comes next.
 
     at: the minute that was asked about. hold: the open one, where it is decided now. battery: what is remembered of
-    it, None where none is configured. past: None where it is decided now.
+    it, None where none is configured. obstacle: why the Powerwall did not show the hold, None where it did. past: None
+    where it is decided now.
     """
 
     at: datetime
@@ -212,6 +215,7 @@ class Explanation(Struct, frozen=True):
     next_changes: tuple[NextChange, ...]
     hold: HoldRow | None = None
     battery: BatteryMemory | None = None
+    obstacle: str | None = None
     past: PastDecision | None = None
 
     @property
@@ -231,7 +235,8 @@ def explain_now(app: App) -> Explanation:
     answers = [each.last_ok_at for each in load_devices(db) if each.watched and each.last_ok_at]
     evidence = _load_evidence(app, state, reading, max(answers, default=None))
     memory = load_battery_memory(db) if app.config.tesla else None
-    return replace(_build_explanation(now, state, evidence), hold=held, battery=memory)
+    obstacle = _find_obstacle(app, held, now) if held else None
+    return replace(_build_explanation(now, state, evidence), hold=held, battery=memory, obstacle=obstacle)
 
 
 def explain_past(app: App, at: datetime) -> Explanation | None:
@@ -245,7 +250,24 @@ def explain_past(app: App, at: datetime) -> Explanation | None:
     )
     answered_at = max((window.seen_at for window in state.windows), default=None)
     evidence = _load_evidence(app, state, near[-1] if near else None, answered_at)
-    return replace(_build_explanation(at, state, evidence), past=past)
+    held = next(iter(load_hold_history(app.read_only_db, at - HOLD_SEARCH_MARGIN, at + HOLD_SEARCH_MARGIN)), None)
+    obstacle = _find_obstacle(app, held, at) if held else None
+    return replace(_build_explanation(at, state, evidence), past=past, obstacle=obstacle)
+
+
+def _find_obstacle(app: App, held: HoldRow, at: datetime) -> str | None:
+    """Why the Powerwall did not show a hold by a moment; None where it did, or is another controller's business."""
+    if app.config.tesla is None or app.config.control.shadow or (held.confirmed_at and held.confirmed_at <= at):
+        return None
+    failures = load_journal(app.read_only_db, since=held.opened_at, until=at + HOLD_SEARCH_MARGIN, command="reconcile")
+    failed = next((row for row in reversed(failures) if row.outcome in {Event.FAILED, Event.TROUBLE}), None)
+    refused_at = load_service(app.read_only_db, "tesla").refused_at
+    is_refused = refused_at is not None and refused_at <= at
+    if is_refused or (failed and failed.detail.exit_code == SignInRefusedError.exit_code):
+        return "Tesla refused the sign-in"
+    if failed is None:
+        return "Tesla has not confirmed it yet"
+    return (failed.error or "Tesla did not confirm it").rstrip(".")
 
 
 def _load_past_decision(app: App, at: datetime) -> tuple[PastDecision, State] | None:
@@ -361,10 +383,16 @@ def _summary_line(explanation: Explanation) -> str:
     stamp = f"{explanation.at.astimezone(ZoneInfo(zone)):%a %d %b} {local_time(explanation.at, zone)}"
     if explanation.past:
         decided = local_date_time(explanation.state.now, explanation.at, zone)
-        return f"{stamp}: {_hold_text(explanation, explanation.decision.hold)}, as decided at {decided}."
+        hold = explanation.decision.hold
+        return f"{stamp}: {_hold_text(explanation, hold)}, as decided at {decided}{_obstacle_text(explanation, hold)}."
     before, after = explanation.state.hold, explanation.decision.hold
     follows = f"; after the next run {_hold_text(explanation, after)}" if after != before else ""
-    return f"{stamp}: {_hold_text(explanation, before)}{_battery_text(explanation.battery, before)}{follows}."
+    now = f"{_hold_text(explanation, before)}{_obstacle_text(explanation, before)}"
+    return f"{stamp}: {now}{_battery_text(explanation.battery, before)}{follows}."
+
+
+def _obstacle_text(explanation: Explanation, hold: Hold | None) -> str:
+    return f" (not protected: {explanation.obstacle})" if hold and explanation.obstacle else ""
 
 
 def _battery_text(memory: BatteryMemory | None, held: Hold | None) -> str:
@@ -431,7 +459,10 @@ def _next_change_lines(explanation: Explanation) -> Iterator[str]:
         what = _hold_text(explanation, each.decision.hold, "back to normal")
         condition = CHARGER_CONDITION_TEXTS[frozenset(each.charger_states)]
         yield f"{_time_text(explanation, each.at)} {what}{condition}: {each.decision.reason.sentence}"
-    if not explanation.next_changes:
+    pause = explanation.state.pause
+    if explanation.state.is_paused and pause and pause.until:
+        yield f"{_time_text(explanation, pause.until)} the pause ends"
+    elif not explanation.next_changes:
         yield f"no change is due; {_next_night_rate_text(explanation)}"
 
 

@@ -184,7 +184,7 @@ def _service_metrics(snapshot: Snapshot) -> Iterator[MetricFamily]:
     requests = Counter({name: row.requests for name, row in rows.items()})
     requests["kraken"] += sum(device.requests for device in snapshot.devices)
     posts = {"waiting": box.waiting, "sent": box.sent, "failed": box.failed}
-    yield labelled_metric("smartcharge_last_run_timestamp_seconds", "When a command last had something to write down.",
+    yield labelled_metric("smartcharge_last_event_timestamp_seconds", "When a command last wrote into the journal.",
                    "command", runs)  # fmt: skip
     yield gauge_metric(
         "smartcharge_last_sign_timestamp_seconds", "When any run wrote anything down.", snapshot.last_activity_at

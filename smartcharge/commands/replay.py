@@ -33,6 +33,7 @@ from smartcharge.policy.replay import (
 from smartcharge.policy.slots import Span, local_day
 from smartcharge.report.journal_reader import load_replay_data
 from smartcharge.report.load import configured_rates, load_half_hours
+from smartcharge.store.control import load_hold_history
 from smartcharge.store.journal import JournalRow, load_journal
 
 
@@ -65,7 +66,8 @@ class PolicyComparison(Struct, frozen=True):
 class ReplayedDay(Struct, frozen=True):
     """A local day, decided again.
 
-    noted: whether the journal has anything of it. held: for how long a hold was promised. gaps: where deciding minute
+    noted: whether the journal has anything of it. held: for how long a hold was promised. confirmed: for how long the
+    Powerwall showed it. gaps: where deciding minute
     by minute does not come out as it was: the record cannot tell what happened there.
     """
 
@@ -74,6 +76,7 @@ class ReplayedDay(Struct, frozen=True):
     has_journal_rows: bool
     decisions: tuple[RepeatedDecision, ...]
     held: timedelta
+    confirmed: timedelta
     mismatches: tuple[HoldDifference, ...]
     comparison: PolicyComparison | None = None
 
@@ -92,6 +95,7 @@ def replay_day(app: App, day: date, amend: PolicyChange | None = None) -> Replay
         has_journal_rows=bool(rows),
         decisions=tuple(RepeatedDecision(row, decide(state)) for row in rows if (state := row.state) is not None),
         held=_held_duration(recorded),
+        confirmed=_confirmed_duration(app, span),
         mismatches=tuple(
             each for each in hold_differences(recorded, replayed) if each.span.ends_at - each.span.starts_at > MINUTE
         ),
@@ -112,6 +116,17 @@ def _compare_policy(
         guessed=MINUTE * sum(tick.guessed and not before.guessed for before, tick in zip(was, now, strict=True)),
         savings=savings_difference(load_half_hours(app, span), was, now, rates) if rates else None,
     )
+
+
+def _confirmed_duration(app: App, span: Span) -> timedelta:
+    """How long the Powerwall is known to have held, from the first read-back of each hold."""
+    holds = load_hold_history(app.read_only_db, span.starts_at, span.ends_at)
+    parts = (
+        (max(hold.confirmed_at, span.starts_at), min(hold.closed_at or app.now, span.ends_at))
+        for hold in holds
+        if hold.confirmed_at
+    )
+    return sum((end - start for start, end in parts if start < end), timedelta(0))
 
 
 def _held_duration(ticks: Sequence[ReplayedMinute]) -> timedelta:
@@ -153,13 +168,21 @@ def _decision_rows(replayed: ReplayedDay, name: str) -> Iterator[TextRow]:
             local_time(each.row.at, replayed.zone),
             f"{_decision_text(replayed, each)}: {each.decision.reason.sentence}{_original_reason_suffix(each)}",
         )
-    yield TextRow("", f"Held for {_minutes_text(replayed.held)}.")
+    yield TextRow("", _held_text(replayed))
     for mismatch in replayed.mismatches:
         other = "held" if mismatch.held else "not held"
         yield TextRow(
             _span_text(replayed, mismatch),
             f"{other} when decided minute by minute: the record cannot tell what happened",
         )
+
+
+def _held_text(replayed: ReplayedDay) -> str:
+    """How long was held; what no read-back showed was only asked for."""
+    if replayed.confirmed + MINUTE >= replayed.held:
+        return f"Held for {_minutes_text(replayed.held)}."
+    asked = f"asked for {_minutes_text(replayed.held)}"
+    return f"Held for {_minutes_text(replayed.confirmed)}, {asked}: the Powerwall did not confirm the rest."
 
 
 def _comparison_rows(replayed: ReplayedDay, comparison: PolicyComparison, setting: str) -> Iterator[TextRow]:

@@ -66,6 +66,7 @@ class LedgerInputs(Struct, frozen=True):
 
     now: an open hold counts up to it, and later half hours are not judged. The data begin a day before the requested
     half hours and end a day after them, so that energy between two readings is found. Readings are sorted by time.
+    holds: from when a read-back showed them. unconfirmed_holds: asked for, but no read-back ever showed them.
     """
 
     now: datetime
@@ -73,6 +74,7 @@ class LedgerInputs(Struct, frozen=True):
     planned: tuple[PlannedDispatch, ...] = ()
     completed: tuple[CompletedDispatch, ...] = ()
     holds: tuple[HoldRecord, ...] = ()
+    unconfirmed_holds: tuple[HoldRecord, ...] = ()
     chargers: tuple[ChargerReading, ...] = ()
     batteries: tuple[BatteryLevel, ...] = ()
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from msgspec.structs import replace
 
+from smartcharge.policy.calendar import HoldRecord
 from smartcharge.policy.energy import (
     Basis,
     CompletedDispatch,
@@ -60,7 +61,8 @@ class LedgerEntry(Struct, frozen=True):
     """One settlement half hour, UTC.
 
     planned: a planned window covered part of it, and was not withdrawn before that part began. started: the car
-    charged in it, according to its charger. held: how long a hold was open in it. extension: held without a plan,
+    charged in it, according to its charger. held: how long a confirmed hold was open in it. unconfirmed: how long one
+    was that no read-back ever showed. extension: held without a plan,
     because the car still charged. completed: whether the supplier reports a dispatch; None if it has not reported yet.
     night: inside the cheap period. cheap: paid at the off-peak rate, as far as is known. car: energy into the car;
     battery: energy into the house battery while held; None if not measured. is_over: it has passed, so it can be
@@ -71,6 +73,7 @@ class LedgerEntry(Struct, frozen=True):
     planned: bool = False
     started: bool = False
     held: timedelta = timedelta(0)
+    unconfirmed: timedelta = timedelta(0)
     extension: bool = False
     completed: bool | None = None
     night: bool = False
@@ -276,8 +279,9 @@ def build_ledger(facts: LedgerInputs, span: Span) -> tuple[LedgerEntry, ...]:
     planned, charged, held = (
         _planned_half_hours(facts, within),
         charged_half_hours(readings, promised),
-        _held_by_half_hour(facts, within),
+        _held_by_half_hour(facts.holds, facts.now, within),
     )
+    unconfirmed = _held_by_half_hour(facts.unconfirmed_holds, facts.now, within)
     completed_in = _completed_half_hours(facts.completed, within)
     car = energy_by_half_hour(chain(metered_flows(readings), presumed_flows(readings, promised, facts.now)), within)
     car |= energy_by_half_hour(billed_flows(resolve_overlaps(facts.completed)), within)
@@ -291,6 +295,7 @@ def build_ledger(facts: LedgerInputs, span: Span) -> tuple[LedgerEntry, ...]:
             planned=start in planned,
             started=start in charged,
             held=held.get(start, ZERO_DURATION),
+            unconfirmed=unconfirmed.get(start, ZERO_DURATION),
             extension=start in promised and start not in planned and not night,
             completed=completed,
             night=night,
@@ -313,11 +318,11 @@ def _planned_half_hours(facts: LedgerInputs, within: Span) -> set[datetime]:
     }
 
 
-def _held_by_half_hour(facts: LedgerInputs, within: Span) -> dict[datetime, timedelta]:
+def _held_by_half_hour(holds: Iterable[HoldRecord], now: datetime, within: Span) -> dict[datetime, timedelta]:
     """Return how long a hold was open in each half hour; a late release counts to its end."""
     held: dict[datetime, timedelta] = {}
-    for each in facts.holds:
-        stood = Span(each.opened_at, each.closed_at or facts.now)
+    for each in holds:
+        stood = Span(each.opened_at, each.closed_at or now)
         for start in half_hour_starts(stood, within):
             held[start] = held.get(start, ZERO_DURATION) + overlap_with_half_hour(stood, start)
     return held
@@ -325,7 +330,8 @@ def _held_by_half_hour(facts: LedgerInputs, within: Span) -> dict[datetime, time
 
 def _intended_half_hours(facts: LedgerInputs, within: Span) -> set[datetime]:
     """Return the half hours that holds were decided for; what a late release adds is left out."""
-    ends = ((each.opened_at, min(each.until, each.closed_at or facts.now)) for each in facts.holds)
+    holds = (*facts.holds, *facts.unconfirmed_holds)
+    ends = ((each.opened_at, min(each.until, each.closed_at or facts.now)) for each in holds)
     return {start for opened_at, end in ends for start in half_hour_starts(Span(opened_at, end), within)}
 
 
@@ -368,7 +374,13 @@ def mark_shadow_entries(
         if pending and pending[-1][0] < each.ends_at:
             latest = pending.pop()
         at, is_check = latest or (each.starts_at, False)
-        yield replace(each, in_shadow=is_check and each.ends_at - at <= SHADOW_CHECK_VALID_FOR)
+        yield _mark_entry(each, in_shadow=is_check and each.ends_at - at <= SHADOW_CHECK_VALID_FOR)
+
+
+def _mark_entry(entry: LedgerEntry, *, in_shadow: bool) -> LedgerEntry:
+    """Mark an entry; beside another controller nothing is ever confirmed, so what was asked for counts there."""
+    held = entry.held + entry.unconfirmed if in_shadow else entry.held
+    return replace(entry, held=held, in_shadow=in_shadow)
 
 
 class SavingsDifference(Struct, frozen=True):

@@ -206,12 +206,16 @@ def _hold_marks(view: DayView, row: HoldRow, entries: Iterable[LedgerEntry]) -> 
     """A hold in its parts; one that was ended as soon as it began is a release alone."""
     stands = "" if row.closed_at else f", stands until {view.clock_text(row.hold.until)}"
     would = ""
-    for (in_shadow, extra), part in _split_hold(Span(row.opened_at, row.closed_at or row.hold.until), entries):
+    held = Span(row.confirmed_at or row.opened_at, row.closed_at or row.hold.until)
+    for (in_shadow, extra), part in _split_hold(held, entries):
         would = "would have been " if in_shadow else ""
-        look = MarkStyle.WOULD_HOLD if in_shadow else MarkStyle.EXTENSION if extra else MarkStyle.HOLD
+        is_unconfirmed = row.confirmed_at is None and not in_shadow
+        look = MarkStyle.EXTENSION if extra else MarkStyle.HOLD
         more = " more, as the car went on" if extra else ""
-        what = f"{would}held for {hours_text(part.ends_at - part.starts_at)}{more}{stands}"
-        yield view.span_mark(look, part.starts_at, part.ends_at, what)
+        length = hours_text(part.ends_at - part.starts_at)
+        what = f"asked for, not confirmed, for {length}" if is_unconfirmed else f"{would}held for {length}"
+        look = MarkStyle.WOULD_HOLD if in_shadow or is_unconfirmed else look
+        yield view.span_mark(look, part.starts_at, part.ends_at, f"{what}{more}{stands}")
     if row.closed_at and row.closed_reason and view.span.covers(row.closed_at):
         yield view.moment_mark(MarkStyle.RELEASE, row.closed_at, f"{would}released: {row.closed_reason.sentence}")
 

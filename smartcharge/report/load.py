@@ -58,7 +58,7 @@ COUNTED_BASIS = "counted"
 def half_hour_rows(view: DayView, entries: Iterable[LedgerEntry], rates: TariffRates | None) -> Iterator[HalfHourRow]:
     """The half hours in which anything happened."""
     for each in entries:
-        if each.planned or each.held or each.saves or each.kwh or each.loss:
+        if each.planned or each.held or each.unconfirmed or each.saves or each.kwh or each.loss:
             yield HalfHourRow(
                 when=view.span_text(each.starts_at, each.ends_at),
                 rate=_rate_text(each),
@@ -157,6 +157,8 @@ def would_have_held_text(length: timedelta) -> str:
 
 def _held_text(each: LedgerEntry) -> str:
     held = would_have_held_text(each.held) if each.in_shadow else hours_text(each.held)
+    if not held and each.unconfirmed:
+        return f"{hours_text(each.unconfirmed)} (not confirmed)"
     return held + (" (extra)" if each.extension else "")
 
 

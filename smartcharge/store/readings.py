@@ -121,12 +121,16 @@ MAX_DISPATCH_LENGTH = timedelta(days=7)
 def load_ledger_facts(db: sqlite3.Connection, span: Span, now: datetime, cheap_period: CheapPeriod) -> LedgerInputs:
     """Give all that bears on the half hours of a span, and on a day around them."""
     since, until = span.starts_at - DAY, span.ends_at + DAY
+    holds = load_hold_history(db, since, until)
     return LedgerInputs(
         now=now,
         cheap_period=cheap_period,
         planned=parse_rows(db, "dispatches", _select_dispatches(db, "planned", since, until), _planned_dispatch),
         completed=parse_rows(db, "dispatches", _select_dispatches(db, "completed", since, until), _completed_dispatch),
-        holds=tuple(HoldRecord(h.opened_at, h.hold.until, h.closed_at) for h in load_hold_history(db, since, until)),
+        holds=tuple(HoldRecord(h.confirmed_at, h.hold.until, h.closed_at) for h in holds if h.confirmed_at),
+        unconfirmed_holds=tuple(
+            HoldRecord(h.opened_at, h.hold.until, h.closed_at) for h in holds if h.confirmed_at is None
+        ),
         chargers=load_charger_readings(db, since, until),
         batteries=load_battery_levels(db, since, until),
     )

@@ -15,7 +15,7 @@ from smartcharge.config.load import load_config
 from smartcharge.policy.decide import decide
 from smartcharge.policy.model import ChargerReading, ChargerState, Dispatch, RegisteredDevice
 from smartcharge.policy.plan import PlanChanges
-from smartcharge.store.control import load_state, set_hold
+from smartcharge.store.control import load_state, mark_hold_confirmed, set_hold
 from smartcharge.store.database import open_store
 from smartcharge.store.devices import record_devices, record_plan_fetch
 from smartcharge.store.dispatches import apply_plan_changes
@@ -82,6 +82,7 @@ def record_afternoon(folder: Path, until: str = "14:29") -> Path:
             decision = decide(seen)
             set_hold(db, decision.hold, decision.reason, now)
             append_journal(db, at=now, command="reconcile", reason=decision.reason, state=seen, outcome=Event.DECIDED)
+            mark_hold_confirmed(db, now)
     return folder
 
 

@@ -14,11 +14,11 @@ from smartcharge.policy.model import ChargerReading, ChargerState, Dispatch, Hol
 from smartcharge.policy.plan import PlanChanges
 from smartcharge.report.snapshot import SIGN_IN_FINGERPRINTS
 from smartcharge.simulator.scenario_runner import CommandResult
-from smartcharge.store.control import save_battery_memory, set_hold
+from smartcharge.store.control import mark_hold_confirmed, save_battery_memory, set_hold
 from smartcharge.store.database import StoreConnection, open_store, transaction
 from smartcharge.store.devices import record_devices, record_plan_fetch
 from smartcharge.store.dispatches import apply_plan_changes
-from smartcharge.store.events import Event
+from smartcharge.store.events import Event, EventDetail
 from smartcharge.store.journal import append_journal
 from smartcharge.store.readings import record_battery_level, record_charger_reading
 from smartcharge.store.services import record_sign_in_refusal
@@ -119,6 +119,7 @@ def store_open_hold(
         ),
     )
     if confirmed:
+        mark_hold_confirmed(db, NOW - MINUTE)
         store_journal_entry(
             db,
             "reconcile",
@@ -132,7 +133,7 @@ def store_journal_entry(
     db: StoreConnection,
     command: str,
     outcome: str,
-    detail: str | None = None,
+    detail: EventDetail | str | None = None,
     *,
     error: str | None = None,
     reason: Reason | None = None,

@@ -16,11 +16,15 @@ from smartcharge.cli_context import CliContext
 from smartcharge.commands.history import load_history
 from smartcharge.policy.model import Reason
 from smartcharge.report.snapshot import load_snapshot
+from smartcharge.store.events import EventDetail
 from smartcharge.store.times import format_instant
 
 HOUR = 60 * MINUTE
 ENTRIES = {
-    "a success": (("reconcile", "well again", "kraken sign-in"), "the sign-in to your supplier works again"),
+    "a success": (
+        ("reconcile", "well again", EventDetail(subject="kraken sign-in")),
+        "the sign-in to your supplier works again",
+    ),
     "a wait": (
         ("reconcile", "waiting", "Storm Watch controls the Powerwall"),
         "reconcile: Storm Watch controls the Powerwall",
@@ -33,8 +37,7 @@ ENTRIES = {
     "rest": (("midnight-reset", "already at rest", "backup"), "the Powerwall was already back to normal: backup"),
     "a pause at night": (("midnight-reset", "postponed", "smartcharge is paused"), "postponed: smartcharge is paused"),
     "a remark": (("fetch-dispatches", "remarked", "an odd type"), "fetch-dispatches: noticed: an odd type"),
-    "the taking over": (("migration", "taken over", "12 rows"), "took over from the earlier service: 12 rows"),
-    "a word of later days": (("reconcile", "changed", "twice"), "reconcile: danced: twice"),
+    "the taking over": (("migration", "taken over", "12 rows"), "taken over: 12 rows"),
 }
 
 

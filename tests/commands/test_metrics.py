@@ -48,7 +48,7 @@ IN_A_HOLD = {
     "smartcharge_charger_power_watts": 7200,
     "smartcharge_charger_timestamp_seconds": (NOW - MINUTE).timestamp(),
     "smartcharge_needs whose=owner": 0,
-    "smartcharge_last_run_timestamp_seconds command=reconcile": (NOW - MINUTE).timestamp(),
+    "smartcharge_last_event_timestamp_seconds command=reconcile": (NOW - MINUTE).timestamp(),
     "smartcharge_last_sign_timestamp_seconds": (NOW - MINUTE).timestamp(),
     "smartcharge_requests_total service=kraken": 0,
     "smartcharge_service_failures service=tesla": 0,
@@ -118,7 +118,7 @@ def test_what_is_not_known_has_no_sample(memory: StoredHouse) -> None:
 def test_every_metric_has_its_help_its_type_and_a_unit_that_prometheus_knows(memory: StoredHouse) -> None:
     with memory.writing() as db:
         store_open_hold(db)
-        store_journal_entry(db, "reconcile", "danced")
+        store_journal_entry(db, "reconcile", "changed")
     families = list(text_string_to_metric_families(memory.run("metrics").stdout))
 
     assert [

@@ -17,7 +17,8 @@ from smartcharge.policy.battery import BatteryOutcome
 from smartcharge.policy.model import ChargerState
 from smartcharge.policy.replay import ReplayedMinute, recorded_holds, replay_decisions
 from smartcharge.policy.slots import Span
-from smartcharge.report.journal_reader import MANUAL_OVERRIDE_OUTCOMES, SUPPLIER_FETCH_COMMAND, load_replay_data
+from smartcharge.report.journal_reader import SUPPLIER_FETCH_COMMAND, load_replay_data
+from smartcharge.store.events import MANUAL_OVERRIDES
 
 DAY = date(2026, 12, 9)
 FIRST, LAST = "13:15", "14:32"
@@ -84,7 +85,7 @@ def test_with_other_numbers_it_comes_out_as_it_would_have_come(
 
 
 def test_who_reads_the_journal_spells_its_outcomes_as_they_are_written() -> None:
-    assert {BatteryOutcome.HELD_BY_OTHERS, BatteryOutcome.BY_HAND} == MANUAL_OVERRIDE_OUTCOMES
+    assert {BatteryOutcome.HELD_BY_OTHERS, BatteryOutcome.BY_HAND} == MANUAL_OVERRIDES
     assert FETCH_DISPATCHES_COMMAND == SUPPLIER_FETCH_COMMAND
 
 

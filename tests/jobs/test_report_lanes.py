@@ -87,6 +87,7 @@ def reading(clock: str, state: ChargerState, watts: float | None = 0) -> Charger
 def hold(opened: str, until: str, closed: str | None, kind: HoldKind = HoldKind.WINDOW) -> HoldRow:
     """A hold, released because the car stopped."""
     ended = {"closed_at": at(closed), "closed_reason": Reason.CAR_STOPPED} if closed else {}
+    ended |= {"confirmed_at": at(opened)}
     return HoldRow(1, Hold(at(until), kind), at(opened), Reason.CHARGING_IN_WINDOW, **ended)  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ from smartcharge.policy.energy import CompletedDispatch, PlannedDispatch
 from smartcharge.policy.model import BatteryLevel, ChargerReading, ChargerState, Dispatch, Hold, Reason
 from smartcharge.policy.plan import PlanChanges
 from smartcharge.policy.slots import Span
-from smartcharge.store.control import set_hold
+from smartcharge.store.control import mark_hold_confirmed, set_hold
 from smartcharge.store.dispatches import apply_plan_changes, record_completed_dispatches
 from smartcharge.store.events import Event
 from smartcharge.store.journal import append_journal
@@ -79,6 +79,7 @@ def test_the_facts_are_what_was_written_down(db: sqlite3.Connection) -> None:
     apply_plan_changes(db, "car", PlanChanges(withdrawn=(2,)), at("15:00"))
     record_completed_dispatches(db, [done("13:00-13:30", 3.5)], at("15:00"))
     set_hold(db, Hold(at("13:30")), Reason.CHARGING_IN_WINDOW, at("13:05"))
+    mark_hold_confirmed(db, at("13:07"))
     set_hold(db, None, Reason.SLOT_ENDS, at("13:29"))
     set_hold(db, Hold(at("14:00")), Reason.CHARGING_IN_WINDOW, at("13:35"))
     reading = ChargerReading(ChargerState.CHARGING, at("13:05"), 7200.0, "as told", 1.5, ("17000001",), solar_only=True)
@@ -92,7 +93,8 @@ def test_the_facts_are_what_was_written_down(db: sqlite3.Connection) -> None:
         PlannedDispatch(at("13:00"), at("14:00")), PlannedDispatch(at("16:00"), at("17:00"), at("15:00")),
     )  # fmt: skip
     assert known.completed == (CompletedDispatch(at("13:00"), at("13:30"), at("15:00"), at("15:00"), 3.5),)
-    assert known.holds == (HoldRecord(at("13:05"), at("13:30"), at("13:29")), HoldRecord(at("13:35"), at("14:00")))
+    assert known.holds == (HoldRecord(at("13:07"), at("13:30"), at("13:29")),)
+    assert known.unconfirmed_holds == (HoldRecord(at("13:35"), at("14:00")),)
     assert known.chargers == (reading,)
     assert known.batteries == (BatteryLevel(at("13:05"), 55.0, 13.2),)
 
@@ -117,7 +119,7 @@ def test_a_month_of_the_ledger_is_found_by_time_alone(db: sqlite3.Connection) ->
     steps = [str(step[3]) for sql in statements for step in query_tuples(db, f"EXPLAIN QUERY PLAN {sql}")]
 
     assert [step for step in steps if "TEMP B-TREE" not in step] == [
-        *["SEARCH dispatches USING INDEX dispatches_by_end (kind=? AND end>? AND end<?)"] * 2,
         "SEARCH holds USING INDEX holds_by_close (<expr>>?)",
+        *["SEARCH dispatches USING INDEX dispatches_by_end (kind=? AND end>? AND end<?)"] * 2,
         *["SEARCH readings USING INDEX readings_by_time (at>? AND at<?)"] * 2,
     ]
