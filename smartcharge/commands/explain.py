@@ -257,17 +257,20 @@ def explain_past(app: App, at: datetime) -> Explanation | None:
 
 def _find_obstacle(app: App, held: HoldRow, at: datetime) -> str | None:
     """Why the Powerwall did not show a hold by a moment; None where it did, or is another controller's business."""
-    if app.config.tesla is None or app.config.control.shadow or (held.confirmed_at and held.confirmed_at <= at):
+    is_confirmed = held.confirmed_at is not None and held.confirmed_at <= at
+    if is_confirmed or not app.controls_battery():
         return None
-    failures = load_journal(app.read_only_db, since=held.opened_at, until=at + HOLD_SEARCH_MARGIN, command="reconcile")
-    failed = next((row for row in reversed(failures) if row.outcome in {Event.FAILED, Event.TROUBLE}), None)
-    refused_at = load_service(app.read_only_db, "tesla").refused_at
-    is_refused = refused_at is not None and refused_at <= at
-    if is_refused or (failed and failed.detail.exit_code == SignInRefusedError.exit_code):
+    db = app.read_only_db
+    rows = load_journal(db, since=held.opened_at, until=at + HOLD_SEARCH_MARGIN, command="reconcile")
+    failures = [row for row in rows if row.outcome in {Event.FAILED, Event.TROUBLE}]
+    refused_at = load_service(db, "tesla").refused_at
+    was_refused = any(row.detail.exit_code == SignInRefusedError.exit_code for row in failures)
+    if was_refused or (refused_at is not None and refused_at <= at):
         return "Tesla refused the sign-in"
-    if failed is None:
-        return "Tesla has not confirmed it yet"
-    return (failed.error or "Tesla did not confirm it").rstrip(".")
+    return (failures[-1].error or NOT_CONFIRMED).rstrip(".") if failures else NOT_CONFIRMED
+
+
+NOT_CONFIRMED = "Tesla has not confirmed it"
 
 
 def _load_past_decision(app: App, at: datetime) -> tuple[PastDecision, State] | None:

@@ -209,15 +209,20 @@ def _hold_marks(view: DayView, row: HoldRow, entries: Iterable[LedgerEntry]) -> 
     held = Span(row.confirmed_at or row.opened_at, row.closed_at or row.hold.until)
     for (in_shadow, extra), part in _split_hold(held, entries):
         would = "would have been " if in_shadow else ""
-        is_unconfirmed = row.confirmed_at is None and not in_shadow
-        look = MarkStyle.EXTENSION if extra else MarkStyle.HOLD
+        look, what = _hold_style(row, in_shadow=in_shadow, extra=extra)
         more = " more, as the car went on" if extra else ""
-        length = hours_text(part.ends_at - part.starts_at)
-        what = f"asked for, not confirmed, for {length}" if is_unconfirmed else f"{would}held for {length}"
-        look = MarkStyle.WOULD_HOLD if in_shadow or is_unconfirmed else look
-        yield view.span_mark(look, part.starts_at, part.ends_at, f"{what}{more}{stands}")
+        what = f"{what} for {hours_text(part.ends_at - part.starts_at)}{more}{stands}"
+        yield view.span_mark(look, part.starts_at, part.ends_at, what)
     if row.closed_at and row.closed_reason and view.span.covers(row.closed_at):
         yield view.moment_mark(MarkStyle.RELEASE, row.closed_at, f"{would}released: {row.closed_reason.sentence}")
+
+
+def _hold_style(row: HoldRow, *, in_shadow: bool, extra: bool) -> tuple[MarkStyle, str]:
+    if in_shadow:
+        return MarkStyle.WOULD_HOLD, "would have been held"
+    if row.confirmed_at is None:
+        return MarkStyle.WOULD_HOLD, "asked for, not confirmed,"
+    return (MarkStyle.EXTENSION if extra else MarkStyle.HOLD), "held"
 
 
 def _split_hold(held: Span, entries: Iterable[LedgerEntry]) -> Iterator[tuple[tuple[bool, bool], Span]]:
