@@ -18,7 +18,7 @@ from smartcharge.text import to_one_line
 
 EXIT_CODES = {
     "an unreachable service is retried by the next tick": (UnreachableError("Kraken is silent"), 3),
-    "a throttling service is retried by the next tick": (ThrottledError("Kraken asks for patience"), 3),
+    "a throttling service is retried by the next tick": (ThrottledError("Kraken asks us to wait"), 3),
     "a refused configuration is the owner's": (ConfigurationError("is empty", place="config.yaml"), 4),
     "a refused database is the owner's": (StoreError("data/smartcharge.db is no database"), 4),
     "a refused sign-in is the owner's": (SignInRefusedError("wrong password"), 5),
@@ -80,7 +80,7 @@ def test_a_trouble_is_told_in_one_line(trouble: AppError, line: str) -> None:
 
 def test_throttling_is_a_kind_of_unreachable_and_says_how_long() -> None:
     with pytest.raises(UnreachableError) as caught:
-        raise ThrottledError("Kraken asks for patience", retry_after=timedelta(seconds=90), service="Kraken")
+        raise ThrottledError("Kraken asks us to wait", retry_after=timedelta(seconds=90), service="Kraken")
 
     assert isinstance(caught.value, ThrottledError)
     assert caught.value.retry_after == timedelta(seconds=90)

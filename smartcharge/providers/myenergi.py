@@ -282,8 +282,8 @@ class ZappiCharger:
     def read(self, now: datetime) -> ChargerReading:
         """Ask once, within the patience: 2 requests with a remembered host, else 4.
 
-        Raises `SignInRefused` where the hub answers 401 (believe it when it comes twice: gateways err),
-        `Throttled`, `Unreachable`, and `ConfigurationRefused` where the proxy or certificate variables
+        Raises `SignInRefusedError` where the hub answers 401 (believe it when it comes twice: gateways err),
+        `ThrottledError`, `UnreachableError`, and `ConfigurationError` where the proxy or certificate variables
         of the environment cannot be used.
         """
         answer = self._answer(now)
@@ -436,7 +436,7 @@ def _translate_http_status(answer: "httpx.Response", now: datetime) -> AppError:
         )
     if status == HTTP_TOO_MANY_REQUESTS:
         wait = parse_retry_after(answer.headers.get("Retry-After"), now)
-        return ThrottledError("myenergi asks for patience (HTTP 429)", retry_after=wait, service=ZAPPI_SERVICE)
+        return ThrottledError("myenergi asks us to wait (HTTP 429)", retry_after=wait, service=ZAPPI_SERVICE)
     if status == HTTP_OK:
         return UnreachableError(
             "an answer named no myenergi server", fix=f"If this stays: {HUB_CREDENTIALS_FIX}", service=ZAPPI_SERVICE

@@ -14,7 +14,7 @@ from smartcharge.doctor.run_checks import CHECK_GROUPS
 
 FAULTS = {
     "kraken cannot be reached": ("kraken", "http-503", "Kraken", "warning", 0),
-    "kraken asks for patience": ("kraken", "http-429", "Kraken", "warning", 0),
+    "kraken asks us to wait": ("kraken", "http-429", "Kraken", "warning", 0),
     "kraken answers with a page": ("kraken", "html", "Kraken", "warning", 0),
     "myenergi cannot be reached": ("myenergi", "http-503", "Zappi", "warning", 0),
     "myenergi refuses the key": ("myenergi", "http-401", "Zappi", "error", 5),

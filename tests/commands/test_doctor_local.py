@@ -245,7 +245,7 @@ def test_a_service_that_asked_for_patience_is_left_in_peace(doctor_installation:
             db,
             "zappi",
             doctor_installation.now,
-            "myenergi asks for patience",
+            "myenergi asks us to wait",
             doctor_installation.now + timedelta(minutes=5),
         )
     db.close()
@@ -253,5 +253,5 @@ def test_a_service_that_asked_for_patience_is_left_in_peace(doctor_installation:
     visit = doctor_installation.visit()
 
     assert visit.bad == {("Zappi", "warning")}
-    assert "until 12:05 before it asks again: myenergi asks for patience" in visit.told("Zappi", "patience")
+    assert "until 12:05 before it asks again: myenergi asks us to wait" in visit.told("Zappi", "patience")
     assert doctor_installation.simulator.count("myenergi") == 0

@@ -27,7 +27,7 @@ def test_a_refused_password_leads_to_the_browser(simulation: Simulation) -> None
 
     assert code == 0, owner.screen
     assert "wrong password, or your account has moved to the new E.ON sign-in" in owner.screen
-    assert "Signed in to Kraken" in owner.screen
+    assert "Signed in to E.ON Next" in owner.screen
     assert questions(owner.screen) == ["Address"]
     assert landed not in owner.screen
     kept = json.loads((simulation.folder / ".kraken.json").read_text())

@@ -22,7 +22,7 @@ def test_a_wait_that_was_asked_for_is_told_with_its_reason(simulation: Simulatio
 
     told = said(simulation, "12:05", "fetch-dispatches")
 
-    assert told.startswith("Kraken is not asked before 12:10, because: api.eonnext-kraken.energy asks for patience")
+    assert told.startswith("Kraken is not asked before 12:10, because: api.eonnext-kraken.energy asks us to wait")
 
 
 def test_a_refused_sign_in_is_told_with_its_moment(simulation: Simulation) -> None:
@@ -52,7 +52,7 @@ def test_the_powerwall_s_rest_is_told_too(simulation: Simulation) -> None:
     with simulation.simulator.fault("tesla", "http-429", amount=600):
         simulation.run("13:05", "tick")
 
-    assert "Tesla is not asked before 13:15, because: Tesla asks for patience" in said(simulation, "13:06", "reconcile")
+    assert "Tesla is not asked before 13:15, because: Tesla asks us to wait" in said(simulation, "13:06", "reconcile")
 
 
 def test_a_mail_server_that_refuses_is_named(simulation: Simulation) -> None:

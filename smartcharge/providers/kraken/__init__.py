@@ -16,9 +16,9 @@ from smartcharge.providers.kraken.client import KrakenClient
 
 
 class KrakenTariff:
-    """A supplier on Kraken; implements `ports.Tariff`. Nothing is sent before a method is called.
+    """A supplier on Kraken; implements `protocols.Tariff`. Nothing is sent before a method is called.
 
-    Beside what `ports` names, `ConfigurationRefused` is raised where the pinned device is gone, the account is
+    Beside what `protocols` names, `ConfigurationError` is raised where the pinned device is gone, the account is
     another person's, or the token file is not ours to write. count: called for every request.
     """
 

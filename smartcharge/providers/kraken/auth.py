@@ -96,7 +96,7 @@ class KrakenTokenFile:
         self.remarks: list[str] = []
 
     def read(self) -> StoredSignIn | None:
-        """What is kept; None where there is nothing, or nothing readable. Raises `ConfigurationRefused`."""
+        """What is kept; None where there is nothing, or nothing readable. Raises `ConfigurationError`."""
         with self._translate_file_errors("cannot be read"), contextlib.suppress(FileNotFoundError):
             make_file_private(self._path)
             handle = open_regular_file(self._path)
@@ -105,20 +105,22 @@ class KrakenTokenFile:
         return None
 
     def write(self, stored: StoredSignIn) -> None:
-        """Replace what is kept; a sign-in that is not on disk is lost. Raises `ConfigurationRefused`."""
+        """Replace what is kept; a sign-in that is not on disk is lost. Raises `ConfigurationError`."""
         with self._translate_file_errors("cannot be written"), defer_signals():
             write_private_file(self._path, msgspec.json.format(msgspec.json.encode(stored), indent=2) + b"\n")
 
     @contextmanager
     def exclusive_lock(self) -> Iterator[StoredSignIn | None]:
-        """Be the only run that changes it; yields what is kept now. Raises `Unreachable` when another takes long."""
+        """Be the only run that changes it; yields what is stored. `UnreachableError` where another run takes long."""
         with ExitStack() as stack:
             with self._translate_file_errors("cannot be locked"):
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 lock = self._path.with_name(f"{self._path.name}.lock")
                 had = stack.enter_context(file_lock(lock, wait_seconds=TOKEN_LOCK_TIMEOUT_SECONDS))
             if not had:
-                raise UnreachableError("another run has been signing in to Kraken for long", service=KRAKEN_SERVICE)
+                raise UnreachableError(
+                    "another run has been signing in to your supplier for too long", service=KRAKEN_SERVICE
+                )
             kept = self.read()
             if kept is None:
                 self._move_corrupt_file()
@@ -170,7 +172,7 @@ def parse_token_expiry(stamp: object, now: datetime, longest: timedelta) -> date
 
 
 KRAKEN_SIGN_IN_FIX: Final = "Run `smartcharge login kraken`"
-KRAKEN_CREDENTIALS_FIX: Final = "Mend eon_next.email, password or api_key, or run `smartcharge login kraken`"
+KRAKEN_CREDENTIALS_FIX: Final = "Correct eon_next.email, password or api_key, or run `smartcharge login kraken`"
 DEFAULT_TOKEN_LIFETIME: Final = timedelta(minutes=50)
 MAX_REFRESH_TOKEN_LIFETIME: Final = timedelta(days=400)
 HTTP_OK: Final = 200
@@ -195,7 +197,7 @@ WRONG_PASSWORD_OR_MOVED: Final = (
     "wrong password, or your account has moved to the new E.ON sign-in: run `smartcharge login kraken`"  # noqa: S105
 )
 REFRESH_TOKEN_SPENT: Final = (
-    "E.ON's sign-in has expired, was ended, or its token was already used (invalid_grant)",
+    "the E.ON sign-in has expired, was ended, or its token was already used (invalid_grant)",
     KRAKEN_SIGN_IN_FIX,
 )
 BROWSER_CODE_SPENT: Final = (
@@ -214,9 +216,9 @@ class PasswordRefused(SignInRefusedError):  # noqa: N818
 def obtain_kraken_token(
     wire: HttpClient, account: KrakenAccount, credentials: Mapping[str, str], kept: StoredSignIn
 ) -> StoredSignIn:
-    """Ask Kraken for a token of its own; what `kept` remembers beside the tokens is carried on.
+    """Ask the supplier for a token; what `kept` remembers beside the tokens is carried over.
 
-    Raises `SignInRefused`, `Throttled` (HTTP 403 too: that is the network's edge, not the password), `Unreachable`.
+    Raises `SignInRefusedError`, `UnreachableError`, and `ThrottledError` (HTTP 403 too: that is the network's edge).
     """
     question = sign_in_mutation(credentials)
     reply = wire.post_json(account.address, question.body)
@@ -241,7 +243,7 @@ def obtain_kraken_token(
 def exchange_refresh_token(wire: HttpClient, account: KrakenAccount, kept: StoredSignIn) -> StoredSignIn:
     """Exchange E.ON's refresh token for an ID token and the next refresh token; token None where none was given.
 
-    Raises `SignInRefused`, `Throttled`, `Unreachable`. Source: RFC 6749, section 6.
+    Raises `SignInRefusedError`, `ThrottledError`, `UnreachableError`. Source: RFC 6749, section 6.
     """
     given = {"grant_type": "refresh_token", "refresh_token": kept.refresh_token or ""}
     return _exchange_tokens(wire, account, given, kept, REFRESH_TOKEN_SPENT)
@@ -283,14 +285,19 @@ def _exchange_tokens(
 def _sign_in_error(answer: GraphqlResponse, account: KrakenAccount) -> AppError:
     codes = {fault.code for fault in answer.faults}
     if not codes & SIGN_IN_ERROR_MESSAGES.keys():
-        return UnreachableError(f"Kraken could not sign us in ({answer.codes})", service=KRAKEN_SERVICE)
+        return UnreachableError(
+            f"{account.label} could not sign you in just now ({answer.codes})", service=KRAKEN_SERVICE
+        )
     if WRONG_CREDENTIALS_CODE in codes and account.supplier == "eon-next":
         return PasswordRefused(
-            f"Kraken refused the sign-in ({WRONG_CREDENTIALS_CODE}): {WRONG_PASSWORD_OR_MOVED}", service=KRAKEN_SERVICE
+            f"{account.label} refused the sign-in ({WRONG_CREDENTIALS_CODE}): {WRONG_PASSWORD_OR_MOVED}",
+            service=KRAKEN_SERVICE,
         )
     meaning = next(text for code, text in SIGN_IN_ERROR_MESSAGES.items() if code in codes)
     return SignInRefusedError(
-        f"Kraken refused the sign-in ({answer.codes}): {meaning}", fix=KRAKEN_CREDENTIALS_FIX, service=KRAKEN_SERVICE
+        f"{account.label} refused the sign-in ({answer.codes}): {meaning}",
+        fix=KRAKEN_CREDENTIALS_FIX,
+        service=KRAKEN_SERVICE,
     )
 
 
@@ -335,9 +342,9 @@ class KrakenAuth:
         return self._file.remarks
 
     def authorization(self, refused: str | None = None) -> str:
-        """The Authorization header; `refused`: the one that Kraken has just refused, so that another is had.
+        """The Authorization header; `refused`: the one that was just refused, so that another is obtained.
 
-        Raises `SignInRefused`, `Throttled`, `Unreachable`, `ConfigurationRefused`.
+        Raises `SignInRefusedError`, `ThrottledError`, `UnreachableError`, `ConfigurationError`.
         """
         return self._get_usable_authorization(self._file.read(), refused) or self._get_renewed_authorization(refused)
 
@@ -346,7 +353,7 @@ class KrakenAuth:
         credentials = self._account.credentials
         if credentials is None:
             raise SignInRefusedError(
-                "there is nothing configured to sign in with", fix=KRAKEN_SIGN_IN_FIX, service=KRAKEN_SERVICE
+                "the configuration holds nothing to sign in with", fix=KRAKEN_SIGN_IN_FIX, service=KRAKEN_SERVICE
             )
         with self._file.exclusive_lock():
             return self._keep(
@@ -405,7 +412,9 @@ class KrakenAuth:
             if kept is not None and mine is None:
                 self._refuse_foreign_sign_in(kept)
             if refused is not None and mine is not None and mine.has_fresh_token_refused(self._wire.now):
-                raise UnreachableError("Kraken has just refused new tokens too", service=KRAKEN_SERVICE)
+                raise UnreachableError(
+                    f"{self._account.label} refused new tokens as well, a moment ago", service=KRAKEN_SERVICE
+                )
             return self._keep(self._renew_sign_in(mine or StoredSignIn("kraken", self._account.supplier)))
 
     def _refuse_foreign_sign_in(self, others: StoredSignIn) -> None:
@@ -439,7 +448,9 @@ class KrakenAuth:
                 if credentials is None:
                     raise
         if credentials is None:
-            raise SignInRefusedError("there is no sign-in for Kraken", fix=KRAKEN_SIGN_IN_FIX, service=KRAKEN_SERVICE)
+            raise SignInRefusedError(
+                f"you are not signed in to {self._account.label}", fix=KRAKEN_SIGN_IN_FIX, service=KRAKEN_SERVICE
+            )
         return obtain_kraken_token(self._wire, self._account, credentials, kept)
 
     def _refresh_sign_in(self, kept: StoredSignIn) -> StoredSignIn:

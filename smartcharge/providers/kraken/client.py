@@ -1,4 +1,4 @@
-"""One conversation with Kraken: at most one renewal of the token, and at most two questions for plans."""
+"""One session with the supplier: at most one renewal of the token, and at most two questions for plans."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -51,7 +51,7 @@ class KrakenClient:
         self._pinned_device = account.pinned_device or None
 
     def plan(self, devices: Sequence[str]) -> SupplierPlan:
-        """Ask for the plan; see `ports.Tariff`."""
+        """Ask for the plan; see `protocols.Tariff`."""
         known = (self._pinned_device,) if self._pinned_device else tuple(dict.fromkeys(devices))[:MAX_DEVICES]
         if self._sign_in.is_flex_unavailable:
             return self._legacy_plan(known)
@@ -70,7 +70,7 @@ class KrakenClient:
         return self._told(registered, {device: self._planned(device, asked.get(device)) for device in watched}, first)
 
     def registrations(self) -> tuple[DeviceRegistration, ...]:
-        """Ask which devices are registered; raises `Unreachable` where the answer does not tell."""
+        """Ask which devices are registered; raises `UnreachableError` where the answer does not tell."""
         found = self._registered(self.ask(devices_query(self._account.number)))
         if found is None:
             raise UnreachableError(self._notes.trouble() or "the devices are unknown", service=KRAKEN_SERVICE)
@@ -158,7 +158,7 @@ class KrakenClient:
             right = "It should be the account number on the bill of whoever signs in."
             problem = f"does not fit the sign-in ({WRONG_ACCOUNT_CODE})"
             return ConfigurationError(problem, place=self._account.place, key="eon_next.import_account", right=right)
-        return UnreachableError(f"Kraken refused the question ({answer.codes})", service=KRAKEN_SERVICE)
+        return UnreachableError(f"{self._account.label} refused the question ({answer.codes})", service=KRAKEN_SERVICE)
 
     def _require_pinned_device(self, pinned: str, registered: Sequence[KrakenDevice]) -> None:
         found = next((device for device in registered if device.id == pinned), None)

@@ -45,7 +45,8 @@ def device_alias(position: int) -> str:
 def full_plan_query(account: str, devices: Sequence[str]) -> GraphqlQuery:
     """The devices, the plan of each that is known, and what was completed."""
     names = "".join(f", ${device_alias(n)}: String!" for n in range(len(devices)))
-    text = f"query Plan($account: String!{names}) {{ {_DEVICES_SELECTION} {_plan_selections(len(devices))} {_COMPLETED_SELECTION} }}"  # noqa: E501
+    selections = f"{_DEVICES_SELECTION} {_plan_selections(len(devices))} {_COMPLETED_SELECTION}"
+    text = f"query Plan($account: String!{names}) {{ {selections} }}"
     return GraphqlQuery(text, {"account": account, **_device_variables(devices)})
 
 
@@ -62,10 +63,8 @@ def device_plans_query(devices: Sequence[str]) -> GraphqlQuery:
 
 def legacy_plan_query(account: str) -> GraphqlQuery:
     """The same from the query that came before, which tells no devices apart."""
-    return GraphqlQuery(
-        f"query OldPlan($account: String!) {{ {_DEVICES_SELECTION} {_LEGACY_PLANNED_SELECTION} {_COMPLETED_SELECTION} }}",  # noqa: E501
-        {"account": account},
-    )
+    selections = f"{_DEVICES_SELECTION} {_LEGACY_PLANNED_SELECTION} {_COMPLETED_SELECTION}"
+    return GraphqlQuery(f"query OldPlan($account: String!) {{ {selections} }}", {"account": account})
 
 
 def sign_in_mutation(credentials: Mapping[str, str]) -> GraphqlQuery:
@@ -110,7 +109,7 @@ _QUOTED_NAME_PATTERN = re.compile(r"['\"`](\w+)['\"`]")
 
 
 class KrakenTokenRefused(UnreachableError):  # noqa: N818
-    """Kraken does not take the token; a new one may help, once."""
+    """The supplier does not accept the token; a new one may help, once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +151,14 @@ class GraphqlResponse:
         return next((fault for fault in self.faults if fault.part is None), None)
 
     def get_list(self, part: str) -> list[object] | str:
-        """A part's list, or why there is none: an error, null, a missing field. Raises `Unreachable` beyond 500."""
+        """A part's list, or why there is none: an error, null, a missing field. `UnreachableError` beyond 500."""
         fault, value = self.error_for(part), self.data.get(part)
         if fault is not None:
             return fault.code or "an error without a code"
         if isinstance(value, list):
             if len(value) > MAX_LIST_ITEMS:
                 raise UnreachableError(
-                    f"Kraken's answer holds more than {MAX_LIST_ITEMS} items", service=KRAKEN_SERVICE
+                    f"the supplier's answer holds more than {MAX_LIST_ITEMS} items", service=KRAKEN_SERVICE
                 )
             return value
         if part not in self.data:
@@ -168,19 +167,21 @@ class GraphqlResponse:
 
 
 def run_query(wire: HttpClient, url: str, question: GraphqlQuery, authorization: str) -> GraphqlResponse:
-    """Ask a question; raises `TokenRefused`, `Throttled`, or `Unreachable` where there is no answer."""
+    """Ask a question; raises `KrakenTokenRefused`, `ThrottledError`, or `UnreachableError` where there is no answer."""
     reply = wire.post_json(url, question.body, authorization)
     answer = parse_graphql_response(reply, question)
     codes = {fault.code for fault in answer.faults}
     is_wrong_account = answer.has_no_data and bool(codes & UNAUTHORISED_CODES)
     if is_wrong_account or codes & TOKEN_REFUSED_CODES or reply.status in {HTTP_UNAUTHORISED, HTTP_FORBIDDEN}:
         fix = "If it stays so, check eon_next.import_account" if is_wrong_account else None
-        raise KrakenTokenRefused(f"Kraken does not take the token ({answer.codes})", fix=fix, service=KRAKEN_SERVICE)
+        raise KrakenTokenRefused(
+            f"the supplier does not accept the token ({answer.codes})", fix=fix, service=KRAKEN_SERVICE
+        )
     return answer
 
 
 def parse_graphql_response(reply: HttpResponse, question: GraphqlQuery) -> GraphqlResponse:
-    """Read a reply; raises `Throttled`, or `Unreachable` where it is no GraphQL answer."""
+    """Read a reply; raises `ThrottledError`, or `UnreachableError` where it is no GraphQL answer."""
     reply.raise_for_status()
     if reply.body is None:
         raise _error_without_body(reply)
@@ -191,16 +192,16 @@ def parse_graphql_response(reply: HttpResponse, question: GraphqlQuery) -> Graph
         )
     answer = GraphqlResponse(data if isinstance(data, Mapping) else {}, _parse_errors(errors, question))
     if any(fault.code == THROTTLED_CODE for fault in answer.faults):
-        raise reply.throttled(f"asks for patience ({THROTTLED_CODE})")
+        raise reply.throttled(f"asks us to wait ({THROTTLED_CODE})")
     return answer
 
 
 def _error_without_body(reply: HttpResponse) -> UnreachableError:
-    """A 403 that is no answer of Kraken's comes from the network's edge; a 401 may be about the token."""
+    """A 403 that is no answer of the supplier's comes from the network's edge; a 401 may be about the token."""
     if reply.status == HTTP_FORBIDDEN:
         return reply.blocked_error()
     if reply.status == HTTP_UNAUTHORISED:
-        return KrakenTokenRefused("Kraken does not take the token (HTTP 401)", service=KRAKEN_SERVICE)
+        return KrakenTokenRefused("the supplier does not accept the token (HTTP 401)", service=KRAKEN_SERVICE)
     return reply.unusable_error()
 
 

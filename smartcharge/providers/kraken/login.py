@@ -1,4 +1,4 @@
-"""A sign-in of the owner's own hand: had once, kept, and proven on the configured account."""
+"""Signing in by the owner: obtain a sign-in, store it, and check it against the configured account."""
 
 import base64
 import hashlib
@@ -87,7 +87,7 @@ PASTE_CODE_FIX: Final = (
 
 
 def parse_pasted_refresh_token(text: str, now: datetime) -> str:
-    """The token in a pasted text, without blanks and quotes around it; raises `SignInRefused` naming a wrong paste."""
+    """The token in a pasted text, without blanks and quotes around it; `SignInRefusedError` names a wrong paste."""
     pasted = _strip_quotes(text)
     what = _describe_paste(pasted, FIRST_PASTE_RULES) or _describe_jwt(pasted, now)
     if what is None and _matches_pattern(URL_PATTERN, pasted):
@@ -101,7 +101,7 @@ def parse_pasted_refresh_token(text: str, now: datetime) -> str:
 def parse_pasted_code(text: str, state: str, now: datetime) -> str:
     """The code in a pasted address, or the code itself, which PKCE alone ties to this attempt.
 
-    state: of this attempt; an address must bring it back. Raises `SignInRefused` naming a wrong paste.
+    state: of this attempt; an address must bring it back. Raises `SignInRefusedError` naming a wrong paste.
     """
     pasted = _strip_quotes(text)
     what = _describe_paste(pasted, FIRST_PASTE_RULES) or _describe_jwt(pasted, now)
@@ -170,8 +170,8 @@ def login_as_configured(account: KrakenAccount, now: datetime) -> str:
     """Sign in with e-mail and password, or with the API key; gives a sentence for people.
 
     An older sign-in is kept where this one is refused. Raises `PasswordRefused` where E.ON takes no password,
-    `SignInRefused` for every other refusal, `ConfigurationRefused` where the account is another person's,
-    `Throttled`, `Unreachable`.
+    `SignInRefusedError` for every other refusal, `ConfigurationError` where the account is another person's,
+    `ThrottledError`, `UnreachableError`.
     """
     with HttpClient(now, KRAKEN_SERVICE) as wire:
         return _verify_account(account, wire, KrakenAuth(account, wire).begin())
@@ -203,16 +203,16 @@ def _verify_account(account: KrakenAccount, wire: HttpClient, authorization: str
             f"is not among the {len(numbers)} account(s) of this sign-in, which is kept",
             place=account.place,
             key="eon_next.import_account",
-            right="Mend the number, or sign in as the person whose account it is.",
+            right="Correct the number, or sign in as the person whose account it is.",
         )
-    return f"Signed in to Kraken; the sign-in is kept in {account.token_file}."
+    return f"Signed in to {account.label}. The sign-in is kept in {account.token_file}."
 
 
 def _account_numbers(answer: GraphqlResponse) -> frozenset[str]:
     viewer = answer.data.get(VIEWER_FIELD)
     accounts = viewer.get("accounts") if isinstance(viewer, Mapping) else None
     if answer.faults or not isinstance(accounts, list):
-        why = f"signed in, but Kraken did not say for which account ({answer.codes})"
+        why = f"signed in, but the supplier did not say for which account ({answer.codes})"
         raise UnreachableError(why, fix="The sign-in is kept; `smartcharge doctor` tries it", service=KRAKEN_SERVICE)
     found = (each.get("number") for each in accounts if isinstance(each, Mapping))
     return frozenset(number.upper() for number in found if isinstance(number, str))

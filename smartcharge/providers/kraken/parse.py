@@ -1,4 +1,4 @@
-"""Kraken's lists as core values. A list is believed item by item: what is odd is dropped with a remark."""
+"""Parse the supplier's lists into values, item by item: an item that is not understood is dropped with a remark."""
 
 import contextlib
 import math

@@ -43,7 +43,7 @@ class CloudBattery:
 
     site_id: Tesla's number of the energy site; None where the library's own site file, or there being only
     one, decides. auth_folder: where the library keeps its files. timeout_seconds: for each step of a
-    connection; only `budget.share` bounds the whole. place: the file that the site was configured in.
+    connection; only `deadline.time_limit` bounds the whole. place: the file that the site was configured in.
     now (UTC): an access token that lasts beyond it is used even on a full disk; None: a full disk refuses.
     """
 
@@ -94,8 +94,8 @@ class CloudBattery:
     def read(self) -> BatteryReading:
         """2 requests: the settings, and the live state with the outside powers.
 
-        Raises `Unreachable`, `Throttled` or `SignInRefused` where the settings cannot be had. Without the
-        live state, powers, state of energy and capacity are None.
+        Raises `UnreachableError`, `ThrottledError` or `SignInRefusedError` where the settings cannot be read. Without
+        the live state, powers, state of energy and capacity are None.
         """
         with translate_library_errors(is_signed_in=True) as heard:
             site = self._settings(heard)
@@ -114,7 +114,7 @@ class CloudBattery:
             return parse_battery_facts(self._settings(heard), sites=len(list_battery_sites(self._powerwall)))
 
     def set_mode(self, mode: str) -> None:
-        """2 requests. Raises `RatePlanMissing` where Tesla answers 410, `NotConfirmed` for any mode but the three."""
+        """2 requests. Raises `RatePlanMissingError` for HTTP 410, `NotConfirmedError` for any mode but the three."""
         if mode not in CLOUD_MODES:
             raise NotConfirmedError(
                 "the Powerwall cannot be asked for an operation mode of that name", service=TESLA_SERVICE

@@ -125,7 +125,7 @@ class FleetBattery:
     """One site's battery; a context that holds one conversation, under the caller's lock.
 
     site_id: Tesla's number of the energy site; None where the sign-in's file, or there being only one,
-    decides. folder: where that file is. timeout_seconds: for each step of a connection; only `budget.share`
+    decides. folder: where that file is. timeout_seconds: for each step of a connection; only `deadline.time_limit`
     bounds the whole. place: the file that the site was configured in. now (UTC): as in the check of the file.
     """
 
@@ -174,8 +174,8 @@ class FleetBattery:
     def read(self) -> BatteryReading:
         """2 requests: the settings, and the live state with the outside powers.
 
-        Raises `Unreachable`, `Throttled` or `SignInRefused` where the settings cannot be had. Without the
-        live state, powers, state of energy and capacity are None.
+        Raises `UnreachableError`, `ThrottledError` or `SignInRefusedError` where the settings cannot be read. Without
+        the live state, powers, state of energy and capacity are None.
         """
         with self._asking() as heard:
             site = self._settings(heard)
@@ -195,7 +195,7 @@ class FleetBattery:
             return parse_battery_facts(self._settings(heard), sites=len(self._batteries()))
 
     def set_mode(self, mode: str) -> None:
-        """1 request. Raises `RatePlanMissing` where Tesla answers 410, `NotConfirmed` for any mode but the three."""
+        """1 request. Raises `RatePlanMissingError` for HTTP 410, `NotConfirmedError` for any mode but the three."""
         if mode not in FLEET_MODES:
             raise NotConfirmedError(
                 "the Powerwall cannot be asked for an operation mode of that name", service=TESLA_SERVICE

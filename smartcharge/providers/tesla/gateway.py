@@ -76,7 +76,7 @@ GATEWAY_UNREACHABLE_TEXTS = (
 
 @contextmanager
 def open_gateway_session(host: str, password: str, key: Path, timeout_seconds: int) -> Iterator[Any]:
-    """The library's object, connected. Raises `Unreachable` or `SignInRefused`: no other way is fallen back on."""
+    """The library's object, connected. Raises `UnreachableError` or `SignInRefusedError`; there is no fallback."""
     try:
         read_regular_file(key)
     except OSError as error:
@@ -285,7 +285,7 @@ class GatewayBattery:
     def read(self) -> BatteryReading:
         """3 requests: the settings, the backup events, and the state of the battery and the grid.
 
-        Raises `Unreachable` or `SignInRefused` where the first two cannot be had. Without the third, powers,
+        Raises `UnreachableError` or `SignInRefusedError` where the first two cannot be had. Without the third, powers,
         state of energy and capacity are None.
         """
         with self._asking() as heard:
@@ -319,7 +319,7 @@ class GatewayBattery:
     def write(self, write: BatteryCommand) -> None:
         """2 requests for the settings, which are read and written as a whole; 2 for a lease, 1 for its end.
 
-        Raises `LeaseUnknown` where the gateway knows of no backup events, `NotConfirmed` for a value that is none.
+        Raises `TimedHoldUnsupportedError` where the gateway has no backup events, `NotConfirmedError` for an odd value.
         """
         with self._asking() as heard:
             if write.cancels_timed_hold:

@@ -230,8 +230,8 @@ def verify_sign_in(
 ) -> tuple[TeslaSite, ...]:
     """Try a sign-in aside, take it over into `folder`, and give the sites that it opens the way to.
 
-    site_id: the configured one, which must be among them; place: where it is configured. Raises `SignInRefused`
-    or `ConfigurationRefused`, upon which nothing has changed; `Unreachable`.
+    site_id: the configured one, which must be among them; place: where it is configured. Raises `SignInRefusedError`
+    or `ConfigurationError`, upon which nothing has changed; `UnreachableError`.
     """
     with translate_storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

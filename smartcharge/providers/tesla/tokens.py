@@ -1,4 +1,4 @@
-"""The file that holds the Tesla sign-in, `.pypowerwall.auth`, kept fit for a library that handles it carelessly.
+"""The files that hold the Tesla sign-in: checked before a session, and backed up after it.
 
 pypowerwall rewrites it in place, readable by the group, and answers a missing or broken one by asking on
 the terminal and opening a browser. So it is checked before each conversation, and looked after when the
@@ -161,8 +161,8 @@ UNKNOWN_EXPIRY = 0
 def check_cloud_token_file(folder: Path, email: str, now: datetime | None = None) -> None:
     """Make sure that the library will find a usable sign-in for this address, and can keep a renewed one.
 
-    A file that was broken in mid-write is replaced by its last good copy. Raises `SignInRefused` where the
-    owner must sign in, `ConfigurationError` where a file to be renewed may not be written, `Unreachable` where the
+    A file that was broken in mid-write is replaced by its last good copy. Raises `SignInRefusedError` where the
+    owner must sign in, `ConfigurationError` where a file to be renewed may not be written, `UnreachableError` where the
     disk is full: a renewed token that cannot be stored is lost, and with it the sign-in. now (UTC): where the
     access token lasts beyond it, none will be renewed, and a full disk keeps no battery from coming back.
     """
@@ -202,7 +202,7 @@ def back_up_cloud_tokens(folder: Path, email: str, held: object = None) -> None:
     """After a conversation: make the file private, and keep a copy of it where it is good.
 
     held: the tokens the library has in memory. Where its file is broken they are written, being newer than
-    any copy; without them the last good copy is put back. Raises `Unreachable` where the disk refuses.
+    any copy; without them the last good copy is put back. Raises `UnreachableError` where the disk refuses.
     """
     with translate_storage_errors(folder):
         if read_token_file(folder / CLOUD_AUTH_FILE) is None:
@@ -215,7 +215,7 @@ def write_cloud_tokens(folder: Path, email: str, *, refresh_token: str, access_t
 
     An access token that came from a browser's sign-in belongs to it: Tesla is said to refuse one that was
     made from the refresh token alone (https://github.com/jasonacox/pypowerwall, pypowerwall/cloud/AUTH.md).
-    Raises `Unreachable` where the disk refuses.
+    Raises `UnreachableError` where the disk refuses.
     """
     sso = {
         "token_type": "Bearer",
@@ -323,7 +323,7 @@ def check_fleet_token_file(folder: Path, now: datetime | None = None) -> int | N
     """Make sure that the library will find a usable sign-in, and can keep a renewed one.
 
     Returns the site that the file names, if any. Raises as the check of a cloud sign-in does, and
-    `ConfigurationRefused` where the application or its server is missing. now (UTC): as there.
+    `ConfigurationError` where the application or its server is missing. now (UTC): as there.
     """
     path = folder / FLEET_AUTH_FILE
     require_token_file(path, fleet_sign_in_fix(folder))
@@ -356,7 +356,7 @@ def back_up_fleet_tokens(folder: Path, held: Mapping[str, object]) -> None:
     """After a conversation: make the file private, and keep a copy of it where it is good.
 
     held: what the library has in memory. Where its file is broken that is written, being newer than any
-    copy; else the last good copy is put back. Raises `Unreachable` where the disk refuses.
+    copy; else the last good copy is put back. Raises `UnreachableError` where the disk refuses.
     """
     path = folder / FLEET_AUTH_FILE
     with translate_storage_errors(folder):
