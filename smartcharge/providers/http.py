@@ -182,15 +182,22 @@ def parse_retry_after(text: str | None, now: datetime | None) -> timedelta | Non
         return timedelta(seconds=min(float(text[:10]), MAX_RETRY_AFTER.total_seconds()))
     if now is None:
         return None
-    until = parse_http_date(text)
+    until = _parse_date(text)
     return None if until is None else max(timedelta(0), min(until - now, MAX_RETRY_AFTER))
 
 
 def parse_http_date(text: str | None) -> datetime | None:
     """Parse a date of HTTP (RFC 9110, 5.6.7) as UTC; None where there is none, or it is none."""
+    moment = _parse_date(text)
+    with contextlib.suppress(OverflowError):
+        return None if moment is None else moment.astimezone(UTC)
+    return None
+
+
+def _parse_date(text: str | None) -> datetime | None:
     with contextlib.suppress(ValueError, OverflowError):
         moment = parsedate_to_datetime(text or "")
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return None
 
 

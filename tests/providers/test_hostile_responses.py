@@ -79,7 +79,7 @@ BODIES: dict[str, tuple[ByteChunks, str]] = {
     ),
     "a body of less than nothing": (
         lambda: [http_head("Content-Length: -5"), b"{}"],
-        "no ID token|could not be reached",
+        "no ID token|could not be reached|was empty",
     ),
 }
 """The last is read until the server hangs up, which may arrive in order or as a reset."""
