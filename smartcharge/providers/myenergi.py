@@ -1,8 +1,8 @@
 """The myenergi hub: one read-only question about all Zappis, over the unmodified pymyenergi.
 
 The library's exceptions do not tell a wrong key from an outage: any answer without its server header
-becomes `WrongCredentials`, a dead director becomes `TypeError`. So the statuses are heard by the HTTP
-client, which is ours, and the words are made from those.
+becomes `WrongCredentials`, a dead director becomes `TypeError`. So the statuses are recorded by the HTTP
+client, which is ours, and the errors are made from those.
 """
 
 import asyncio
@@ -251,7 +251,7 @@ class ZappiCharger:
 
     threshold_w: from here on power counts as charging. host: the server that answered last, to be
     remembered by the caller: it spares two of four requests; None where the director should be asked.
-    patience_seconds: for the whole conversation; half of it for each step of a connection. count: called for every
+    timeout_seconds: for the whole session; half of it for each step of a connection. count: called for every
     request.
     """
 
@@ -280,7 +280,7 @@ class ZappiCharger:
             import pymyenergi.connection  # noqa: F401
 
     def read(self, now: datetime) -> ChargerReading:
-        """Ask once, within the patience: 2 requests with a remembered host, else 4.
+        """Ask once, within the time-out: 2 requests with a remembered host, else 4.
 
         Raises `SignInRefusedError` where the hub answers 401 (believe it when it comes twice: gateways err),
         `ThrottledError`, `UnreachableError`, and `ConfigurationError` where the proxy or certificate variables
@@ -299,7 +299,7 @@ class ZappiCharger:
     def _answer(self, now: datetime) -> object:
         try:
             with service_boundary(ZAPPI_SERVICE, ZAPPI_LABEL):
-                answer = _run_in_new_loop(self._converse(now))
+                answer = _run_in_new_loop(self._run_session(now))
                 _raise_for_error_number(answer)
         except ThrottledError:
             raise  # looking for the server anew would only add to what is too much already
@@ -308,13 +308,13 @@ class ZappiCharger:
             raise
         return answer
 
-    async def _converse(self, now: datetime) -> object:
-        heard: list[httpx.Response] = []
-        async with _create_client(heard, self._count) as client:
+    async def _run_session(self, now: datetime) -> object:
+        responses: list[httpx.Response] = []
+        async with _create_client(responses, self._count) as client:
             try:
                 return await asyncio.wait_for(self._ask(client), self._timeout_seconds)
-            except Exception as odd:
-                raise _translate_library_error(odd, heard, now) from odd
+            except Exception as error:
+                raise _translate_library_error(error, responses, now) from error
 
     async def _ask(self, client: "httpx.AsyncClient") -> object:
         import httpx
@@ -337,27 +337,27 @@ class ZappiCharger:
         return answer
 
 
-def _create_client(heard: "list[httpx.Response]", count: Callable[[], None]) -> "httpx.AsyncClient":
-    """A client of our own for one conversation: it notes requests and answers, and knows nobody but myenergi."""
+def _create_client(responses: "list[httpx.Response]", count: Callable[[], None]) -> "httpx.AsyncClient":
+    """A client of our own for one session: it counts requests, records answers, and connects to myenergi alone."""
     try:
         import httpx
         import pymyenergi.connection  # noqa: F401 - builds a client from the environment as it is imported
 
-        async def hear(response: httpx.Response) -> None:
-            heard.append(response)
+        async def record_response(response: httpx.Response) -> None:
+            responses.append(response)
             await truncate_body(response)
 
-        async def note(_request: httpx.Request) -> None:
+        async def count_request(_request: httpx.Request) -> None:
             count()
 
-        hooks: dict[str, list[Any]] = {"request": [_refuse_other_hosts, note], "response": [hear]}
+        hooks: dict[str, list[Any]] = {"request": [_refuse_other_hosts, count_request], "response": [record_response]}
         return httpx.AsyncClient(headers={"Accept-Encoding": "identity"}, event_hooks=hooks)
-    except Exception as odd:
+    except Exception as error:
         raise ConfigurationError(
-            f"does not let a connection begin ({type(odd).__name__})",
+            f"does not let a connection begin ({type(error).__name__})",
             place="environment",
             right="Check HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR.",
-        ) from odd
+        ) from error
 
 
 async def _refuse_other_hosts(request: "httpx.Request") -> None:
@@ -374,14 +374,14 @@ def _parse_myenergi_host(base_url: str) -> str | None:
     return named if MYENERGI_HOST_PATTERN.fullmatch(named) else None
 
 
-def _run_in_new_loop(conversation: Coroutine[object, object, T]) -> T:
-    """Run a conversation in a loop that is left at once.
+def _run_in_new_loop(session: Coroutine[object, object, T]) -> T:
+    """Run a session in a loop that is left at once.
 
     `asyncio.run` would wait for a name look-up that hangs in its worker thread.
     """
     loop = asyncio.new_event_loop()
     try:
-        return loop.run_until_complete(conversation)
+        return loop.run_until_complete(session)
     finally:
         try:
             _cancel_tasks(loop)
@@ -412,18 +412,18 @@ def _raise_for_error_number(answer: object) -> None:
         raise UnreachableError(f"myenergi answered with error {status}", service=ZAPPI_SERVICE)
 
 
-def _translate_library_error(odd: Exception, heard: "list[httpx.Response]", now: datetime) -> AppError:
+def _translate_library_error(error: Exception, responses: "list[httpx.Response]", now: datetime) -> AppError:
     """What an exception of the library means, judged by the answer that it followed."""
     import httpx
     from pymyenergi.exceptions import MyenergiException, TimeoutException
 
-    if isinstance(odd, TimeoutError | TimeoutException | httpx.TimeoutException):
+    if isinstance(error, TimeoutError | TimeoutException | httpx.TimeoutException):
         return UnreachableError("myenergi did not answer in time", service=ZAPPI_SERVICE)
-    if isinstance(odd, MyenergiException) and heard:
-        return _translate_http_status(heard[-1], now)
-    if isinstance(odd, httpx.TransportError):
-        return UnreachableError(f"myenergi could not be reached ({type(odd).__name__})", service=ZAPPI_SERVICE)
-    if isinstance(odd, ValueError | RecursionError):
+    if isinstance(error, MyenergiException) and responses:
+        return _translate_http_status(responses[-1], now)
+    if isinstance(error, httpx.TransportError):
+        return UnreachableError(f"myenergi could not be reached ({type(error).__name__})", service=ZAPPI_SERVICE)
+    if isinstance(error, ValueError | RecursionError):
         return UnreachableError("myenergi answered with something that is not JSON", service=ZAPPI_SERVICE)
     return UnreachableError("myenergi's director could not be reached", service=ZAPPI_SERVICE)
 

@@ -1,4 +1,4 @@
-"""SMTP as Gmail and its like speak it: verified TLS or nothing, one message per conversation.
+"""SMTP as Gmail and its like speak it: verified TLS or nothing, one message per session.
 
 The server's own words never leave this module, only its codes: a server may quote what it was sent. Codes and
 what they mean at Gmail: support.google.com/a/answer/3726730; the reply classes: RFC 5321, section 4.2.1.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAIL_SERVICE = "mail"
 IMPLICIT_TLS_PORT = 465
 SMTP_TIMEOUT_SECONDS = 7.0
-"""For each read; the caller bounds the whole conversation."""
+"""For each read; the caller bounds the whole session."""
 EHLO_HOSTNAME = "[127.0.0.1]"
 """What the client calls itself: the library would ask the resolver for a name, which takes as long as it likes."""
 DAILY_LIMIT_RETRY_AFTER = timedelta(hours=24)
@@ -42,7 +42,7 @@ MAIL_TLS_FIX = (
 
 
 class SmtpMailer:
-    """An account on a mail server; nobody is spoken to before `send` or `check`.
+    """An account on a mail server; nothing is sent before `send` or `check`.
 
     port: 465 for TLS from the start, any other for STARTTLS. user: the sender's address.
     """
@@ -67,7 +67,7 @@ class SmtpMailer:
 
     @contextmanager
     def _signed_in(self) -> Iterator["SMTP"]:
-        """A conversation up to and including the password, and a short good-bye; errors become ours."""
+        """A session up to and including the password, and a short good-bye; errors become ours."""
         import smtplib
         import ssl
 
@@ -79,7 +79,7 @@ class SmtpMailer:
                 yield smtp
             finally:
                 with suppress(OSError):
-                    smtp.putcmd("quit")  # nobody waits for the answer: it changes nothing any more
+                    smtp.putcmd("quit")  # the answer changes nothing any more
                 smtp.close()
         except ssl.SSLCertVerificationError as error:
             problem = f"the certificate of {self._host} was not accepted: {error.verify_message}"
@@ -88,12 +88,12 @@ class SmtpMailer:
             raise self._unreachable_error(f"answers {_format_reply_code(error.smtp_code, error.smtp_error)}") from error
         except smtplib.SMTPServerDisconnected as error:
             is_silent = "timed out" in str(error)  # the library makes one error of both
-            raise self._unreachable_error("does not answer" if is_silent else "ended the conversation") from error
+            raise self._unreachable_error("does not answer" if is_silent else "ended the session") from error
         except (OSError, UnicodeError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
             raise self._unreachable_error(f"could not be reached: {reason}") from error
         except (ValueError, MemoryError) as error:  # an ill-formed challenge, a reply without end
-            raise self._unreachable_error("answers in a way that nobody can read") from error
+            raise self._unreachable_error("gave an answer that cannot be read") from error
 
     def _connect(self) -> "SMTP":
         import smtplib
@@ -133,7 +133,7 @@ class SmtpMailer:
                 ) from error
             raise
         except UnicodeError as error:
-            problem = "the mail password holds signs that no mail server takes"
+            problem = "the mail password holds characters that no mail server accepts"
             raise SignInRefusedError(problem, fix=MAIL_SIGN_IN_FIX, service=MAIL_SERVICE) from error
         except smtplib.SMTPNotSupportedError as error:
             raise self._unreachable_error("offers no way to sign in") from error
@@ -204,7 +204,7 @@ def _create_tls_context() -> "SSLContext":
     return context
 
 
-ALERT_ADVICE = "`smartcharge status` says what stands, `smartcharge doctor` what to mend."
+ALERT_ADVICE = "`smartcharge status` says what is going on, `smartcharge doctor` what to fix."
 
 
 def build_alert_email(*, sender: str, recipient: str, line: str, at: datetime, key: str) -> bytes:
@@ -220,7 +220,7 @@ def build_alert_email(*, sender: str, recipient: str, line: str, at: datetime, k
     mail["Date"] = at
     mail["Message-ID"] = f"<{key}@{sender.rpartition('@')[2]}>"
     mail.set_content(
-        f"{line}\n\n`smartcharge status` says what stands, `smartcharge doctor` what to mend.\n", cte="8bit"
+        f"{line}\n\n`smartcharge status` says what is going on, `smartcharge doctor` what to fix.\n", cte="8bit"
     )
     return mail.as_bytes()
 

@@ -76,7 +76,7 @@ def test_a_check_signs_in_and_posts_nothing(authority: ssl.SSLContext) -> None:
 
 TROUBLES: dict[str, tuple[dict[str, str], type[AppError], str]] = {
     "a busy server": ({"connect": "421 4.3.2 try later"}, UnreachableError, "421 4.3.2"),
-    "a server that hangs up": ({"connect": CUT_REPLY}, UnreachableError, "ended the conversation"),
+    "a server that hangs up": ({"connect": CUT_REPLY}, UnreachableError, "ended the session"),
     "one that has no TLS to spare": ({"STARTTLS": "454 4.7.0 not now"}, UnreachableError, "454 4.7.0"),
     "too many sign-ins": ({"AUTH": "454 4.7.0 too many"}, UnreachableError, "454 4.7.0"),
     "a wrong password": ({"AUTH": "535 5.7.8 no"}, SignInRefusedError, "535 5.7.8"),
@@ -87,10 +87,10 @@ TROUBLES: dict[str, tuple[dict[str, str], type[AppError], str]] = {
     "the day's mails used up": ({"mail": "550 5.4.5 daily limit"}, ThrottledError, "550 5.4.5"),
     "a recipient that must wait": ({"rcpt": "450 4.2.1 later"}, UnreachableError, "450 4.2.1"),
     "the day's mails used up, said late": ({"dot": "550 5.4.5 daily limit"}, ThrottledError, "550 5.4.5"),
-    "a link cut before the mail": ({"rcpt": CUT_REPLY}, UnreachableError, "ended the conversation"),
+    "a link cut before the mail": ({"rcpt": CUT_REPLY}, UnreachableError, "ended the session"),
     "a mail that may come later": ({"dot": "451 4.3.0 later"}, UnreachableError, "451 4.3.0"),
     "a server that wants no data now": ({"data": "451 4.3.0 later"}, UnreachableError, "451 4.3.0"),
-    "a challenge that is none": ({"AUTH": "334 abc"}, UnreachableError, "nobody can read"),
+    "a challenge that is none": ({"AUTH": "334 abc"}, UnreachableError, "cannot be read"),
     "a sign-in refused in no known way": ({"AUTH": "600 5.7.8 no"}, UnreachableError, "answers 600"),
     "a recipient refused in no known way": ({"rcpt": "999 5.1.1 no"}, UnreachableError, "asks to try later"),
     "a mail refused in no known way": ({"dot": "600 5.7.1 no"}, UnreachableError, "asks to try later"),
@@ -228,7 +228,7 @@ def test_a_bundle_that_is_missing_is_no_reason_to_trust_anybody(
 
 
 def test_a_password_no_mail_server_takes_is_the_owners_to_mend(authority: ssl.SSLContext) -> None:
-    with post(authority) as served, pytest.raises(SignInRefusedError, match="signs that no mail server takes"):
+    with post(authority) as served, pytest.raises(SignInRefusedError, match="characters that no mail server accepts"):
         mailer(served, password="pässwörd").send(MAIL, RECIPIENT)
 
 

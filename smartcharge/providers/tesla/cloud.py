@@ -39,7 +39,7 @@ CLOUD_TIMEOUT_SECONDS = 5
 
 
 class CloudBattery:
-    """One site's battery; a context that holds one conversation, under the caller's lock.
+    """One site's battery; a context that holds one session, under the caller's lock.
 
     site_id: Tesla's number of the energy site; None where the library's own site file, or there being only
     one, decides. auth_folder: where the library keeps its files. timeout_seconds: for each step of a
@@ -72,17 +72,17 @@ class CloudBattery:
         """Connect: 2 requests, or 3 where no site is named anywhere."""
         self._site_file_content = _read_site_file(self._folder / CLOUD_SITE_FILE)
         with ExitStack() as opened:
-            talk = open_cloud_session(self._email, self._site_id, self._folder, self._timeout_seconds, self._now)
-            self._powerwall, heard = opened.enter_context(talk)
+            session = open_cloud_session(self._email, self._site_id, self._folder, self._timeout_seconds, self._now)
+            self._powerwall, captured = opened.enter_context(session)
             with translate_library_errors():
-                self._require_battery(heard)
+                self._require_battery(captured)
             self._session = opened.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the conversation, and make sure of the sign-in that the library leaves behind."""
+        """End the session, and make sure of the sign-in that the library leaves behind."""
         self._session.__exit__(kind, failure, trace)
 
     @property
@@ -97,21 +97,21 @@ class CloudBattery:
         Raises `UnreachableError`, `ThrottledError` or `SignInRefusedError` where the settings cannot be read. Without
         the live state, powers, state of energy and capacity are None.
         """
-        with translate_library_errors(is_signed_in=True) as heard:
-            site = self._settings(heard)
+        with translate_library_errors(is_signed_in=True) as captured:
+            site = self._settings(captured)
             live = unwrap_response(self._powerwall.client.get_site_power(force=True))
             self._require_same_site()
         return parse_battery_reading(site, live)
 
     def read_settings(self) -> BatteryReading:
         """1 request: the settings alone; raises as `read` does. What was not asked for is None."""
-        with translate_library_errors(is_signed_in=True) as heard:
-            return parse_battery_reading(self._settings(heard), None)
+        with translate_library_errors(is_signed_in=True) as captured:
+            return parse_battery_reading(self._settings(captured), None)
 
     def facts(self) -> BatteryFacts:
         """2 requests: the settings, and the account's sites; raises as `read` does."""
-        with translate_library_errors(is_signed_in=True) as heard:
-            return parse_battery_facts(self._settings(heard), sites=len(list_battery_sites(self._powerwall)))
+        with translate_library_errors(is_signed_in=True) as captured:
+            return parse_battery_facts(self._settings(captured), sites=len(list_battery_sites(self._powerwall)))
 
     def set_mode(self, mode: str) -> None:
         """2 requests. Raises `RatePlanMissingError` for HTTP 410, `NotConfirmedError` for any mode but the three."""
@@ -129,32 +129,32 @@ class CloudBattery:
             )
         self._command(lambda powerwall: powerwall.set_reserve(reserve_pct))
 
-    def _settings(self, heard: LogCapture) -> Mapping[str, object]:
+    def _settings(self, captured: LogCapture) -> Mapping[str, object]:
         site = unwrap_response(self._powerwall.client.get_site_config(force=True))
         self._require_same_site()
         if site is None:
-            raise heard.error()
+            raise captured.error()
         return site
 
     def _command(self, command: Callable[[Any], object], *, needs_rate_plan: bool = False) -> None:
-        with translate_library_errors(is_signed_in=True) as heard:
+        with translate_library_errors(is_signed_in=True) as captured:
             # Without the gateway's number the library would write to the first battery of the account.
             if not self._powerwall.din():
-                raise heard.error(otherwise="Tesla does not say which gateway this is, so nothing was written")
+                raise captured.error(otherwise="Tesla does not say which gateway this is, so nothing was written")
             self._require_same_site()
             result = command(self._powerwall)
             if "BatteryNotFound" in str(result):
                 raise self._misfit("has no battery with this gateway")
-            _require_accepted(result, heard, needs_rate_plan=needs_rate_plan)
+            _require_accepted(result, captured, needs_rate_plan=needs_rate_plan)
 
-    def _require_battery(self, heard: LogCapture) -> None:
+    def _require_battery(self, captured: LogCapture) -> None:
         site = get_connected_site(self._powerwall)
-        if site is None and NO_SITE_TEXT in heard.said:
+        if site is None and NO_SITE_TEXT in captured.said:
             raise self._misfit("has no energy site")
-        if site is None and WRONG_SITE_TEXT in heard.said:
+        if site is None and WRONG_SITE_TEXT in captured.said:
             raise self._misfit("has no site of this number")
         if site is None:
-            raise heard.error()
+            raise captured.error()
         if site.get("resource_type") != "battery":
             raise self._misfit("has no Powerwall at this site")
         is_named = self._site_id is not None or (self._folder / CLOUD_SITE_FILE).exists()
@@ -217,24 +217,24 @@ def list_cloud_sites(
     *, email: str, auth_folder: Path, timeout_seconds: int = CLOUD_TIMEOUT_SECONDS
 ) -> tuple[tuple[int, str], ...]:
     """The sites with a Powerwall that this sign-in may see, number and name; 3 requests. Raises as entering does."""
-    with open_cloud_session(email, None, auth_folder, timeout_seconds) as (powerwall, heard):
+    with open_cloud_session(email, None, auth_folder, timeout_seconds) as (powerwall, captured):
         if (
             get_connected_site(powerwall) is None
-            and NO_SITE_TEXT not in heard.said
-            and WRONG_SITE_TEXT not in heard.said
+            and NO_SITE_TEXT not in captured.said
+            and WRONG_SITE_TEXT not in captured.said
         ):
-            raise heard.error()
+            raise captured.error()
         with translate_library_errors():
             return list_battery_sites(powerwall)
 
 
-def _require_accepted(result: object, heard: LogCapture, *, needs_rate_plan: bool) -> None:
+def _require_accepted(result: object, captured: LogCapture, *, needs_rate_plan: bool) -> None:
     """Raise unless the library's answer is free of errors, which is the most that it can prove."""
     if isinstance(result, Mapping) and "error" not in result:
         return
     told = f"HTTP {result['error']}" if isinstance(result, Mapping) else ""
-    if needs_rate_plan and heard.status(told) == HTTP_GONE:
+    if needs_rate_plan and captured.status(told) == HTTP_GONE:
         raise RatePlanMissingError(
             "Tesla refuses time-based control: the Tesla app holds no rate plan", service=TESLA_SERVICE
         )
-    raise heard.error(told, otherwise="Tesla did not take the command")
+    raise captured.error(told, otherwise="Tesla did not take the command")

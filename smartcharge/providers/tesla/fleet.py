@@ -42,7 +42,7 @@ from smartcharge.providers.tesla.tokens import (
 
 PRODUCTS_PATH = "api/1/products"
 FLEET_CACHE_SECONDS = 60
-"""Longer than any conversation: what was asked for once and is not forced again costs no second request."""
+"""Longer than any session: what was asked for once and is not forced again costs no second request."""
 
 
 def fleet_fix_by_status(folder: Path) -> Mapping[int, str]:
@@ -53,14 +53,14 @@ def fleet_fix_by_status(folder: Path) -> Mapping[int, str]:
 
 @contextmanager
 def open_fleet_session(folder: Path, site_id: int | None, timeout_seconds: int) -> Iterator[tuple[Any, LogCapture]]:
-    """The library's object, connected or not, and what was heard from it; its file, checked before, is kept."""
+    """The library's object, connected or not, and what was captured from it; its file, checked before, is kept."""
     import pypowerwall
 
     limit_http_libraries()
     library: Any = pypowerwall  # not typed
     powerwall: Any = None
     try:
-        with fleet_folder(folder) as library_folder, translate_library_errors(fleet_fix_by_status(folder)) as heard:
+        with fleet_folder(folder) as library_folder, translate_library_errors(fleet_fix_by_status(folder)) as captured:
             powerwall = library.Powerwall(
                 siteid=site_id,
                 authpath=str(library_folder),
@@ -73,7 +73,7 @@ def open_fleet_session(folder: Path, site_id: int | None, timeout_seconds: int) 
             )
         with suppress(UnreachableError):  # a sign-in renewed by connecting is copied at once; a kill may come any time
             back_up_fleet_tokens(folder, _get_tokens_in_memory(powerwall))
-        yield powerwall, heard
+        yield powerwall, captured
     except BaseException:
         with suppress(UnreachableError):
             _close_fleet_session(powerwall, folder)
@@ -87,7 +87,7 @@ def get_fleet_client(powerwall: Any) -> Any:  # noqa: ANN401 - the library is no
 
 
 def list_fleet_products(powerwall: Any) -> list[Mapping[str, object]] | None:  # noqa: ANN401
-    """What the account owned when the conversation began; None where Tesla did not say. Costs no request."""
+    """What the account owned when the session began; None where Tesla did not say. Costs no request."""
     answer = getattr(get_fleet_client(powerwall), "pwcache", {}).get(PRODUCTS_PATH)
     listed = answer.get("response") if isinstance(answer, Mapping) else None
     return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else None
@@ -106,7 +106,7 @@ def _close_fleet_session(powerwall: Any, folder: Path) -> None:  # noqa: ANN401
 
 
 def _close_http_client() -> None:
-    """Close the one connection that the library keeps for all its conversations; it makes a new one when asked."""
+    """Close the one connection that the library keeps for all its sessions; it makes a new one when asked."""
     from pypowerwall.fleetapi import fleetapi
 
     client: Any = getattr(fleetapi, "_http2_client", None)
@@ -122,7 +122,7 @@ SITE_PATH = "api/1/energy_sites/{}/{}"
 
 
 class FleetBattery:
-    """One site's battery; a context that holds one conversation, under the caller's lock.
+    """One site's battery; a context that holds one session, under the caller's lock.
 
     site_id: Tesla's number of the energy site; None where the sign-in's file, or there being only one,
     decides. folder: where that file is. timeout_seconds: for each step of a connection; only `deadline.time_limit`
@@ -153,16 +153,16 @@ class FleetBattery:
         with ExitStack() as opened:
             named = check_fleet_token_file(self._folder, self._now)
             site_id = self._site_id or named
-            talk = open_fleet_session(self._folder, site_id, self._timeout_seconds)
-            self._powerwall, heard = opened.enter_context(talk)
-            self._require_battery(heard, is_named=site_id is not None)
+            session = open_fleet_session(self._folder, site_id, self._timeout_seconds)
+            self._powerwall, captured = opened.enter_context(session)
+            self._require_battery(captured, is_named=site_id is not None)
             self._session = opened.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the conversation, and make sure of the sign-in that the library leaves behind."""
+        """End the session, and make sure of the sign-in that the library leaves behind."""
         self._session.__exit__(kind, failure, trace)
 
     @property
@@ -177,22 +177,22 @@ class FleetBattery:
         Raises `UnreachableError`, `ThrottledError` or `SignInRefusedError` where the settings cannot be read. Without
         the live state, powers, state of energy and capacity are None.
         """
-        with self._asking() as heard:
-            site = self._settings(heard)
-        with self._asking() as heard:
+        with self._asking() as captured:
+            site = self._settings(captured)
+        with self._asking() as captured:
             live = self._live()
-            self._throttled = _get_throttled_error(heard)
+            self._throttled = _get_throttled_error(captured)
         return parse_battery_reading(site, live)
 
     def read_settings(self) -> BatteryReading:
         """1 request: the settings alone; raises as `read` does. What was not asked for is None."""
-        with self._asking() as heard:
-            return parse_battery_reading(self._settings(heard), None)
+        with self._asking() as captured:
+            return parse_battery_reading(self._settings(captured), None)
 
     def facts(self) -> BatteryFacts:
         """1 request: the settings; raises as `read` does."""
-        with self._asking() as heard:
-            return parse_battery_facts(self._settings(heard), sites=len(self._batteries()))
+        with self._asking() as captured:
+            return parse_battery_facts(self._settings(captured), sites=len(self._batteries()))
 
     def set_mode(self, mode: str) -> None:
         """1 request. Raises `RatePlanMissingError` for HTTP 410, `NotConfirmedError` for any mode but the three."""
@@ -217,10 +217,10 @@ class FleetBattery:
         fleet = get_fleet_client(self._powerwall)
         return unwrap_response(fleet.poll(SITE_PATH.format(fleet.site_id, what), force=True))
 
-    def _settings(self, heard: LogCapture) -> Mapping[str, object]:
+    def _settings(self, captured: LogCapture) -> Mapping[str, object]:
         site = self._ask("site_info")
         if site is None:
-            raise heard.error()
+            raise captured.error()
         return site
 
     def _live(self) -> Mapping[str, object] | None:
@@ -232,13 +232,13 @@ class FleetBattery:
     def _command(self, command: Callable[[Any], object], *, needs_rate_plan: bool = False) -> None:
         if self._throttled:  # the library keeps a wait that Tesla asked for with its questions only
             raise self._throttled
-        with self._asking() as heard:
+        with self._asking() as captured:
             if _is_accepted(command(self._powerwall)):
                 return
-            if needs_rate_plan and heard.status() == HTTP_GONE:
+            if needs_rate_plan and captured.status() == HTTP_GONE:
                 told = "Tesla refuses time-based control: the Tesla app holds no rate plan"
                 raise RatePlanMissingError(told, service=TESLA_SERVICE)
-            raise heard.error(otherwise="Tesla did not take the command")
+            raise captured.error(otherwise="Tesla did not take the command")
 
     def _batteries(self) -> dict[int, str]:
         """The account's sites with a battery, number and name; costs no request."""
@@ -246,16 +246,16 @@ class FleetBattery:
         found = [each for each in listed if each.get("resource_type") == "battery"]
         return {number: str(each.get("site_name")) for each in found if isinstance(number := _get_site_id(each), int)}
 
-    def _require_battery(self, heard: LogCapture, *, is_named: bool) -> None:
+    def _require_battery(self, captured: LogCapture, *, is_named: bool) -> None:
         listed = list_fleet_products(self._powerwall)
-        if heard.status() == HTTP_MISDIRECTED or listed == []:
+        if captured.status() == HTTP_MISDIRECTED or listed == []:
             right = (
                 f"For the United Kingdom and Europe it is {FLEET_URL_EUROPE}. Or sign in as the owner of the Powerwall."
             )
             problem = "names a Fleet API server that knows no energy site of this account"
             raise ConfigurationError(problem, place=str(self._folder / FLEET_AUTH_FILE), key="AUDIENCE", right=right)
         if listed is None:
-            raise heard.error()
+            raise captured.error()
         batteries = self._batteries()
         if get_fleet_client(self._powerwall).site_id in batteries and (is_named or len(batteries) == 1):
             return
@@ -269,8 +269,8 @@ def _get_site_id(product: Mapping[str, object]) -> object:
     return product.get("energy_site_id")
 
 
-def _get_throttled_error(heard: LogCapture) -> ThrottledError | None:
-    trouble = heard.error()
+def _get_throttled_error(captured: LogCapture) -> ThrottledError | None:
+    trouble = captured.error()
     return trouble if isinstance(trouble, ThrottledError) else None
 
 

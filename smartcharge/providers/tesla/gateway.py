@@ -40,7 +40,7 @@ from smartcharge.providers.tesla.tokens import TESLA_SERVICE, writable_folder
 from smartcharge.regular_file import read_regular_file
 
 GATEWAY_CACHE_SECONDS = 60
-"""Longer than any conversation: what was asked for once and is not forced again costs no second request."""
+"""Longer than any session: what was asked for once and is not forced again costs no second request."""
 KEY_UNVERIFIED_FIX = (
     "Within ten minutes of registering, switch the Powerwall off for 15 seconds and on again; "
     "after that register the same key anew: `python -m pypowerwall register -authpath {}`."
@@ -88,7 +88,7 @@ def open_gateway_session(host: str, password: str, key: Path, timeout_seconds: i
     library: Any = pypowerwall  # not typed
     powerwall: Any = None
     try:
-        with writable_folder(key.parent, {}) as library_folder, translate_gateway_errors(key) as heard:
+        with writable_folder(key.parent, {}) as library_folder, translate_gateway_errors(key) as captured:
             powerwall = library.Powerwall(
                 host=host,
                 gw_pwd=password,
@@ -101,7 +101,7 @@ def open_gateway_session(host: str, password: str, key: Path, timeout_seconds: i
             )
         tedapi = getattr(powerwall.client, "tedapi", None)
         if tedapi is None or _is_key_refused(tedapi):
-            raise gateway_error(heard, key, "" if tedapi is None else "REFUSED_AT_ONCE")
+            raise gateway_error(captured, key, "" if tedapi is None else "REFUSED_AT_ONCE")
         yield powerwall
     finally:
         if (client := getattr(powerwall, "client", None)) is not None:
@@ -112,19 +112,19 @@ def open_gateway_session(host: str, password: str, key: Path, timeout_seconds: i
 def translate_gateway_errors(key: Path) -> Iterator[LogCapture]:
     """Listen to the library, keep its warnings to ourselves, and put whatever it raises into our words."""
     with (
-        translate_library_errors(in_words=lambda heard, told: gateway_error(heard, key, told)) as heard,
+        translate_library_errors(in_words=lambda captured, told: gateway_error(captured, key, told)) as captured,
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", UserWarning)
-        yield heard
+        yield captured
 
 
-def gateway_error(heard: LogCapture, key: Path, extra_text: str = "") -> AppError:
-    """What it comes to. besides: what an exception told."""
-    told = heard.said + extra_text
-    for sign, (says, mend) in GATEWAY_SIGN_IN_ERRORS.items():
+def gateway_error(captured: LogCapture, key: Path, extra_text: str = "") -> AppError:
+    """Give the error for what was captured. extra_text: what an exception said."""
+    told = captured.said + extra_text
+    for sign, (message, fix) in GATEWAY_SIGN_IN_ERRORS.items():
         if sign in told:
-            return SignInRefusedError(says, fix=mend.format(key.parent), service=TESLA_SERVICE)
+            return SignInRefusedError(message, fix=fix.format(key.parent), service=TESLA_SERVICE)
     if any(sign in told for sign in GATEWAY_UNREACHABLE_TEXTS):
         return UnreachableError("the gateway could not be reached, or did not answer in time", service=TESLA_SERVICE)
     return UnreachableError("the gateway gave no usable answer", service=TESLA_SERVICE)
@@ -226,7 +226,7 @@ EVENTS_UNSUPPORTED_TEXT = "unexpected response payload"
 
 
 class GatewayBattery:
-    """One gateway's battery; a context that holds one conversation, under the caller's lock.
+    """One gateway's battery; a context that holds one session, under the caller's lock.
 
     host: the gateway's address. key: the private key's file. now: the run's instant (UTC), by which a timed hold is
     measured. din: the gateway that has to answer there; None for any. timeout_seconds: for each step of a connection;
@@ -255,8 +255,8 @@ class GatewayBattery:
     def __enter__(self) -> Self:
         """Connect: 3 requests, the last of which tries the key."""
         with ExitStack() as opened:
-            talk = open_gateway_session(self._host, self._password, self._key, self._timeout_seconds)
-            self._powerwall = opened.enter_context(talk)
+            session = open_gateway_session(self._host, self._password, self._key, self._timeout_seconds)
+            self._powerwall = opened.enter_context(session)
             self._require_same_gateway()
             self._session = opened.pop_all()
         return self
@@ -288,8 +288,8 @@ class GatewayBattery:
         Raises `UnreachableError` or `SignInRefusedError` where the first two cannot be had. Without the third, powers,
         state of energy and capacity are None.
         """
-        with self._asking() as heard:
-            config, events = self._settings(heard), self._events(heard)
+        with self._asking() as captured:
+            config, events = self._settings(captured), self._events(captured)
             client = self._powerwall.client
             status = client.tedapi.get_status(force=True)
             lockouts = parse_gateway_lockouts(client.extract_grid_status(status), events, self._now)
@@ -299,13 +299,13 @@ class GatewayBattery:
 
     def read_settings(self) -> BatteryReading:
         """2 requests: the settings and the backup events; raises as `read` does. What was not asked for is None."""
-        with self._asking() as heard:
-            return parse_gateway_reading(self._settings(heard), self._events(heard), self._now)
+        with self._asking() as captured:
+            return parse_gateway_reading(self._settings(captured), self._events(captured), self._now)
 
     def facts(self) -> BatteryFacts:
         """1 request: the settings; raises as `read` does. What a gateway does not tell is None."""
-        with self._asking() as heard:
-            site = get_section(self._settings(heard), "site_info")
+        with self._asking() as captured:
+            site = get_section(self._settings(captured), "site_info")
         return parse_battery_facts({"site_name": site.get("site_name"), "components": site}, sites=1)
 
     def set_mode(self, mode: str) -> None:
@@ -317,40 +317,40 @@ class GatewayBattery:
         self.write(BatteryCommand(reserve_pct=reserve_pct))
 
     def write(self, write: BatteryCommand) -> None:
-        """2 requests for the settings, which are read and written as a whole; 2 for a lease, 1 for its end.
+        """2 requests for the settings, which are read and written as a whole; 2 for a timed hold, 1 for its end.
 
         Raises `TimedHoldUnsupportedError` where the gateway has no backup events, `NotConfirmedError` for an odd value.
         """
-        with self._asking() as heard:
+        with self._asking() as captured:
             if write.cancels_timed_hold:
                 is_accepted = self._powerwall.cancel_max_backup()
             elif write.until:
-                is_accepted = self._start_timed_hold(write.until, heard)
+                is_accepted = self._start_timed_hold(write.until, captured)
             else:
                 result = self._powerwall.post("/api/operation", _operation_payload(write))
                 is_accepted = isinstance(result, Mapping) and "error" not in result
             if not is_accepted:
-                raise gateway_error(heard, self._key)
+                raise gateway_error(captured, self._key)
 
-    def _start_timed_hold(self, until: datetime, heard: LogCapture) -> bool:
+    def _start_timed_hold(self, until: datetime, captured: LogCapture) -> bool:
         is_accepted = self._powerwall.schedule_max_backup(round((until - self._now).total_seconds()))
-        if not is_accepted and f"schedule_max_backup: {EVENTS_UNSUPPORTED_TEXT}" in heard.said:
+        if not is_accepted and f"schedule_max_backup: {EVENTS_UNSUPPORTED_TEXT}" in captured.said:
             raise TimedHoldUnsupportedError("the gateway cannot hold by itself", service=TESLA_SERVICE)
         return bool(is_accepted)
 
     def _asking(self) -> AbstractContextManager[LogCapture]:
         return translate_gateway_errors(self._key)
 
-    def _settings(self, heard: LogCapture) -> Mapping[str, object]:
+    def _settings(self, captured: LogCapture) -> Mapping[str, object]:
         config = self._powerwall.client.tedapi.get_config(force=True)
         if not isinstance(config, Mapping):
-            raise gateway_error(heard, self._key)
+            raise gateway_error(captured, self._key)
         return config
 
-    def _events(self, heard: LogCapture) -> Mapping[str, object]:
+    def _events(self, captured: LogCapture) -> Mapping[str, object]:
         events = self._powerwall.get_backup_events()
-        if events is None and EVENTS_UNSUPPORTED_TEXT not in heard.said:
-            raise gateway_error(heard, self._key)
+        if events is None and EVENTS_UNSUPPORTED_TEXT not in captured.said:
+            raise gateway_error(captured, self._key)
         return events if isinstance(events, Mapping) else {}
 
 

@@ -191,11 +191,11 @@ class FleetSignIn:
         """See `TeslaSignIn`; 1 request, or 2 where no site is named."""
         with open_fleet_session(folder, check_fleet_token_file(folder, now), LOGIN_TIMEOUT_SECONDS) as (
             powerwall,
-            heard,
+            captured,
         ):
             listed = list_fleet_products(powerwall)
-            if listed is None and heard.status() != HTTP_MISDIRECTED:
-                raise heard.error()
+            if listed is None and captured.status() != HTTP_MISDIRECTED:
+                raise captured.error()
             batteries = [each for each in listed or () if each.get("resource_type") == "battery"]
             numbers = [(each.get("energy_site_id"), str(each.get("site_name"))) for each in batteries]
             return tuple((number, name) for number, name in numbers if isinstance(number, int))

@@ -1,4 +1,4 @@
-"""One conversation with pypowerwall: opened, listened to, and left without logging out."""
+"""One session with pypowerwall: opened, its log captured, and closed without logging out."""
 
 import logging
 import os
@@ -70,14 +70,14 @@ class LogCapture(logging.Handler):
         self._record_retry_after(sys.exc_info()[1])  # the library logs from inside its except clauses
 
     def status(self, extra_text: str = "") -> int | None:
-        """The last HTTP status that was told, in the log or `besides`."""
+        """The last HTTP status that was told, in the log or in `extra_text`."""
         told = HTTP_STATUS_PATTERN.findall(self.said + extra_text)
         return int(told[-1]) if told else None
 
     def error(self, extra_text: str = "", otherwise: str = "Tesla gave no usable answer") -> AppError:
-        """What it comes to.
+        """Give the error for what was captured.
 
-        besides: what an exception or an answer told. otherwise: the words where nothing is known.
+        extra_text: what an exception or an answer said. otherwise: the message where nothing is known.
         """
         told = self.said + extra_text
         renewal = RENEWAL_FAILED_PATTERN.search(told)
@@ -116,9 +116,9 @@ class LogCapture(logging.Handler):
 class _RetryAfterCapture(logging.Handler):
     """Notes a wait among the headers of an answer, as the transport beneath the library logs them."""
 
-    def __init__(self, heard: LogCapture) -> None:
+    def __init__(self, captured: LogCapture) -> None:
         super().__init__(logging.DEBUG)
-        self._capture = heard
+        self._capture = captured
 
     def emit(self, record: logging.LogRecord) -> None:
         if told := RETRY_AFTER_PATTERN.search(record.getMessage()):
@@ -130,9 +130,9 @@ def capture_logs(
     fix_by_status: Mapping[int, str] = CLOUD_FIX_BY_STATUS, *, is_signed_in: bool = False
 ) -> Iterator[LogCapture]:
     """Hear the library during the block, however quiet it has been told to be."""
-    heard = LogCapture(fix_by_status, is_signed_in=is_signed_in)
-    with attach_log_handler("pypowerwall", heard), attach_log_handler("httpcore", _RetryAfterCapture(heard)):
-        yield heard
+    captured = LogCapture(fix_by_status, is_signed_in=is_signed_in)
+    with attach_log_handler("pypowerwall", captured), attach_log_handler("httpcore", _RetryAfterCapture(captured)):
+        yield captured
 
 
 @contextmanager
@@ -154,10 +154,10 @@ def attach_log_handler(name: str, handler: logging.Handler) -> Iterator[None]:
 
 @contextmanager
 def disable_interaction() -> Iterator[None]:
-    """Let a library find nobody at the terminal and no browser; what it prints is dropped."""
+    """Let a library find no terminal and no browser, and drop what it prints."""
     browser, stdin = os.environ.get("BROWSER"), sys.stdin
-    with Path(os.devnull).open(encoding="utf-8") as nobody, redirect_stdout(StringIO()):
-        os.environ["BROWSER"], sys.stdin = NO_BROWSER_COMMAND, nobody
+    with Path(os.devnull).open(encoding="utf-8") as no_input, redirect_stdout(StringIO()):
+        os.environ["BROWSER"], sys.stdin = NO_BROWSER_COMMAND, no_input
         try:
             yield
         finally:
@@ -171,14 +171,14 @@ def disable_interaction() -> Iterator[None]:
 NO_SITE_TEXT, WRONG_SITE_TEXT = "No sites found", "not found for"
 """Why it did not connect, in the library's words, which stand in its log alone."""
 ErrorTranslator = Callable[[LogCapture, str], AppError]
-"""What it comes to, that something was heard and an exception told this."""
+"""Gives the error for what was captured and what an exception said."""
 
 
 @contextmanager
 def open_cloud_session(
     email: str, site_id: int | None, folder: Path, timeout_seconds: int, now: datetime | None = None
 ) -> Iterator[tuple[Any, LogCapture]]:
-    """The library's object, connected or not, and what was heard from it; its token file is checked and kept.
+    """The library's object, connected or not, and what was captured from it; its token file is checked and kept.
 
     now (UTC): as in `check`.
     """
@@ -189,7 +189,7 @@ def open_cloud_session(
     library: Any = pypowerwall  # not typed
     powerwall: Any = None
     try:
-        with cloud_folder(folder, email) as library_folder, translate_library_errors() as heard:
+        with cloud_folder(folder, email) as library_folder, translate_library_errors() as captured:
             powerwall = library.Powerwall(
                 email=email,
                 siteid=site_id,
@@ -201,7 +201,7 @@ def open_cloud_session(
             )
         with suppress(UnreachableError):  # a sign-in renewed by connecting is copied at once; a kill may come any time
             _back_up_session_tokens(powerwall, folder, email)
-        yield powerwall, heard
+        yield powerwall, captured
     except BaseException:
         with suppress(UnreachableError):
             _close_cloud_session(powerwall, folder, email)
@@ -238,15 +238,15 @@ def translate_library_errors(
     is_signed_in: Tesla has already answered in this session, so that a 401 now is trouble and no refused sign-in.
     """
     logs = capture_logs(fix_by_status, is_signed_in=is_signed_in)
-    with service_boundary(TESLA_SERVICE, "Tesla"), disable_interaction(), logs as heard:
+    with service_boundary(TESLA_SERVICE, "Tesla"), disable_interaction(), logs as captured:
         try:
-            yield heard
+            yield captured
         except (AppError, MemoryError, RecursionError):
             raise
-        except Exception as odd:
-            if isinstance(unwrap_group(odd), AppError):
+        except Exception as error:
+            if isinstance(unwrap_group(error), AppError):
                 raise
-            raise in_words(heard, repr(odd)) from odd
+            raise in_words(captured, repr(error)) from error
 
 
 def get_connected_site(powerwall: Any) -> Mapping[str, object] | None:  # noqa: ANN401

@@ -1,8 +1,8 @@
 """The files that hold the Tesla sign-in: checked before a session, and backed up after it.
 
 pypowerwall rewrites it in place, readable by the group, and answers a missing or broken one by asking on
-the terminal and opening a browser. So it is checked before each conversation, and looked after when the
-conversation is over. The caller holds the lock from before `check` until after `keep_good`.
+the terminal and opening a browser. So it is checked before each session, and looked after when the
+session is over. The caller holds the lock throughout.
 """
 
 import errno
@@ -26,7 +26,7 @@ TESLA_SERVICE = "tesla"
 MIN_FREE_BYTES = 64 * 1024
 READ_ONLY_ERRNOS = (errno.EROFS, errno.EACCES, errno.EPERM)
 MIN_TOKEN_LIFETIME_SECONDS = 600
-"""An access token that is good for this long outlives any conversation, so that none is renewed in it."""
+"""An access token that is good for this long outlives any session, so that none is renewed in it."""
 
 
 def last_good_copy(path: Path) -> Path:
@@ -199,7 +199,7 @@ def cloud_folder(folder: Path, email: str) -> AbstractContextManager[Path]:
 
 
 def back_up_cloud_tokens(folder: Path, email: str, held: object = None) -> None:
-    """After a conversation: make the file private, and keep a copy of it where it is good.
+    """After a session: make the file private, and keep a copy of it where it is good.
 
     held: the tokens the library has in memory. Where its file is broken they are written, being newer than
     any copy; without them the last good copy is put back. Raises `UnreachableError` where the disk refuses.
@@ -353,7 +353,7 @@ def fleet_folder(folder: Path) -> AbstractContextManager[Path]:
 
 
 def back_up_fleet_tokens(folder: Path, held: Mapping[str, object]) -> None:
-    """After a conversation: make the file private, and keep a copy of it where it is good.
+    """After a session: make the file private, and keep a copy of it where it is good.
 
     held: what the library has in memory. Where its file is broken that is written, being newer than any
     copy; else the last good copy is put back. Raises `UnreachableError` where the disk refuses.
