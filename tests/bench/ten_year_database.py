@@ -1,12 +1,15 @@
 """A database after ten years of use, in the shapes that the program itself writes."""
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
+from msgspec import json
+
+from smartcharge.policy.model import DispatchWindow, Policy, State
+from smartcharge.policy.slots import CheapPeriod
 from smartcharge.store.database import open_store, transaction
 
 YEARS = 10
@@ -50,11 +53,13 @@ def _fill_tables(db: sqlite3.Connection, until: datetime) -> None:
             for n, (at, end) in enumerate(_spread_spans(until, DISPATCHES))
         ),
     )
-    situation = json.dumps({"now": "2026-11-22T12:00:00Z", "windows": [{"device": "car"}] * 8, "filler": "x" * 400})
+    window = DispatchWindow(until, until + timedelta(hours=1), until, device="car")
+    policy = Policy(CheapPeriod(time(0), time(6), "Europe/London"))
+    state = json.encode(State(until, policy, windows=(window,) * 8)).decode()
     db.executemany(
         "INSERT INTO journal (at, command, reason, state, outcome) VALUES (?, ?, 'CHARGING_IN_WINDOW', ?, 'decided')",
         (
-            (at, ("reconcile", "fetch-dispatches", "midnight-reset")[n % 3], situation if n % 3 == 0 else None)
+            (at, ("reconcile", "fetch-dispatches", "midnight-reset")[n % 3], state if n % 3 == 0 else None)
             for n, (at, _) in enumerate(_spread_spans(until, JOURNAL))
         ),
     )
