@@ -39,7 +39,7 @@ from smartcharge.store.services import record_service_success
 
 
 class LoginSession:
-    """From the command's start to its end, with runs of their own in between."""
+    """One call of the command. Each step that contacts a service gets the time of a whole run."""
 
     def __init__(self, session: CliContext) -> None:
         self._session = session
@@ -48,7 +48,7 @@ class LoginSession:
 
     @property
     def now(self) -> datetime:
-        """The present instant (UTC), however long the owner has taken."""
+        """Return the time now (UTC): the owner may have taken long to answer."""
         return self._session.now + timedelta(seconds=time.monotonic() - self._started_at)
 
     @contextmanager
@@ -67,13 +67,13 @@ class LoginSession:
 
 
 def clear_refusal(app: App, service: str) -> None:
-    """A new sign-in ends a remembered refusal at once."""
+    """Clear a stored refusal, because there is a new sign-in."""
     with transaction(app.db):
         record_service_success(app.db, service, app.now)
 
 
 def print_next_step(app: App) -> None:
-    """Point to the other sign-in where it is missing, else to the doctor."""
+    """Name the sign-in that is still missing, else the doctor."""
     account, tesla = make_kraken_account(app.config), app.config.tesla
     if account.credentials is None and not account.token_file.exists():
         app.say("Next: `smartcharge login kraken`.")
@@ -89,7 +89,7 @@ REQUIRED_CREDENTIALS = {
     "octopus": ("eon_next.api_key", "Make a key in your Octopus account (Developer settings) and put it there."),
     "edf": ("eon_next.password", "Give eon_next.email and eon_next.password."),
 }
-"""What signs in to the other suppliers."""
+"""How to sign in to the other suppliers."""
 OPEN_ADDRESS_TEXT = "Open this address in a browser, on any device, and sign in to E.ON there:"
 PASTE_ADDRESS_TEXT = (
     "Then copy the whole address of the page where you end up (it begins with https://www.eonnext.com/?code=) and\n"
@@ -99,7 +99,7 @@ TRY_BROWSER_TEXT = "If the password is right, sign in with a browser now; Ctrl-C
 
 
 def login_to_kraken(session: CliContext, *, browser: bool, from_stdin: bool) -> None:
-    """Sign in on the way that was asked for, else on the one that the configuration has the means for."""
+    """Sign in by the requested method, else by the one that the configuration allows."""
     login_session = LoginSession(session)
     account = make_kraken_account(login_session.config)
     if browser and account.supplier != BROWSER_SUPPLIER:
@@ -155,7 +155,7 @@ TOKEN_ORDER_FIX = "Run `smartcharge login tesla` again: it asks for the refresh 
 
 
 def login_to_tesla(session: CliContext) -> None:
-    """Sign in on the configured way to the Powerwall, and read it once as proof."""
+    """Sign in by the configured connection, and read the Powerwall once to prove it."""
     login_session = LoginSession(session)
     tesla = login_session.config.tesla
     if tesla is None:
@@ -211,7 +211,7 @@ def _prompt_fleet_sign_in(login_session: LoginSession) -> TeslaSignIn:
 
 
 def _prompt_tokens(login_session: LoginSession, refresh: str) -> tuple[str, str]:
-    """Both tokens, each named at once where it is something else."""
+    """Ask for both tokens, and check each at once."""
     _raise_if_wrong(find_refresh_token_mistake(refresh, login_session.now))
     access = prompt_hidden("Access token, empty where you have none")
     _raise_if_wrong(find_access_token_mistake(access, login_session.now))

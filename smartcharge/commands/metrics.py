@@ -1,4 +1,4 @@
-"""`smartcharge metrics`: what is remembered, for Prometheus; never writes to the house, needs no network."""
+"""`smartcharge metrics`: print what is stored as Prometheus metrics. Changes nothing and needs no network."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,24 +37,24 @@ class MetricFamily(Struct, frozen=True):
 
 
 def gauge_metric(name: str, help_text: str, value: MetricValue | None) -> MetricFamily:
-    """A metric without labels; None: it is not known, and not told. Instants become seconds since 1970."""
+    """Return a metric without labels. None: unknown, so no sample. Instants become seconds since 1970."""
     return MetricFamily(name, "gauge", help_text, () if value is None else (({}, value),))
 
 
 def labelled_metric(
     name: str, help_text: str, label: str, values: Mapping[str, MetricValue], *, kind: str = "gauge"
 ) -> MetricFamily:
-    """A metric with one label, a sample for each of its values."""
+    """Return a metric with one label, with a sample for each of its values."""
     return MetricFamily(name, kind, help_text, tuple(({label: key}, value) for key, value in values.items()))
 
 
 def state_metric(name: str, help_text: str, label: str, known: Iterable[str], current: str | None) -> MetricFamily:
-    """One of several states: 1 for the current one, 0 for the others."""
+    """Return one sample for each state: 1 for the current one, 0 for the others."""
     return labelled_metric(name, help_text, label, {state.lower(): state == current for state in known})
 
 
 def render_prometheus_text(families: Iterable[MetricFamily]) -> str:
-    """The text, ready to be collected."""
+    """Return the metrics as text in the Prometheus format."""
     return "".join(f"{line}\n" for family in families if family.samples for line in _family_lines(family))
 
 
@@ -85,7 +85,7 @@ PERCENT_PER_UNIT = 100
 
 
 def metric_families(snapshot: Snapshot, schema: int) -> Iterator[MetricFamily]:
-    """Everything; what is not known has no sample."""
+    """Yield every metric; an unknown value has no sample."""
     yield from database_metrics(schema)
     yield gauge_metric(
         "smartcharge_collected_timestamp_seconds", "When these metrics were collected.", snapshot.state.now
@@ -99,7 +99,7 @@ def metric_families(snapshot: Snapshot, schema: int) -> Iterator[MetricFamily]:
 
 
 def database_metrics(schema: int | None) -> Iterator[MetricFamily]:
-    """Who tells, and whether there is anything to tell from; schema: None where the database cannot be read."""
+    """Return the metrics about the program itself. schema: None if the database cannot be read."""
     labels = {"version": __version__, "schema": "" if schema is None else str(schema)}
     yield MetricFamily("smartcharge_info", "gauge", "The program's version and the database's schema.", ((labels, 1),))
     yield gauge_metric(
@@ -214,7 +214,7 @@ def metrics_command(session: CliContext, *, output: str | None) -> int:
 
 
 def _load_metrics(app: App) -> tuple[str, int]:
-    """The metrics, and the exit code; without a database there is nothing to tell but that."""
+    """Return the metrics and the exit code; without a database, only that it is missing."""
     snapshot = load_snapshot(app)
     if snapshot.missing_database:
         return render_prometheus_text(database_metrics(None)), StoreError.exit_code
