@@ -1,4 +1,4 @@
-"""The midnight reset: the resting stance is asserted once per cheap period, by whichever tick finds it due."""
+"""The midnight reset: return the Powerwall to its normal settings once in each off-peak period."""
 
 from smartcharge.app import App
 from smartcharge.errors import AppError

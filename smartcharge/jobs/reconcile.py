@@ -1,4 +1,4 @@
-"""Bring the Powerwall to the stance the policy wants: what is due is released before anything else is asked."""
+"""Set the Powerwall to what it should be doing now; a release that is due comes before everything else."""
 
 from datetime import datetime
 
@@ -68,7 +68,7 @@ def release_if_due(app: App) -> None:
 
 
 def has_reconcile_work(app: App) -> bool:
-    """Whether there is anything to ask, to record or to bring about."""
+    """Whether there is anything to ask, to record or to change."""
     state = load_state(app.read_only_db, app.now, app.policy)
     if should_poll_charger(app, state):
         return True
@@ -78,7 +78,7 @@ def has_reconcile_work(app: App) -> bool:
 
 
 def decide_and_apply(app: App) -> None:
-    """Load, decide, ask only what could matter, decide, bring about what is to change. The caller holds the lock."""
+    """Load the state, ask the charger where its answer matters, decide, and apply. The caller holds the lock."""
     state = with_charger_state(app, load_state(app.db, app.now, app.policy))
     decision = decide(state)
     if decision.hold != state.hold or should_contact_battery(app, state, decision):
@@ -112,7 +112,7 @@ def dry_run_reconcile(app: App) -> None:
 
 
 def should_contact_battery(app: App, state: State, decision: Decision) -> bool:
-    """Whether the battery is to be talked to: a confirmed hold is read back only when it is renewed."""
+    """Whether a session with the battery is needed; a confirmed hold is read back only when it is renewed."""
     memory, hold = load_battery_memory(app.read_only_db), decision.hold
     pending = memory.owned
     if hold is not None:
@@ -169,7 +169,7 @@ def _record_battery_failure(app: App, decision: Decision, error: AppError) -> No
 
 
 def _record_with_fallback(app: App, state: State, decision: Decision) -> Decision:
-    """What could be written down: a hold that cannot be prolonged on a full disk ends when it is due."""
+    """Give the decision that could be stored: a hold that cannot be prolonged on a full disk ends when it is due."""
     try:
         record_decision(app, state, decision)
     except StoreError:
@@ -182,7 +182,7 @@ def _record_with_fallback(app: App, state: State, decision: Decision) -> Decisio
 
 
 def record_decision(app: App, state: State, decision: Decision) -> None:
-    """Commit the hold when it is decided: a crash afterwards leaves a promise that a later tick ends.
+    """Commit the hold when it is decided, so that a later run ends it after a crash.
 
     A database that cannot be written stops every beginning, but no release.
     """
