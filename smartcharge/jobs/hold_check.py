@@ -1,6 +1,7 @@
 """Compare the hold file with the configuration and the database, before a run relies on either of them."""
 
 import os
+from contextlib import suppress
 from datetime import timedelta
 
 from msgspec import Struct
@@ -186,7 +187,7 @@ def _is_expired(file: HoldFile, stored: StoredHold | None, app: App) -> bool:
 def _bring_database_up_to_date(app: App, file: HoldFile, stored: StoredHold) -> None:
     """Let the side that says "owned" win, and let a clock that has gone back end the hold."""
     if not stored.memory.owned:
-        with app.exclusive_lock():
+        with suppress(LockBusyError), app.exclusive_lock():  # another run is at work: the next one looks again
             _take_over(app)
     elif stored.hold is not None and file.until != stored.hold.hold.until and not file.is_ahead_of(app.now):
         record_hold(app, stored.memory, normal_settings(app, stored.memory), stored.hold.hold.until)
@@ -213,7 +214,7 @@ def _write_missing_file(app: App, stored: StoredHold) -> None:
     if not stored.memory.owned or stored.hold is None or app.config.tesla is None:
         return
     try:
-        with app.exclusive_lock(wait_seconds=0):
+        with app.exclusive_lock():
             memory, row = load_battery_memory(app.db), load_open_hold(app.db)
             if memory.owned and row is not None:
                 record_hold(app, memory, normal_settings(app, memory), row.hold.until)

@@ -74,7 +74,7 @@ class FileRelease(Struct, frozen=True):
 def release_by_file(release: FileRelease) -> int:
     """End the hold that the file describes; returns the exit code. The file goes when the release is verified."""
     try:
-        with _lock_where_possible(release.folder):
+        with _lock_where_possible(_folders_to_lock(release.folder)):
             file = read_hold_file(release.folder)
             if file is not None:
                 _release_held_battery(release, file)
@@ -83,6 +83,9 @@ def release_by_file(release: FileRelease) -> int:
     except AppError as error:
         release.report(f"smartcharge: the Powerwall is not back to normal yet: {error}")
         return error.exit_code
+    except OSError as error:
+        release.report(f"smartcharge: the Powerwall is not back to normal yet: {error}")
+        return StoreError.exit_code
     return 0
 
 
@@ -176,10 +179,18 @@ def _report_result(release: FileRelease, result: BatteryResult) -> None:
 
 
 @contextmanager
-def _lock_where_possible(folder: Path) -> Iterator[None]:
-    """Hold the one lock; where the file system has none, go without: the battery always comes back."""
+def _lock_where_possible(folders: Sequence[Path]) -> Iterator[None]:
+    """Hold the lock of each folder; where the file system has none, go without: the battery always comes back."""
     with ExitStack() as held:
-        with suppress(StoreError):
-            if not held.enter_context(file_lock(folder / LOCK_FILE_NAME, wait_seconds=LOCK_WAIT_SECONDS)):
-                raise LockBusyError("another run holds the lock")
+        for folder in folders:
+            with suppress(StoreError):
+                if not held.enter_context(file_lock(folder / LOCK_FILE_NAME, wait_seconds=LOCK_WAIT_SECONDS)):
+                    raise LockBusyError("another run holds the lock")
         yield
+
+
+def _folders_to_lock(folder: Path) -> list[Path]:
+    """Give the folder of the hold file, and that of the tokens, in the order in which every run locks them."""
+    file = read_hold_file(folder)
+    tokens = Path(file.auth_path) if file is not None and file.auth_path else folder
+    return sorted({folder.resolve(), *([tokens.resolve()] if tokens.is_dir() else [])})
