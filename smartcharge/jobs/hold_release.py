@@ -183,10 +183,14 @@ def _lock_where_possible(folders: Sequence[Path]) -> Iterator[None]:
     """Hold the lock of each folder; where the file system has none, go without: the battery always comes back."""
     with ExitStack() as held:
         for folder in folders:
-            with suppress(StoreError):
-                if not held.enter_context(file_lock(folder / LOCK_FILE_NAME, wait_seconds=LOCK_WAIT_SECONDS)):
-                    raise LockBusyError("another run holds the lock")
+            _enter_lock(held, folder)
         yield
+
+
+def _enter_lock(held: ExitStack, folder: Path) -> None:
+    with suppress(StoreError):
+        if not held.enter_context(file_lock(folder / LOCK_FILE_NAME, wait_seconds=LOCK_WAIT_SECONDS)):
+            raise LockBusyError("another run holds the lock")
 
 
 def _folders_to_lock(folder: Path) -> list[Path]:

@@ -134,7 +134,7 @@ def parse_hold_file(content: bytes) -> HoldFile:
         loaded = json.loads(content)
     except (ValueError, RecursionError):
         loaded = None
-    fields: Mapping[str, Any] = loaded if isinstance(loaded, dict) else {}
+    fields: Mapping[str, Any] = loaded if isinstance(loaded, dict) and _is_intact(loaded) else {}
     written_at, until = _instant(fields.get("written_at")), _instant(fields.get("until"))
     if until is not None and (written_at is None or abs(until - written_at) > LONGEST_HOLD):
         until = None
@@ -158,7 +158,7 @@ def parse_hold_file(content: bytes) -> HoldFile:
 
 def write_hold_file(folder: Path, file: HoldFile) -> None:
     """Write it to a temporary file, sync and rename that. Raises `StoreError` where the folder does not take it."""
-    content = {
+    content: dict[str, object] = {
         "version": HOLD_FILE_VERSION,
         "backend": file.backend,
         "site": file.site,
@@ -175,6 +175,7 @@ def write_hold_file(folder: Path, file: HoldFile) -> None:
         "owns": {"mode": file.owns_mode, "reserve": file.owns_reserve},
         "memory": None if file.memory is None else to_builtins(file.memory),
     }
+    content["checksum"] = _checksum(content)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private_file(hold_file_path(folder), json.dumps(content).encode())
@@ -234,6 +235,17 @@ def _note_as_released(path: Path, file: HoldFile) -> None:
 def _still_ahead(until: datetime | None, now: datetime) -> datetime | None:
     """Give the end of a wait that goes on; None for one that is over, or that a wrong clock wrote down."""
     return until if until is not None and now < until <= now + SETTLING_TIME else None
+
+
+def _is_intact(fields: Mapping[str, object]) -> bool:
+    """Whether the content is what was written: a changed letter in a name would lead to another battery."""
+    if "checksum" not in fields:
+        return True  # written by hand
+    return fields["checksum"] == _checksum({key: value for key, value in fields.items() if key != "checksum"})
+
+
+def _checksum(content: Mapping[str, object]) -> str:
+    return _sha256(json.dumps(content).encode())
 
 
 def _mapping(found: object) -> Mapping[str, object]:
