@@ -1,4 +1,4 @@
-"""`smartcharge crontab`: the lines that let this installation run every minute."""
+"""`smartcharge crontab`: the lines that run this installation every minute."""
 
 import getpass
 import os
@@ -19,9 +19,9 @@ TICK_COMMAND = ("tick",)
 
 
 class Installation(Struct, frozen=True):
-    """How this program is started here.
+    """How this program is started on this computer.
 
-    program: the words that start it, the first an absolute path. config: the configuration, absolute.
+    program: the words of the command line, the first an absolute path. config: the configuration file, absolute.
     folders: where it writes. user: who runs it.
     """
 
@@ -31,12 +31,12 @@ class Installation(Struct, frozen=True):
     user: str
 
     def line(self, *command: str) -> tuple[str, ...]:
-        """The words that run one command, from any folder and with any PATH."""
+        """Return the words that run one command from any folder and with any PATH."""
         return (*self.program, "--config", str(self.config), *command)
 
 
 def detect_installation(app: App) -> Installation:
-    """How this very run was started, with absolute paths."""
+    """Return how this run was started, with absolute paths."""
     config, gcal = app.config, app.config.gcal
     feed = (gcal.feed_path.parent,) if gcal and gcal.feed_path else ()
     folders = dict.fromkeys((config.folder, config.auth_folder, config.path.parent, *feed))
@@ -51,38 +51,38 @@ def _program_words() -> tuple[str, ...]:
 
 
 def crontab_lines(here: Installation, commands: Sequence[str]) -> Iterator[str]:
-    """Lines for `crontab -e`, every minute; cron itself takes an unescaped % for the end of the line."""
-    yield f"# smartcharge: paste with `crontab -e` as {here.user}. Cron mails whatever a run prints to MAILTO."
+    """Yield the lines for `crontab -e`. A % is escaped, because cron takes it for the end of the line."""
+    yield f"# smartcharge: run `crontab -e` as {here.user} and paste these lines. Cron mails the output to MAILTO."
     for command in commands:
         yield f"* * * * * {shlex.join(here.line(command))}".replace("%", r"\%")
 
 
 def systemd_unit_lines(here: Installation) -> Iterator[str]:
-    """A service that ticks once and a timer that starts it every minute, one file after the other."""
+    """Yield a service that runs one tick and a timer that starts it every minute, one file after the other."""
     yield "# /etc/systemd/system/smartcharge.service"
-    yield from ("[Unit]", "Description=smartcharge: one tick", "Wants=network-online.target")
+    yield from ("[Unit]", "Description=smartcharge: one run", "Wants=network-online.target")
     yield from ("After=network-online.target time-sync.target", "", "[Service]", "Type=oneshot")
     yield f"User={here.user}"
     yield f"ExecStart={' '.join(map(_quote_unit_word, here.line('tick')))}"
-    yield "# 3, 6 and 75 pass by themselves: the next minute tries again."
+    yield "# Exit codes 3, 6 and 75 need no action: the next run tries again."
     yield from ("SuccessExitStatus=3 6 75", "TimeoutStartSec=60", "NoNewPrivileges=yes", "PrivateTmp=yes")
     yield from ("ProtectSystem=strict", f"ReadWritePaths={' '.join(map(_quote_unit_word, map(str, here.folders)))}", "")
     yield "# /etc/systemd/system/smartcharge.timer"
     yield from ("[Unit]", "Description=smartcharge: every minute", "", "[Timer]", "OnCalendar=*-*-* *:*:00")
     yield from ("AccuracySec=1s", "", "[Install]", "WantedBy=timers.target", "")
-    yield "# then: sudo systemctl daemon-reload && sudo systemctl enable --now smartcharge.timer"
-    yield "# what a run says: journalctl -u smartcharge.service"
+    yield "# Then run: sudo systemctl daemon-reload && sudo systemctl enable --now smartcharge.timer"
+    yield "# Output of the runs: journalctl -u smartcharge.service"
 
 
 def _quote_unit_word(word: str) -> str:
-    """A word of a command line as systemd reads it: % and $ are its own signs, blanks need quotes."""
+    """Quote a word of a command line for systemd: % and $ are special there, and blanks need quotes."""
     plain = word.replace("\\", "\\\\").replace("%", "%%").replace("$", "$$").replace('"', '\\"')
     return f'"{plain}"' if plain != word or " " in word or "'" in word else word
 
 
 @click.command("crontab")
-@click.option("--tick", "as_tick", is_flag=True, help="One line instead of four: lighter on a small machine.")
-@click.option("--systemd", "as_units", is_flag=True, help="A systemd service and its timer instead.")
+@click.option("--tick", "as_tick", is_flag=True, help="Print one line instead of four: lighter on a small computer.")
+@click.option("--systemd", "as_units", is_flag=True, help="Print a systemd service and its timer instead.")
 @click.pass_obj
 def crontab_command(session: CliContext, *, as_tick: bool, as_units: bool) -> None:
     """Print the crontab lines for this installation."""

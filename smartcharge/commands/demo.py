@@ -1,4 +1,4 @@
-"""`smartcharge demo`: a whole day against the pretend street, with the real libraries and real sockets."""
+"""`smartcharge demo`: a whole day in a simulated house, with the real libraries and real connections."""
 
 import io
 import os
@@ -33,9 +33,11 @@ MIN_SHOWN_CAR_W = 100
 
 
 @click.command("demo")
-@click.option("--story", "name", default=DEFAULT_SCENARIO, show_default=True, metavar="NAME", help="Which day to play.")
-@click.option("--list", "only_list", is_flag=True, help="Name the stories.")
-@click.option("--html", "file", metavar="FILE", help="Write the report of the day it began on as a page; - is output.")
+@click.option("--story", "name", default=DEFAULT_SCENARIO, show_default=True, metavar="NAME", help="The day to play.")
+@click.option("--list", "only_list", is_flag=True, help="List the days.")
+@click.option(
+    "--html", "file", metavar="FILE", help="Write the report of its first day as a page; - means standard output."
+)
 @click.pass_obj
 def demo_command(
     session: CliContext,  # noqa: ARG001  # a demo needs no configuration
@@ -47,9 +49,9 @@ def demo_command(
     """Play a whole day in a simulated house."""
     if missing := [each for each in ("trustme", "graphql", "aiosmtpd") if find_spec(each) is None]:
         raise ConfigurationError(
-            f"is not installed ({', '.join(missing)})",
-            place="the demo's extra",
-            right="Install it: pip install 'smartcharge[demo]'",
+            f"needs libraries that are not installed ({', '.join(missing)})",
+            place="the demo",
+            right="Run `pip install 'smartcharge[demo]'`",
         )
     from smartcharge.simulator.scenario_file import load_scenario, scenario_files
 
@@ -59,7 +61,7 @@ def demo_command(
             click.echo(f"{each:<28} {' '.join(load_scenario(path).about.split())}")
         return 0
     if name not in known:
-        raise click.UsageError(f"there is no story {name!r}; `smartcharge demo --list` names them")
+        raise click.UsageError(f"There is no story {name!r}. `smartcharge demo --list` lists them")
     scenario = load_scenario(known[name])
     should_print_text = file != STDOUT_PATH
     if should_print_text:
@@ -77,14 +79,14 @@ def demo_command(
 
 
 def write_demo_report(scenario: "Scenario", run: "CommandRunner", file: str) -> "CommandResult":
-    """Let the house that was played in write the page of the day on which the story began."""
+    """Write the page of the day on which the story began, with the `report` command of the simulated house."""
     day = local_day(scenario.starts_at, DEMO_ZONE)
     place = file if file == STDOUT_PATH else str(Path(file).absolute())
     return run(["report", "--day", str(day), "--html", place], scenario.starts_at + timedelta(minutes=scenario.minutes))
 
 
 def run_demo_scenario(scenario: "Scenario", on_finish: "Callable[[CommandRunner], None]") -> "ScenarioResult":
-    """Play a story in a folder of its own, with a bar that shows how far it is; `then` is done there at the end."""
+    """Play a story in a temporary folder and show its progress; `on_finish` is called before the folder goes."""
     from smartcharge.simulator.scenario_runner import run_scenario
 
     with (
@@ -100,9 +102,9 @@ def run_demo_scenario(scenario: "Scenario", on_finish: "Callable[[CommandRunner]
 
 @contextmanager
 def start_simulator(folder: Path, scenario: "Scenario | None" = None) -> "Iterator[tuple[Simulator, CommandRunner]]":
-    """A street that serves, a house set up for it in `folder`, and the way to run a command there at a moment.
+    """Start the simulated services, set up a house in `folder`, and give a function that runs a command at a time.
 
-    The process's own environment leads to the street meanwhile, and to nowhere else.
+    Meanwhile the environment of this process points to the simulated services only.
     """
     from smartcharge.simulator.scenario_runner import write_simulator_config
     from smartcharge.simulator.simulator import Simulator
@@ -118,7 +120,7 @@ def start_simulator(folder: Path, scenario: "Scenario | None" = None) -> "Iterat
 
 @contextmanager
 def override_environment(given: dict[str, str], without: Sequence[str]) -> Iterator[None]:
-    """Change the process's environment for a while."""
+    """Change the environment of this process during the block."""
     before = dict(os.environ)
     for name in without:
         os.environ.pop(name, None)
@@ -131,7 +133,7 @@ def override_environment(given: dict[str, str], without: Sequence[str]) -> Itera
 
 
 def make_command_runner(config: Path) -> "CommandRunner":
-    """Run a command line in this process, as cron would at that moment; KeyboardInterrupt where it is broken off."""
+    """Return a function that runs a command line in this process at a given time; Ctrl-C passes through."""
     from smartcharge.cli import EXIT_INTERRUPTED, run_cli
     from smartcharge.simulator.scenario_runner import CommandResult
 
@@ -147,12 +149,13 @@ def make_command_runner(config: Path) -> "CommandRunner":
 
 
 def timeline_lines(played: "ScenarioResult") -> Iterator[str]:
-    """What happened, in the order it happened, in local time."""
+    """Yield what happened, in order and in local time."""
     watts = 0
     for minute in played.minutes:
         when = f"{minute.at.astimezone(ZoneInfo(DEMO_ZONE)):%a} {local_time(minute.at, DEMO_ZONE)}"
         if (minute.car_w > MIN_SHOWN_CAR_W) != (watts > MIN_SHOWN_CAR_W):
-            yield f"{when}  car        {f'draws {minute.car_w:,} W' if minute.car_w > MIN_SHOWN_CAR_W else 'stops'}"
+            is_charging = minute.car_w > MIN_SHOWN_CAR_W
+            yield f"{when}  car        {f'charging at {minute.car_w:,} W' if is_charging else 'stopped charging'}"
         watts = minute.car_w
         for ran in minute.ran:
             for line in (*ran.outcome.stdout.splitlines(), *ran.outcome.stderr.splitlines()):
@@ -160,28 +163,29 @@ def timeline_lines(played: "ScenarioResult") -> Iterator[str]:
 
 
 def savings_lines(played: "ScenarioResult") -> Iterator[str]:
-    """What the day's holds were worth."""
+    """Yield what the charges from the grid saved."""
     held = [minute for minute in played.minutes if minute.battery.mode == "backup"]
     taken_kwh = sum(max(-minute.battery_w, 0.0) for minute in held) / 60_000
     car_kwh = sum(minute.car_w for minute in held) / 60_000
-    yield f"{len(played.minutes):,} minutes, {len(played.requests):,} requests, {len(played.writes)} settings written."
+    counts = f"{len(played.minutes):,} minutes, {len(played.requests):,} requests"
+    yield f"{counts}, {len(played.writes)} Powerwall settings changed."
     if not held:
-        yield "The Powerwall was never held, so nothing was saved and nothing was risked."
+        yield "The Powerwall was never charged from the grid, so nothing was saved."
         return
     saved = taken_kwh * (DEMO_STANDARD_PENCE - DEMO_CHEAP_PENCE)
     yield (
-        f"Held for {len(held)} min: the Powerwall took {taken_kwh:.1f} kWh at {DEMO_CHEAP_PENCE} p instead of "
-        f"{DEMO_STANDARD_PENCE} p, about {saved:.0f} p saved;"
+        f"For {len(held)} min the Powerwall charged from the grid: it took {taken_kwh:.1f} kWh at {DEMO_CHEAP_PENCE} p "
+        f"instead of {DEMO_STANDARD_PENCE} p. That saved about {saved:.0f} p."
     )
-    yield f"and none of the {car_kwh:.1f} kWh that the car took meanwhile came out of the battery."
+    yield f"None of the {car_kwh:.1f} kWh that the car took meanwhile came out of the Powerwall."
 
 
 def _timeline_text(line: str, when: str) -> str:
-    """One line of the program under a heading that a householder finds again."""
+    """Return one line of output, after the part of the house that it is about."""
     words = line.removeprefix(f"{when.split(maxsplit=1)[1]} ").removeprefix("smartcharge ")
     head, _, rest = words.partition(" ")
     if head in {"planned:", "planned", "moved:", "withdrawn:"}:
-        return f"{'plan':<10} {words}"
+        return f"{'schedule':<10} {words}"
     if head == "Powerwall" or words.startswith(("the Powerwall", "midnight reset")):
-        return f"{'battery':<10} {words.removeprefix('Powerwall ')}"
+        return f"{'Powerwall':<10} {words.removeprefix('Powerwall ')}"
     return f"{head:<10} {rest}" if head == "invite" else f"{'note':<10} {words}"

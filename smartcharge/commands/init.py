@@ -1,4 +1,4 @@
-"""`smartcharge init`: a configuration from questions, and what to do next."""
+"""`smartcharge init`: asks questions, writes the configuration, and shows the next steps."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from smartcharge.files import UNWRITABLE_FIX, create_private_file
 
 EXAMPLE_CONFIG: Final = "config.example.yaml"
 CONFIG_FILE_HEADER: Final = (
-    "# Written by `smartcharge init`. It holds secrets: keep it to yourself, it is readable by you alone (0600)."
+    "# Written by `smartcharge init`. This file holds secrets, and only you can read it (mode 0600). Keep it private."
 )
 SECTION_PATTERN: Final = re.compile(r"(\w+):")
 ENTRY_PATTERN: Final = re.compile(r'(  (\w+): +)("[^"]*"|\S+)( *)(.*)')
@@ -41,7 +41,7 @@ def find_setting(key: str) -> Setting:
 
 
 def answer_problem(key: str, text: str) -> str | None:
-    """What would be right in place of an answer, in a sentence; None where it is right."""
+    """Return a sentence that says what would be valid instead of this answer; None if it is valid."""
     setting = find_setting(key)
     try:
         setting.parse(_normalize_answer(key, text), Path)
@@ -51,17 +51,17 @@ def answer_problem(key: str, text: str) -> str | None:
 
 
 def require_new_file(path: Path) -> None:
-    """Make sure that a new file can be made there; raises `ConfigurationRefused` where there is one already."""
+    """Make sure that a new file can be made there; raises `ConfigurationError` if one exists already."""
     if os.path.lexists(path):
-        right = "Nothing was changed: edit it, or name another file with --config."
-        raise ConfigurationError("is there already, and is never written over", place=str(path), right=right)
+        right = "Edit that file, or name another one with --config. Nothing was changed"
+        raise ConfigurationError("exists already and is not overwritten", place=str(path), right=right)
     folder = next(place for place in path.parents if place.exists())
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
-        raise ConfigurationError("cannot be made here by this user", place=str(path), right=UNWRITABLE_FIX)
+        raise ConfigurationError("cannot be made by this user", place=str(path), right=UNWRITABLE_FIX)
 
 
 def create_config(path: Path, answers: Mapping[str, str]) -> None:
-    """Make the file, once it is known to load: whole or not at all. Raises as `require_free` does."""
+    """Make the file, whole or not at all, after checking that it is valid. Raises as `require_new_file` does."""
     text = fill_example(answers)
     with TemporaryDirectory() as folder:
         tried = Path(folder, path.name)
@@ -80,7 +80,7 @@ def create_config(path: Path, answers: Mapping[str, str]) -> None:
 
 
 def fill_example(answers: Mapping[str, str]) -> str:
-    """The example with these answers in it, its comments where they were."""
+    """Return the example with these answers in it and all its comments."""
     lines, section = [CONFIG_FILE_HEADER], ""
     for line in files("smartcharge").joinpath(EXAMPLE_CONFIG).read_text(encoding="utf-8").splitlines()[1:]:
         section = found[1] if (found := SECTION_PATTERN.match(line)) else section
@@ -103,18 +103,18 @@ def _yaml_scalar(key: str, answer: str, *, is_quoted: bool) -> str:
 
 
 def _normalize_answer(key: str, text: str) -> str:
-    """An answer as a file would have it: two times may be typed as 00:00-06:00."""
+    """Return an answer as a file would have it: two times may be typed as 00:00-06:00."""
     return re.sub(r"[\[\]\"' ]", "", text).replace("-", ",") if find_setting(key).value_type == TimeRange else text
 
 
 InitAnswers = Mapping[str, str]
-"""What was answered so far, by the configuration's keys."""
+"""The answers so far, by the keys of the configuration."""
 EON_NEXT: Final = "eon-next"
-"""The supplier whose prices the defaults are, and whose sign-in a browser may make."""
+"""The supplier whose prices are the defaults, and whose sign-in works with a browser."""
 
 
 class InitQuestion(Struct, frozen=True):
-    """One question. default: what an empty answer means; needed: an empty answer without a default will not do."""
+    """One question. default: the value of an empty answer; required: without a default, an empty answer is refused."""
 
     key: str
     words: str
@@ -123,17 +123,22 @@ class InitQuestion(Struct, frozen=True):
 
 
 def init_questions(answers: InitAnswers) -> Iterator[InitQuestion]:
-    """The questions one after the other; which ones they are depends on what was answered meanwhile."""
-    yield InitQuestion("eon_next.supplier", "Your electricity supplier (eon-next, octopus or edf)", default=EON_NEXT)
-    yield InitQuestion("eon_next.import_account", "Your account number there, as on the bill", required=True)
+    """Yield the questions one after the other; later ones depend on the answers so far."""
+    yield InitQuestion("eon_next.supplier", "Your electricity supplier: eon-next, octopus or edf", default=EON_NEXT)
+    yield InitQuestion("eon_next.import_account", "Your account number, as on the bill (A-...)", required=True)
     yield from _sign_in_questions(answers)
     yield InitQuestion("myenergi.hub_serial", "Serial number of the myenergi hub, as printed on it", required=True)
-    yield InitQuestion("myenergi.api_key", "Its API key, made at myaccount.myenergi.com", required=True)
-    yield InitQuestion("tesla.account_email", "Address of your Tesla account; empty to leave the Powerwall alone")
+    yield InitQuestion("myenergi.api_key", "API key of the hub, from myaccount.myenergi.com", required=True)
+    yield InitQuestion(
+        "tesla.account_email",
+        "Email address of your Tesla account (leave empty if smartcharge must not set the Powerwall)",
+    )
     yield from _mail_questions(answers)
     reserve_pct = str(ControlConfig().default_reserve_pct)
     yield InitQuestion(
-        "control.default_reserve_pct", "The Powerwall's reserve at rest, in per cent", default=reserve_pct
+        "control.default_reserve_pct",
+        "Backup Reserve of the Powerwall in normal mode, in per cent",
+        default=reserve_pct,
     )
     yield from _tariff_questions(answers)
 
@@ -142,40 +147,44 @@ def _sign_in_questions(answers: InitAnswers) -> Iterator[InitQuestion]:
     supplier = answers["eon_next.supplier"]
     if supplier == "octopus":
         yield InitQuestion(
-            "eon_next.api_key", "Your API key there (in your Octopus account, under API access)", required=True
+            "eon_next.api_key", "Your Octopus API key (in your Octopus account, under API access)", required=True
         )
         return
     is_needed = supplier == "edf"
-    later = "" if is_needed else "; empty to sign in with a browser later"
-    yield InitQuestion("eon_next.email", f"The address you sign in with there{later}", required=is_needed)
+    later = "" if is_needed else " (leave empty to sign in with a browser later)"
+    yield InitQuestion("eon_next.email", f"Email address you sign in with{later}", required=is_needed)
     if "eon_next.email" in answers:
-        yield InitQuestion("eon_next.password", f"Your password there{later}", required=is_needed)
+        yield InitQuestion("eon_next.password", f"Password{later}", required=is_needed)
 
 
 def _mail_questions(answers: InitAnswers) -> Iterator[InitQuestion]:
-    yield InitQuestion("gcal.smtp_user", "A Gmail address to send calendar invites from; empty for no invites")
+    yield InitQuestion("gcal.smtp_user", "Gmail address to send calendar invites from (leave empty for no invites)")
     if sender := answers.get("gcal.smtp_user", ""):
-        yield InitQuestion("gcal.smtp_pass", "An App Password of that Gmail account (16 letters)", required=True)
-        yield InitQuestion("gcal.invite_to", "The address whose calendar gets the invites", default=sender)
+        yield InitQuestion("gcal.smtp_pass", "App Password of that Gmail account (16 letters)", required=True)
+        yield InitQuestion("gcal.invite_to", "Email address whose calendar gets the invites", default=sender)
 
 
 def _tariff_questions(answers: InitAnswers) -> Iterator[InitQuestion]:
     supplier = answers["eon_next.supplier"]
     night = "-".join(f"{each:%H:%M}" for each in DEFAULT_CHEAP_PERIODS[supplier])
-    yield InitQuestion("control.cheap_period", "The cheap hours of your tariff's night, local time", default=night)
+    yield InitQuestion("control.cheap_period", "Off-peak hours of your tariff, local time", default=night)
     is_known, prices = supplier == EON_NEXT, MailConfig()
-    for key, words in (("cheap_rate_pence", "Pence per kWh at the cheap rate"), ("standard_rate_pence", "and by day")):
+    for key, words in (
+        ("cheap_rate_pence", "Off-peak rate in pence per kWh"),
+        ("standard_rate_pence", "Peak rate in pence per kWh"),
+    ):
         default = str(getattr(prices, key)) if is_known else ""
         yield InitQuestion(f"gcal.{key}", words, default=default, required=not is_known)
     if supplier == "octopus":
-        cap = "Cheap hours that the car may have from noon to noon, such as 6; empty where your tariff has no such cap"
+        cap = "Most off-peak hours for the car from noon to noon, such as 6 (leave empty if there is no limit)"
         yield InitQuestion("control.max_hours_per_day", cap)
 
 
 INIT_INTRODUCTION = (
-    "Questions about your house; an empty answer takes what stands in brackets. Ctrl-C leaves nothing behind.\n"
+    "Answer a few questions about your house. Press Enter to accept the value in [brackets].\n"
+    "Press Ctrl-C to stop; nothing is written then.\n"
 )
-ANSWER_REQUIRED = "This is needed."
+ANSWER_REQUIRED = "An answer is needed."
 
 
 @click.command("init")
@@ -183,8 +192,8 @@ ANSWER_REQUIRED = "This is needed."
 def init_command(session: CliContext) -> None:
     """Ask a few questions and write the configuration.
 
-    It goes to --config PATH, or to ./config.yaml, and never over a file that is there. Without a terminal the answers
-    are read from standard input, one a line.
+    The file is --config PATH, or ./config.yaml; an existing file is never overwritten. Without a terminal the answers
+    are read from standard input, one on each line.
     """
     path = Path(config_file_candidates(session.config, os.environ, str(Path.cwd()), str(Path.home()))[0])
     require_new_file(path)
@@ -195,14 +204,14 @@ def init_command(session: CliContext) -> None:
         if answer := _ask_until_valid(question):
             answers[question.key] = answer
     create_config(path, answers)
-    click.echo(f"\nWritten to {path.absolute()}, readable by you alone.")
+    click.echo(f"\nWritten to {path.absolute()}. Only you can read it.")
     with closing(session.open_app(read_only=True)) as app:
         for line in _next_step_lines(app):
             click.echo(line)
 
 
 def _ask_until_valid(question: InitQuestion) -> str:
-    """Ask until the answer will do; "" where there is none."""
+    """Ask until the answer is valid; "" if it is empty."""
     while True:
         answer = _prompt_answer(question) or question.default
         wrong = answer_problem(question.key, answer) if answer else ANSWER_REQUIRED if question.required else None
@@ -215,16 +224,16 @@ def _prompt_answer(question: InitQuestion) -> str:
     is_hidden = find_setting(question.key).is_secret
     words = f"{question.words} [{question.default}]" if question.default else question.words
     given = prompt_hidden(words) if is_hidden else prompt_text(words)
-    if given == "" and not has_terminal():  # an empty line has its end
-        raise click.UsageError(f"the answers ended before that for {question.key}; nothing was written")
+    if given == "" and not has_terminal():  # an empty line would still have its line end
+        raise click.UsageError(f"standard input ended before the answer for {question.key}. Nothing was written")
     return given.rstrip("\r\n") if is_hidden else given.strip()
 
 
 def _next_step_lines(app: App) -> Iterator[str]:
     here = detect_installation(app)
     logins = (("login", "kraken"), ("login", "tesla")) if app.config.tesla else (("login", "kraken"),)
-    yield "\nNext, in this order:"
+    yield "\nNext, run these commands in this order:"
     for words in (*logins, ("doctor",), ("tick", "--dry-run")):
         yield f"  {shlex.join(here.line(*words))}"
-    yield "\nThen let it run every minute: `crontab -e`, and paste these lines:\n"
+    yield "\nThen let cron run smartcharge every minute. Run `crontab -e` and paste these lines:\n"
     yield from crontab_lines(here, SEPARATE_COMMANDS)

@@ -1,4 +1,4 @@
-"""`smartcharge login kraken`, `smartcharge login tesla`: the sign-ins that only an owner can make."""
+"""`smartcharge login kraken` and `smartcharge login tesla`: the sign-ins that only the owner can make."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from smartcharge.cli_context import CliContext
 from smartcharge.commands.options import has_terminal, prompt_hidden, prompt_text
 from smartcharge.deadline import COMMAND_LIMIT_SECONDS, DeadlineExceeded, time_limit
 from smartcharge.errors import ConfigurationError, LockBusyError, SignInRefusedError, UnreachableError
-from smartcharge.formatting import settings_text
+from smartcharge.formatting import powerwall_is
 from smartcharge.jobs.polling import KRAKEN_SERVICE_KEY, TESLA_SERVICE_KEY
 from smartcharge.policy.battery import BatterySettings
 from smartcharge.providers.kraken.account import KrakenAccount
@@ -39,7 +39,7 @@ from smartcharge.store.services import record_service_success
 
 
 class LoginSession:
-    """One call of the command. Each step that contacts a service gets the time of a whole run."""
+    """One sign-in by the owner: from the start of the command to its end, with separate runs in between."""
 
     def __init__(self, session: CliContext) -> None:
         self._session = session
@@ -48,12 +48,12 @@ class LoginSession:
 
     @property
     def now(self) -> datetime:
-        """Return the time now (UTC): the owner may have taken long to answer."""
+        """The present instant (UTC), however long the owner takes to answer."""
         return self._session.now + timedelta(seconds=time.monotonic() - self._started_at)
 
     @contextmanager
     def run(self) -> Iterator[App]:
-        """Give tools that may ask somebody, with a whole run's time from now on."""
+        """Give an app that may use the network, with the time limit of a whole run from now on."""
         with closing(self._session._replace(now=self.now).open_app()) as app:
             app.prepare_network()
             try:
@@ -62,48 +62,50 @@ class LoginSession:
             except DeadlineExceeded:
                 raise UnreachableError("the service took too long to answer") from None
             except LockBusyError:
-                app.warn("nothing was changed: another run is at work; try again in a minute")
+                app.warn("Another run is at work. Nothing was changed. To fix: try again in a minute.")
                 raise
 
 
 def clear_refusal(app: App, service: str) -> None:
-    """Clear a stored refusal, because there is a new sign-in."""
+    """Forget a recorded refusal, because there is a new sign-in."""
     with transaction(app.db):
         record_service_success(app.db, service, app.now)
 
 
 def print_next_step(app: App) -> None:
-    """Name the sign-in that is still missing, else the doctor."""
+    """Name the next step: the other sign-in if it is missing, else the doctor."""
     account, tesla = make_kraken_account(app.config), app.config.tesla
     if account.credentials is None and not account.token_file.exists():
         app.say("Next: `smartcharge login kraken`.")
     elif tesla and tesla_sign_in_fingerprint(app.config) == "absent":
         app.say("Next: `smartcharge login tesla`.")
     else:
-        app.say("Next: `smartcharge doctor` looks at all the rest.")
+        app.say("Next: `smartcharge doctor`, which checks everything else.")
 
 
 BROWSER_SUPPLIER = "eon-next"
 """The supplier whose customers sign in with a browser."""
 REQUIRED_CREDENTIALS = {
-    "octopus": ("eon_next.api_key", "Make a key in your Octopus account (Developer settings) and put it there."),
-    "edf": ("eon_next.password", "Give eon_next.email and eon_next.password."),
+    "octopus": ("eon_next.api_key", "Make a key in your Octopus account (Developer settings) and set it."),
+    "edf": ("eon_next.password", "Set eon_next.email and eon_next.password."),
 }
-"""How to sign in to the other suppliers."""
-OPEN_ADDRESS_TEXT = "Open this address in a browser, on any device, and sign in to E.ON there:"
+"""What the sign-in to the other suppliers needs."""
+OPEN_ADDRESS_TEXT = "Open this address in a browser on any device, and sign in to E.ON Next:"
 PASTE_ADDRESS_TEXT = (
-    "Then copy the whole address of the page where you end up (it begins with https://www.eonnext.com/?code=) and\n"
-    "paste it here within a few minutes."
+    "Then copy the whole address of the page that opens after the sign-in and paste it here within a few\n"
+    "minutes. It begins with https://www.eonnext.com/?code="
 )
-TRY_BROWSER_TEXT = "If the password is right, sign in with a browser now; Ctrl-C leaves everything as it is."
+TRY_BROWSER_TEXT = (
+    "If the password is right, sign in with a browser now. Press Ctrl-C to stop; nothing is changed then."
+)
 
 
 def login_to_kraken(session: CliContext, *, browser: bool, from_stdin: bool) -> None:
-    """Sign in by the requested method, else by the one that the configuration allows."""
+    """Sign in the way the owner asked for, else the way the configuration allows."""
     login_session = LoginSession(session)
     account = make_kraken_account(login_session.config)
     if browser and account.supplier != BROWSER_SUPPLIER:
-        raise click.UsageError(f"--browser is the sign-in of E.ON Next, and eon_next.supplier is {account.supplier}")
+        raise click.UsageError(f"--browser works only with E.ON Next, but eon_next.supplier is {account.supplier}")
     if from_stdin:
         _sign_in_with_refresh_token(login_session)
     elif account.credentials and not browser:
@@ -146,26 +148,26 @@ def _run_kraken_sign_in(login_session: LoginSession, login: Callable[[KrakenAcco
 
 
 GET_TOKENS_TEXT = (
-    "Tesla gives tokens to a browser. On a computer that has one (Linux or macOS), in any virtual environment:\n"
+    "Tesla's sign-in needs a browser. On a computer with a browser (Linux or macOS), in any virtual environment, run:\n"
     "  pip install pypowerwall && python -m pypowerwall authtoken\n"
-    "Sign in there, and paste here what it prints: the refresh token first, then the access token.\n"
+    "Sign in there. Then paste here what it prints: the refresh token first, then the access token.\n"
 )
-NEW_TOKENS_FIX = "Make new tokens with `python -m pypowerwall authtoken`, and run `smartcharge login tesla` again"
-TOKEN_ORDER_FIX = "Run `smartcharge login tesla` again: it asks for the refresh token first, then for the access token"  # noqa: S105
+NEW_TOKENS_FIX = "Make new tokens with `python -m pypowerwall authtoken` and run `smartcharge login tesla` again"
+TOKEN_ORDER_FIX = "Run `smartcharge login tesla` again. It asks for the refresh token first, then for the access token"  # noqa: S105
 
 
 def login_to_tesla(session: CliContext) -> None:
-    """Sign in by the configured connection, and read the Powerwall once to prove it."""
+    """Sign in to the configured backend and read the Powerwall once to prove that it works."""
     login_session = LoginSession(session)
     tesla = login_session.config.tesla
     if tesla is None:
-        right = "Give your Tesla address."
+        right = "Set it to the email address of your Tesla account"
         raise ConfigurationError(
             "is missing", place=str(login_session.config.path), key="tesla.account_email", right=right
         )
-    result_text = "the gateway takes the key"
+    result_text = "The gateway accepts the key"
     if tesla.backend != "v1r":
-        result_text = "signed in to Tesla; the sign-in is kept"
+        result_text = "Signed in to Tesla. The sign-in is stored"
         sign_in = (
             _prompt_fleet_sign_in(login_session)
             if tesla.backend == "fleetapi"
@@ -176,10 +178,8 @@ def login_to_tesla(session: CliContext) -> None:
         with app.battery as powerwall:
             reading = powerwall.read()
         clear_refusal(app, TESLA_SERVICE_KEY)
-        now = settings_text(BatterySettings(reading.mode or "unknown", round(reading.reserve_pct or 0)))
-        app.say(
-            f"{result_text[0].upper()}{result_text[1:]} in {app.config.tesla_credentials_file}. The Powerwall is in {now}."  # noqa: E501
-        )
+        now = powerwall_is(BatterySettings(reading.mode or "unknown", round(reading.reserve_pct or 0)))
+        app.say(f"{result_text} in {app.config.tesla_credentials_file}. The Powerwall is {now}.")
         print_next_step(app)
 
 
@@ -193,16 +193,16 @@ def _prompt_cloud_sign_in(login_session: LoginSession) -> TeslaSignIn:
 
 
 def _prompt_fleet_sign_in(login_session: LoginSession) -> TeslaSignIn:
-    """The application's file, with its own tokens or new ones; without one its id is asked for, too."""
+    """Ask for what the Fleet API needs: the tokens, and the client id if its file does not have one."""
     folder = login_session.config.auth_folder
     application = read_fleet_application(folder)
-    client_id = str(application.get("CLIENT_ID") or "") or prompt_text("Client id of your application at Tesla").strip()
+    client_id = str(application.get("CLIENT_ID") or "") or prompt_text("Client ID of your application at Tesla").strip()
     if not client_id:
-        message = f"there is no application for Tesla's Fleet API in {folder}"
+        message = f"there is no Fleet API application in {folder}"
         fix = f"Run `python -m pypowerwall setup -fleetapi -authpath {folder}`, then `smartcharge login tesla`"
         raise SignInRefusedError(message, fix=fix, service=TESLA_SERVICE_KEY)
     has_refresh_token = bool(application.get("refresh_token"))
-    refresh = prompt_hidden(f"Refresh token{', empty to keep the one on file' if has_refresh_token else ''}")
+    refresh = prompt_hidden(f"Refresh token{' (leave empty to keep the stored one)' if has_refresh_token else ''}")
     return FleetSignIn(
         application,
         client_id,
@@ -211,12 +211,12 @@ def _prompt_fleet_sign_in(login_session: LoginSession) -> TeslaSignIn:
 
 
 def _prompt_tokens(login_session: LoginSession, refresh: str) -> tuple[str, str]:
-    """Ask for both tokens, and check each at once."""
+    """Ask for both tokens; each is checked at once."""
     _raise_if_wrong(find_refresh_token_mistake(refresh, login_session.now))
-    access = prompt_hidden("Access token, empty where you have none")
+    access = prompt_hidden("Access token (leave empty if you have none)")
     _raise_if_wrong(find_access_token_mistake(access, login_session.now))
     if refresh.strip() == access.strip():
-        _raise_if_wrong("the same token was given twice")
+        _raise_if_wrong("both tokens are the same")
     return refresh.strip(), access.strip()
 
 
@@ -237,10 +237,7 @@ def _verify_tesla_sign_in(login_session: LoginSession, sign_in: TeslaSignIn) -> 
 
 
 def _select_site(login_session: LoginSession, sign_in: TeslaSignIn, sites: tuple[TeslaSite, ...]) -> None:
-    """Which of several Powerwalls is meant: as configured, else as it is chosen, and kept where the library looks.
-
-    The configuration is its owner's own; what it says wins.
-    """
+    """Choose one of several Powerwalls and store the choice with the sign-in; tesla.energy_site_id takes precedence."""
     folder = login_session.config.auth_folder
     selected = sign_in.get_selected_site(folder)
     if login_session.config.tesla and login_session.config.tesla.energy_site_id:
@@ -250,23 +247,22 @@ def _select_site(login_session: LoginSession, sign_in: TeslaSignIn, sites: tuple
         return
     with login_session.run() as app, app.exclusive_lock():
         sign_in.select_site(folder, number)
-        app.say(f'The site {number} is kept with the sign-in; `energy_site_id: "{number}"` under tesla would win.')
+        app.say(f"Site {number} is stored with the sign-in. A value of tesla.energy_site_id takes precedence over it.")
 
 
 def _prompt_site(login_session: LoginSession, sites: tuple[TeslaSite, ...], selected: int | None) -> int:
-    click.echo(f"This Tesla account has {len(sites)} Powerwalls:")
     for place, (number, name) in enumerate(sites, 1):
-        click.echo(f"  {place}  {name} ({number}){', as until now' if number == selected else ''}")
-    answer = prompt_text("Which one is it? Its number in this list").strip()
+        click.echo(f"  {place}  {name} ({number}){', the present one' if number == selected else ''}")
+    answer = prompt_text("Which one do you want to use? Enter its number in this list").strip()
     choices = {str(place): number for place, (number, _) in enumerate(sites, 1)} | {str(n): n for n, _ in sites}
     if answer == "" and selected in choices.values():
         return selected or 0
     if answer not in choices:
         raise ConfigurationError(
-            "is not set, and none was chosen; the sign-in is kept",
+            "is not set, and no site was chosen. The sign-in is stored",
             place=str(login_session.config.path),
             key="tesla.energy_site_id",
-            right=f"It should be one of {format_sites(sites)}, or run `smartcharge login tesla` again.",
+            right=f"Set it to one of {format_sites(sites)}, or run `smartcharge login tesla` again",
         )
     return choices[answer]
 
@@ -277,20 +273,20 @@ def login_command() -> None:
 
 
 @login_command.command("kraken")
-@click.option("--browser", is_flag=True, help="Sign in to E.ON with a browser, on this or any other device.")
+@click.option("--browser", is_flag=True, help="Sign in to E.ON Next with a browser, on any device.")
 @click.option("--refresh-token-stdin", "from_stdin", is_flag=True, help="Read a refresh token from standard input.")
 @click.pass_obj
 def login_kraken_command(session: CliContext, *, browser: bool, from_stdin: bool) -> None:
-    """Sign in to the supplier: with what is configured, else with a browser."""
+    """Sign in to your supplier with the configured password, or else with a browser."""
     if browser and from_stdin:
-        raise click.UsageError("--browser and --refresh-token-stdin are two ways; take one")
+        raise click.UsageError("Give either --browser or --refresh-token-stdin, not both")
     login_to_kraken(session, browser=browser, from_stdin=from_stdin)
 
 
 @login_command.command("tesla")
 @click.pass_obj
 def login_tesla_command(session: CliContext) -> None:
-    """Sign in to Tesla with a refresh token and an access token, pasted or from standard input (a line each).
+    """Sign in to Tesla with a refresh token and an access token, pasted or from standard input (one on each line).
 
     Make them on any computer with a browser: `python -m pypowerwall authtoken`.
     """

@@ -1,4 +1,4 @@
-"""What several commands share: options, times as people type them, questions at a terminal, files they write."""
+"""What several commands share: options, times as people type them, questions at a terminal, exported files."""
 
 import io
 import os
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 VALID_YEARS = range(2000, 2200)
-"""In which there are smart tariffs."""
+"""Years that are accepted; others are typing errors."""
 
-dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, change nothing.")
-at_option = click.option("--at", metavar="TIME", help="Look at another moment (with --dry-run, or when only looking).")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
+at_option = click.option("--at", metavar="TIME", help="Pretend the time is TIME (read-only).")
 
 
 def run_job(
@@ -40,12 +40,12 @@ def run_job(
     at: str | None = None,
     interactive: bool = False,
 ) -> int:
-    """Run one act within a command's time; the exit code is the most serious of all that went wrong.
+    """Run one job within the time limit of a command and return the most serious exit code of its parts.
 
-    typed: a person waits for it, and hears of a lock that cron's minutes pass over in silence.
+    interactive: a person waits for it and is told about a busy lock, which runs by cron do not report.
     """
     if at is not None and not dry_run:
-        raise click.UsageError("--at goes with --dry-run: an acting command goes by the clock")
+        raise click.UsageError("--at needs --dry-run, because this command changes something")
     command = str(click.get_current_context().info_name)
 
     def run_or_dry_run(app: "App") -> None:
@@ -72,7 +72,7 @@ def _run_within_limit(session: CliContext, run: Callable[["App"], None], *, dry_
             for part in (check_hold_file, run, release_after_failure):
                 codes.append(run_guarded(partial(part, app), app.out.warn if interactive else app.out.warn_hourly))
             if interactive and LockBusyError.exit_code in codes:
-                app.out.warn("nothing was changed: another run is at work; try again in a minute")
+                app.out.warn("Another run is at work. Nothing was changed. To fix: try again in a minute.")
     except DeadlineExceeded:
         codes.append(UnreachableError.exit_code)
     return most_serious_exit_code(codes)
@@ -100,27 +100,33 @@ def _release_without_configuration(session: CliContext, command: str) -> None:
 
 
 def parse_time(text: str, app: "App", *, ahead: bool = False, past: bool = False) -> datetime:
-    """A moment as the owner writes it: 13:30 of today, or a date and time.
+    """Parse a time as the owner writes it: 13:30, or a date and time; local time unless it has an offset.
 
-    ahead: 13:30 is the next such moment; past: the last one, today's or yesterday's. Local wall-clock time unless it
-    carries an offset. Raises a usage error that shows the right form.
+    13:30 means today; with `ahead` the next 13:30, with `past` the last one. Raises a usage error with the valid forms.
     """
     zone = ZoneInfo(app.policy.cheap_period.zone)
     try:
         if text[4:5] == "-":
-            there = datetime.fromisoformat(text)
-            return (there if there.tzinfo else there.replace(tzinfo=zone)).astimezone(UTC)
+            return _parse_date_time(text, zone)
         wanted = time.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(f"{text!r} is no time: write 13:30, 2026-11-22T13:30 or 2026-11-22T13:30:00Z") from None
+    except (ValueError, OverflowError):
+        message = f"{text!r} is not a valid time. Write 13:30, 2026-11-22T13:30 or 2026-11-22T13:30:00Z"
+        raise click.UsageError(message) from None
     moments = _time_occurrences(wanted, app.now, zone, range(-past, 1 + ahead))
     if past:
         return max(moment for moment in moments if moment <= app.now)
     return min((moment for moment in moments if not ahead or moment > app.now), default=moments[0])
 
 
+def _parse_date_time(text: str, zone: ZoneInfo) -> datetime:
+    there = datetime.fromisoformat(text)
+    if there.year not in VALID_YEARS:
+        raise ValueError("the year is out of range")
+    return (there if there.tzinfo else there.replace(tzinfo=zone)).astimezone(UTC)
+
+
 def _time_occurrences(wanted: time, now: datetime, zone: ZoneInfo, days: range) -> list[datetime]:
-    """When a wall-clock time comes, on days counted from today; twice where the clocks go back over it."""
+    """Return when a local time occurs on these days, counted from today: twice when the clocks go back."""
     there = wanted.tzinfo or zone
     today = now.astimezone(there).date()
     return [
@@ -131,17 +137,17 @@ def _time_occurrences(wanted: time, now: datetime, zone: ZoneInfo, days: range) 
 
 
 def parse_day(text: str, app: "App") -> date:
-    """A local day as the owner writes it; raises a usage error that shows the right form."""
+    """Parse a local day as the owner writes it; raises a usage error with the valid forms."""
     today = _local_today(app)
     named = {"today": today, "yesterday": today - DAY}
-    return named.get(text) or _parse_date(text, f"{text!r} is no day: write 2026-11-22, today or yesterday")
+    return named.get(text) or _parse_date(text, f"{text!r} is not a valid day. Write 2026-11-22, today or yesterday")
 
 
 def parse_month(text: str, app: "App") -> date:
-    """A day of the calendar month that the owner writes; raises a usage error that shows the right form."""
+    """Parse a calendar month and return a day in it; raises a usage error with the valid forms."""
     today = _local_today(app)
     named = {"this": today, "last": today.replace(day=1) - DAY}
-    return named.get(text) or _parse_date(f"{text}-01", f"{text!r} is no month: write 2026-11, this or last")
+    return named.get(text) or _parse_date(f"{text}-01", f"{text!r} is not a valid month. Write 2026-11, this or last")
 
 
 def _local_today(app: "App") -> date:
@@ -162,12 +168,12 @@ MAX_INPUT_CHARACTERS = 16_384
 
 
 def has_terminal() -> bool:
-    """Whether somebody sits there."""
+    """Whether standard input is a terminal."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
 def prompt_hidden(question: str) -> str:
-    """Ask for a secret, which a terminal does not show; without one the next line is it, "" where there is none."""
+    """Ask for a secret, which is not shown; without a terminal it is the next line of input, or ""."""
     if not has_terminal():
         return read_input_line()
     answer: str = click.prompt(f"{question} (not shown)", hide_input=True, default="", show_default=False)
@@ -175,7 +181,7 @@ def prompt_hidden(question: str) -> str:
 
 
 def prompt_text(question: str) -> str:
-    """Ask for what is no secret; without a terminal the next line is it, "" where there is none."""
+    """Ask for text that is not secret; without a terminal it is the next line of input, or ""."""
     if not has_terminal():
         return read_input_line()
     answer: str = click.prompt(question, default="", show_default=False)
@@ -183,28 +189,28 @@ def prompt_text(question: str) -> str:
 
 
 def read_input_line() -> str:
-    """Read a line of standard input with its end, "" where there is none; what is no text is replaced by signs."""
+    """Read a line of standard input with its end, or ""; bytes that are not text are replaced."""
     if sys.stdin is None:  # closed by the caller
         return ""
     if isinstance(sys.stdin, io.TextIOWrapper):
-        with suppress(io.UnsupportedOperation):  # after the first line, when it has been said
+        with suppress(io.UnsupportedOperation):  # raised after the first line, when it has been set already
             sys.stdin.reconfigure(errors="replace")
     return sys.stdin.readline(MAX_INPUT_CHARACTERS)
 
 
 OWNER_ONLY_MODE, WORLD_READABLE_MODE = 0o600, 0o644
-EXPORT_PATH_FIX = "Give a file in a folder that exists and that this user may write to"
+EXPORT_PATH_FIX = "Name a file in a folder that exists and that this user may write to"
 
 
 def export_file(path: Path, text: str, *, required_prefix: str, mode: int) -> None:
-    """Write a text to a file: whoever reads it sees the old one or the new one, whole.
+    """Write a text to a file, which is replaced as a whole.
 
-    first_words: how such a file begins; one that begins otherwise is not replaced. Raises `ConfigurationRefused`.
+    required_prefix: how such a file begins; a file that begins otherwise is not replaced. Raises `ConfigurationError`.
     """
     try:
         if not _can_replace_file(path, required_prefix):
-            right = "Give another name: this one holds something else, which was left as it is"
-            raise ConfigurationError("is there already", place=str(path), right=right)
+            right = "Choose another name. The existing file has other content and was not changed"
+            raise ConfigurationError("exists already", place=str(path), right=right)
         temporary_file = path.with_name(f".{path.name}.{os.getpid()}")
         write_private_file(temporary_file, text.encode())
         temporary_file.chmod(mode)

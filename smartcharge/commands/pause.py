@@ -1,4 +1,4 @@
-"""`smartcharge pause`: the owner's hand."""
+"""`smartcharge pause` and `smartcharge resume`."""
 
 import click
 
@@ -14,7 +14,7 @@ from smartcharge.store.journal import append_journal
 
 
 @click.command("pause")
-@click.option("--until", metavar="TIME", help="Go on by itself at this time; without it, only `resume` ends the pause.")
+@click.option("--until", metavar="TIME", help="End the pause at this time; default: when you run `resume`.")
 @click.pass_obj
 def pause_command(session: CliContext, *, until: str | None) -> int:
     """Pause: the Powerwall returns to normal first."""
@@ -22,18 +22,18 @@ def pause_command(session: CliContext, *, until: str | None) -> int:
     def run(app: App) -> None:
         end = parse_time(until, app, ahead=True) if until else None
         if end is not None and end <= app.now:
-            raise click.UsageError(f"--until {until} has passed")
+            raise click.UsageError(f"--until {until} is in the past")
         with app.exclusive_lock():
             until_when = (
-                f"until {local_date_time(end, app.now, app.policy.cheap_period.zone)}" if end else "until resumed"
+                f"until {local_date_time(end, app.now, app.policy.cheap_period.zone)}" if end else "until you resume it"
             )
             with transaction(app.db):
                 save_pause(app.db, app.now, end)
                 append_journal(app.db, at=app.now, command="pause", outcome=Event.PAUSED, detail=EventDetail(until=end))
             decide_and_apply(app)
-        app.say(f"paused {until_when}; `smartcharge resume` ends it")
+        app.say(f"Paused {until_when}. `smartcharge resume` ends the pause.")
         if load_battery_memory(app.db).owned:
-            app.warn("the Powerwall is not back at rest yet: every tick goes on trying; `smartcharge status` tells")
+            app.warn("The Powerwall is not back to normal yet. smartcharge tries again every minute.")
 
     return run_job(session, run, interactive=True)
 
@@ -51,6 +51,6 @@ def resume_command(session: CliContext) -> int:
                 clear_pause_and_override(app.db)
                 if was_stopped:
                     append_journal(app.db, at=app.now, command="resume", outcome=Event.RESUMED)
-        app.say("resumed" if was_stopped else "nothing was paused")
+        app.say("Resumed." if was_stopped else "Nothing was paused.")
 
     return run_job(session, run, interactive=True)

@@ -1,4 +1,4 @@
-"""`smartcharge replay`: a past day decided again, and what other numbers would have made of it."""
+"""`smartcharge replay`: re-runs the decisions of a past day, optionally with different settings."""
 
 import re
 import shutil
@@ -145,12 +145,10 @@ def replay_lines(replayed: ReplayedDay, setting: str, width: int | None) -> Iter
 def _replay_rows(replayed: ReplayedDay, setting: str) -> Iterator[TextRow]:
     name = f"{replayed.day:%a %d %b %Y}"
     if not replayed.has_journal_rows:
-        yield TextRow(
-            "", f"The journal has nothing of {name}: nothing was planned then, nothing ran, or it is forgotten."
-        )
+        yield TextRow("", f"The journal has no entries for {name}. Nothing ran then, or the entries have been deleted.")
         return
     if not replayed.decisions:
-        yield TextRow("", f"{name}: nothing was decided anew, so nothing was held.")
+        yield TextRow("", f"{name}: no decision changed, so the Powerwall was not charged from the grid.")
     else:
         yield from _decision_rows(replayed, name)
     if replayed.comparison is not None:
@@ -161,8 +159,8 @@ def _replay_rows(replayed: ReplayedDay, setting: str) -> Iterator[TextRow]:
 def _decision_rows(replayed: ReplayedDay, name: str) -> Iterator[TextRow]:
     """The decisions with what is decided today, and whether the minutes between them come out as they were."""
     changed = sum(not each.is_unchanged for each in replayed.decisions)
-    verdict = f"{changed} no longer as it was: the program has changed" if changed else "each as it was"
-    yield TextRow("", f"{name}, decided again: {_count_text(len(replayed.decisions), 'decision')}, {verdict}")
+    verdict = f"{changed} different: smartcharge has changed since" if changed else "all the same as then"
+    yield TextRow("", f"{name}, re-run: {_count_text(len(replayed.decisions), 'decision')}, {verdict}")
     for each in replayed.decisions:
         yield TextRow(
             local_time(each.row.at, replayed.zone),
@@ -170,58 +168,61 @@ def _decision_rows(replayed: ReplayedDay, name: str) -> Iterator[TextRow]:
         )
     yield TextRow("", _held_text(replayed))
     for mismatch in replayed.mismatches:
-        other = "held" if mismatch.held else "not held"
+        other = "charging" if mismatch.held else "not charging"
         yield TextRow(
             _span_text(replayed, mismatch),
-            f"{other} when decided minute by minute: the record cannot tell what happened",
+            f"{other} when re-run minute by minute: the journal does not show what happened",
         )
 
 
 def _held_text(replayed: ReplayedDay) -> str:
     """How long was held; what no read-back showed was only asked for."""
     if replayed.confirmed + MINUTE >= replayed.held:
-        return f"Held for {_minutes_text(replayed.held)}."
-    asked = f"asked for {_minutes_text(replayed.held)}"
-    return f"Held for {_minutes_text(replayed.confirmed)}, {asked}: the Powerwall did not confirm the rest."
+        return f"Charged from the grid for {_minutes_text(replayed.held)}."
+    done, asked = _minutes_text(replayed.confirmed), _minutes_text(replayed.held)
+    return f"Charged from the grid for {done}, asked for {asked}: the Powerwall did not confirm the rest."
 
 
 def _comparison_rows(replayed: ReplayedDay, comparison: PolicyComparison, setting: str) -> Iterator[TextRow]:
-    yield TextRow("", f"With {setting}:" if comparison.differences else f"With {setting} nothing would have differed.")
+    yield TextRow(
+        "", f"With {setting}:" if comparison.differences else f"With {setting} nothing would have been different."
+    )
     for each in comparison.differences:
-        what = "held" if each.held else "not held"
+        what = "charging" if each.held else "not charging"
         why = f": {each.reason.sentence}" if each.reason else ""
         yield TextRow(
             _span_text(replayed, each), f"{what} for {_minutes_text(each.span.ends_at - each.span.starts_at)}{why}"
         )
     if comparison.differences:
         yield TextRow(
-            "", f"Held for {_minutes_text(comparison.held)} instead of {_minutes_text(comparison.held_before)}."
+            "",
+            f"Charged for {_minutes_text(comparison.held)} instead of {_minutes_text(comparison.held_before)}.",
         )
         yield TextRow("", _savings_text(comparison))
     if comparison.guessed:
-        no_record_text = f"For {_minutes_text(comparison.guessed)} the record does not say whether the car charged"
+        no_record_text = f"For {_minutes_text(comparison.guessed)} it was not recorded whether the car was charging"
         yield TextRow(
             "",
-            f"{no_record_text}, though it would have mattered: there it counts as not charging. {BETWEEN_READINGS_NOTE}",  # noqa: E501
+            f"{no_record_text}; it counts as not charging. {BETWEEN_READINGS_NOTE}",
         )
 
 
 def _savings_text(comparison: PolicyComparison) -> str:
     found = comparison.savings
     if found is None:
-        return "What that comes to in pence nobody knows: no prices are set, or the battery was not measured."
+        return "The saving in pence is not known: no rates are set, or the Powerwall was not measured."
     less = "less" if found.pence < 0 else "more"
     into = f"{abs(found.kwh):.1f} kWh {'less' if found.kwh < 0 else 'more'} into the Powerwall"
-    usual = ", by the day's usual power" if found.usual else ""
+    usual = " from the usual power of the day" if found.usual else ""
     return f"Estimated{usual}: {into}, {abs(found.pence):.0f} p {less} saved."
 
 
 def _decision_text(replayed: ReplayedDay, each: RepeatedDecision) -> str:
     hold = each.decision.hold
     if hold is None:
-        return "released" if each.row.state and each.row.state.hold else "nothing held"
+        return "back to normal" if each.row.state and each.row.state.hold else "no charge"
     extra = "for the extra half hour, " if hold.kind is HoldKind.EXTENSION else ""
-    return f"held {extra}until {local_time(hold.until, replayed.zone)}"
+    return f"charge from the grid {extra}until {local_time(hold.until, replayed.zone)}"
 
 
 def _original_reason_suffix(each: RepeatedDecision) -> str:
@@ -275,12 +276,8 @@ def parse_policy_change(app: App, given: Mapping[str, str]) -> PolicyChange:
 def _parse_policy_value(key: str, text: str) -> object:
     if key not in POLICY_FIELDS:
         closest = closest_name(key, POLICY_FIELDS)
-        meant = (
-            f"Did you mean {CONTROL_PREFIX}{closest}?"
-            if closest
-            else f"It should be one of {', '.join(POLICY_FIELDS)}."
-        )
-        raise ValueError(f"{CONTROL_PREFIX}{key} is not a number of the policy. {meant}")
+        meant = f"Did you mean {CONTROL_PREFIX}{closest}?" if closest else f"Use one of {', '.join(POLICY_FIELDS)}."
+        raise ValueError(f"{CONTROL_PREFIX}{key} cannot be changed here. {meant}")
     setting = SETTINGS["control"][key]
     if key == "max_hours_per_day" and text.strip().lower() in NO_CAP_WORDS:
         return None
@@ -293,7 +290,13 @@ def _parse_policy_value(key: str, text: str) -> object:
 
 @click.command("replay")
 @click.argument("day", help="2026-11-22, today or yesterday.")
-@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Try another number, e.g. extension=false.")
+@click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Try a different setting, for example extension=false.",
+)
 @at_option
 @click.pass_obj
 def replay_command(session: CliContext, *, day: str, settings: tuple[str, ...], at: str | None) -> int:
@@ -315,7 +318,7 @@ def replay_command(session: CliContext, *, day: str, settings: tuple[str, ...], 
 def _parse_setting(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not (key.strip() and equals and value.strip()):
-        raise click.UsageError(f"--set {text}: write it as extension=false")
+        raise click.UsageError(f"--set {text} is not valid. Write it as KEY=VALUE, for example extension=false")
     return key.strip(), value.strip()
 
 
@@ -323,5 +326,5 @@ def _parse_past_day(text: str, app: App) -> date:
     """A local day that has begun; one that lies ahead is a usage error."""
     day = parse_day(text, app)
     if day > local_day(app.now, app.policy.cheap_period.zone):
-        raise click.UsageError(f"{text} has not begun")
+        raise click.UsageError(f"{text} has not started yet")
     return day

@@ -1,4 +1,4 @@
-"""`smartcharge report`: the ledger of a day or a month, as text, as a page for a browser, and by mail."""
+"""`smartcharge report`: a day or a month as text, as a page for a browser, or by mail."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -24,16 +24,16 @@ from smartcharge.store.outbox import REPORT_METHOD, queue_message
 
 
 def write_report_page(path: Path, page: str) -> None:
-    """Put a page where a browser may open it; an `OSError` leaves an older one as it was."""
+    """Write a page to a file; after an `OSError` an older page is unchanged."""
     write_private_file(path.expanduser(), page.encode())
 
 
 REPORT_WIDTH = 100
-HALF_HOUR_COLUMNS = ("half hour", "rate", "held", "car", "battery", "saving", "")
+HALF_HOUR_COLUMNS = ("half hour", "rate", "charged", "car", "Powerwall", "saving", "")
 
 
 def report_lines(report: Report) -> Iterator[str]:
-    """The whole report, a line each."""
+    """Yield the lines of the whole report."""
     yield report.title
     yield report.headline
     yield ""
@@ -59,7 +59,7 @@ def _half_hour_lines(report: Report) -> Iterator[str]:
 def _day_lines(days: Sequence[MonthDay]) -> Iterator[str]:
     known = [day for day in days if not day.is_ahead]
     rows = [(f"{d.day:%a} {d.day.day:>2}", d.held or "-", d.saving, d.leaks, d.trouble) for d in known]
-    return _align_columns([("day", "held", "saving", "leaks", "trouble"), *rows])
+    return _align_columns([("day", "charged", "saving", "losses", "problems"), *rows])
 
 
 def _figure_lines(figures: Sequence[ReportFigure]) -> Iterator[str]:
@@ -67,24 +67,24 @@ def _figure_lines(figures: Sequence[ReportFigure]) -> Iterator[str]:
 
 
 def _align_columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Rows under one another, two blanks between columns."""
+    """Align the cells of rows in columns, with two blanks between them."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def queue_report_mail(app: App, report: Report, period_start: datetime) -> None:
-    """Let the report wait for `send-invites`; the same period's is the same message, and waits or goes out once.
+    """Queue the report as an email for `send-invites`; the report of one period is sent only once.
 
-    It goes to alerts.email, or else to where the invites go. Raises `ConfigurationRefused` without a mail account.
+    It goes to alerts.email, or else to the address for invites. Raises `ConfigurationError` without a mail account.
     """
     account = app.config.invites
     if account is None:
         raise ConfigurationError(
-            "is missing, so there is no account to mail a report from",
+            "is missing, so there is no account to send a report from",
             place=str(app.config.path),
             key=missing_mail_key(app),
-            right="Give gcal.smtp_user and gcal.smtp_pass, or write the page to a file with --html FILE.",
+            right="Set gcal.smtp_user and gcal.smtp_pass, or write the page to a file with --html FILE",
         )
     recipient = app.config.alerts.email or account.invite_to
     length = "day" if report.picture else "month"
@@ -100,11 +100,11 @@ def queue_report_mail(app: App, report: Report, period_start: datetime) -> None:
     )
     with transaction(app.db):
         queue_message(app.db, key, message, recipient, app.now, method=REPORT_METHOD)
-    app.detail(f"report: {report.title} waits for the mail to {recipient}")
+    app.detail(f"report: {report.title} is queued for {recipient}")
 
 
 def missing_mail_key(app: App) -> str:
-    """The key that is missing for a mail account."""
+    """Return the key that is missing for a mail account."""
     gcal = app.config.gcal
     return "gcal.smtp_user" if gcal is None or gcal.smtp_user is None else "gcal.smtp_pass"
 
@@ -113,26 +113,26 @@ STDOUT_PATH = "-"
 
 
 class ReportPeriod(Struct, frozen=True):
-    """What a report is about: a local day, or (whole_month) the calendar month that it lies in."""
+    """The period of a report: a local day, or (is_whole_month) the calendar month that it lies in."""
 
     day: date
     is_whole_month: bool = False
 
     def report(self, app: App) -> Report:
-        """The report itself."""
+        """Load the report."""
         return load_month_report(app, self.day) if self.is_whole_month else load_day_report(app, self.day)
 
     def bounds(self, zone: str) -> tuple[datetime, datetime]:
-        """When it begins and ends, UTC."""
+        """Return when the period begins and ends, UTC."""
         span = month_span(self.day, zone) if self.is_whole_month else day_span(self.day, zone)
         return span.starts_at, span.ends_at
 
 
 @click.command("report")
-@click.option("--day", metavar="DAY", help="2026-11-22, today or yesterday; today unless given, with --mail yesterday.")
-@click.option("--month", metavar="MONTH", help="Instead of a day: 2026-11, this or last.")
-@click.option("--html", "file", metavar="FILE", help="Write one page for a browser; - is standard output.")
-@click.option("--mail", "by_mail", is_flag=True, help="Let text and page wait for send-invites, once for each period.")
+@click.option("--day", metavar="DAY", help="2026-11-22, today or yesterday. Default: today, or yesterday with --mail.")
+@click.option("--month", metavar="MONTH", help="A whole month instead of a day: 2026-11, this or last.")
+@click.option("--html", "file", metavar="FILE", help="Write a page for a browser; - means standard output.")
+@click.option("--mail", "by_mail", is_flag=True, help="Queue the report as an email.")
 @at_option
 @click.pass_obj
 def report_command(
@@ -140,9 +140,9 @@ def report_command(
 ) -> int:
     """Show what a day or a month saved, as text or as a page."""
     if day and month:
-        raise click.UsageError("--day and --month exclude each other")
+        raise click.UsageError("Give either --day or --month, not both")
     if by_mail and at:
-        raise click.UsageError("--at goes with looking only: a mail goes by the clock")
+        raise click.UsageError("--at cannot be used with --mail")
     with closing(session.open_app(read_only=not by_mail)) as app:
         app.now = parse_time(at, app) if at else app.now
         period = _parse_period(app, day, month, by_mail=by_mail)
@@ -165,7 +165,7 @@ def _parse_period(app: App, day: str | None, month: str | None, *, by_mail: bool
 def _queue_mail(app: App, report: Report, period: ReportPeriod) -> None:
     starts_at, ends_at = period.bounds(app.policy.cheap_period.zone)
     if app.now < ends_at:
-        raise click.UsageError(f"{report.title} is not over: its one mail would tell half of it")
+        raise click.UsageError(f"{report.title} is not over yet, so its report would not be complete")
     queue_report_mail(app, report, starts_at)
 
 
@@ -178,4 +178,4 @@ def _write_page(report: Report, file: str) -> None:
         write_report_page(Path(file), written)
     except OSError as error:
         raise click.UsageError(f"--html {file} cannot be written: {error.strerror}") from error
-    click.echo(f"the page of {report.title} is in {file}")
+    click.echo(f"The report of {report.title} is in {file}")

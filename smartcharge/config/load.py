@@ -219,7 +219,7 @@ class ConfigSources(Struct, frozen=True):
         try:
             path = self.resolve(named.text if isinstance(named.text, str) else "")
         except ValueError:
-            fix = "It should be the path of the file that holds the value"
+            fix = "Use the path of the file that holds the value"
             raise ConfigurationError("is no path", place=named.place, key=key, right=fix) from None
         self.marks.append(file_signature(str(path)))
         text = read_config_text(path, key).strip()
@@ -263,7 +263,7 @@ def _right_section_hint(key: str) -> str | None:
 
 def _spelling_hint(name: str, names: list[str]) -> str:
     near = closest_name(name, names)
-    return f"Did you mean {near}?" if near else f"It should be one of {', '.join(names)}"
+    return f"Did you mean {near}?" if near else f"Use one of {', '.join(names)}"
 
 
 def _section_keys(section: str) -> list[str]:

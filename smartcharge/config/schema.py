@@ -1,6 +1,6 @@
 """The sections of the configuration: every key with its type, its range, its default and what would be right.
 
-The description of a type continues the sentence "It should be ..." when a value is refused. A type that needs its text
+The description of a type continues the sentence "Use ..." when a value is refused. A type that needs its text
 prepared names the function that does it in `extra["prepare"]`; every other text is stripped.
 """
 
@@ -185,7 +185,11 @@ class ControlConfig(Struct, frozen=True, kw_only=True):
 
     default_reserve_pct: Annotated[
         int,
-        Meta(ge=0, le=80, description="a whole number 0 to 80: Tesla clamps 81-99, and 100 is the holding stance"),
+        Meta(
+            ge=0,
+            le=80,
+            description="a whole number 0 to 80. Tesla turns 81-99 into 80, and 100 means charging",
+        ),
     ] = 20
     resting_mode: Literal["autonomous", "self_consumption"] = "autonomous"
     restore: Literal["resting", "previous"] = "resting"

@@ -47,10 +47,8 @@ class Setting(Struct, frozen=True):
         """Say in a sentence what would be right in place of `text`."""
         if self._meta is None:
             near = closest_name(text, get_args(self.value_type))
-            return (
-                f"{f'Did you mean {near}? ' if near else ''}It should be one of {', '.join(get_args(self.value_type))}"
-            )
-        return f"It should be {self._meta.description}"
+            return f"{f'Did you mean {near}? ' if near else ''}Use one of {', '.join(get_args(self.value_type))}"
+        return f"Use {self._meta.description}"
 
     @property
     def _meta(self) -> msgspec.Meta | None:

@@ -87,7 +87,7 @@ def _mapping_entries(path: Path, node: yaml.Node | None, section: str | None) ->
         return {}
     if not isinstance(node, yaml.MappingNode):
         keys = "a list of keys, each as `key: value`, two blanks further in"
-        fix = f"It should be {keys if section else 'sections with keys in them'}; see config.example.yaml"
+        fix = f"Use {keys if section else 'sections with keys in them'}; see config.example.yaml"
         raise ConfigurationError("holds no keys", place=_location(path, node), key=section, right=fix)
     entries: dict[str, yaml.Node] = {}
     for name, value in node.value:

@@ -71,7 +71,7 @@ def poll_charger(app: App, state: State) -> ChargerReading:
     """Ask the charger, twice where a due release depends on it, and store what it says; a failure reads as UNKNOWN."""
     if app.is_now_overridden:
         then = local_date_time(state.now, state.now, state.policy.cheap_period.zone)
-        app.out.say(f"the Zappi can only say how the car is now, and not how it is at {then}: it counts as unknown")
+        app.out.say(f"The Zappi only knows the present, not {then}, so the car counts as unknown.")
         return ChargerReading(ChargerState.UNKNOWN, state.now)
     charger = app.charger
     charger.prepare()
@@ -83,7 +83,7 @@ def poll_charger(app: App, state: State) -> ChargerReading:
         return _handle_failure(app, error)
     except AppError as refused:
         return _handle_failure(app, refused)
-    app.out.detail(f"the Zappi says {reading.state}: {reading.why}")
+    app.out.detail(f"the Zappi reports {reading.why} ({reading.state.lower()})")
     if not app.dry_run:
         _try_to_store(app.out, lambda: _handle_reading(app, reading))
     return reading
@@ -174,5 +174,5 @@ def _store_refusal(
     if is_confirmed:
         return error
     return UnreachableError(
-        "the myenergi server refused the sign-in once, which a server in trouble does too", service=ZAPPI_SERVICE_KEY
+        "the myenergi server refused the sign-in once; this may be a temporary fault", service=ZAPPI_SERVICE_KEY
     )

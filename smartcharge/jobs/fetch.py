@@ -50,7 +50,7 @@ def fetch_plan_if_due(app: App, *, at_once: bool = False) -> None:
         print_wait_reason(app, KRAKEN_SERVICE_KEY, _next_fetch_at(app.read_only_db, app.now, app.policy))
         return
     if app.dry_run:
-        app.out.say("would ask Kraken for the plan")
+        app.out.say(f"would fetch the charging schedule from {app.supplier_label}")
         return
     with file_lock(app.config.folder / "fetch.lock", wait_seconds=0) as is_locked:
         if is_locked and (at_once or should_fetch_plan(app)):
@@ -79,7 +79,9 @@ def fetch_plan(app: App) -> None:
         with time_limit(KRAKEN_LIMIT_SECONDS):
             plan = app.tariff.plan([row.device for row in load_devices(db) if row.watched], now)
     except DeadlineExceeded:
-        _handle_failure(app, UnreachableError("Kraken took too long to answer", service=KRAKEN_SERVICE_KEY))
+        _handle_failure(
+            app, UnreachableError(f"{app.supplier_label} took too long to answer", service=KRAKEN_SERVICE_KEY)
+        )
     except AppError as error:
         _handle_failure(app, error)
     else:

@@ -73,7 +73,7 @@ from smartcharge.store.services import (
 
 SEND_INVITES_COMMAND = "send-invites"
 MAIL_SERVICE_KEY = "mail"
-SENT_TEXTS = {ALERT_METHOD: "told of trouble by mail", REPORT_METHOD: "report sent by mail"}
+SENT_TEXTS = {ALERT_METHOD: "problem reported by email", REPORT_METHOD: "report sent by email"}
 
 
 FEED_ALERT = "feed"
@@ -235,7 +235,7 @@ def _send_message(app: App, message: OutboxMessage) -> None:
 
 def _handle_delivery(app: App, message: OutboxMessage, delivery: DeliveryResult) -> None:
     if delivery.status is DeliveryStatus.UNKNOWN:
-        lost = "the mail server was lost while it took a mail, which is posted again"
+        lost = "the connection to the mail server was lost while a mail was sent; it is sent again"
         raise UnreachableError(lost, service=MAIL_SERVICE_KEY)
     db, text = app.db, _sent_text(app.db, message, app.policy.cheap_period.zone)
     if delivery.status is DeliveryStatus.ACCEPTED:
@@ -268,7 +268,7 @@ def _delivery_error(app: App, message: OutboxMessage, delivery: DeliveryResult) 
         f"is refused by the mail server ({delivery.code})",
         place=str(app.config.path),
         key="alerts.email" if is_report or message.method == ALERT_METHOD else "gcal.invite_to",
-        right="Give an address that takes mail.",
+        right="Set it to an address that accepts mail",
     )
 
 
@@ -316,7 +316,7 @@ def _update_feed(app: App, path: Path) -> None:
         _write_feed(path, content)
     except OSError as error:
         problem = f"cannot be written: {error.strerror or error}"
-        right = "Give a file in a folder that exists and that this user may write to."
+        right = "Name a file in a folder that exists and that this user may write to"
         refused = ConfigurationError(problem, place=str(app.config.path), key="gcal.feed_path", right=right)
         app.alerts.record_failure(SEND_INVITES_COMMAND, FEED_ALERT, refused)
         return
@@ -358,7 +358,7 @@ def _dry_run_lines(db: sqlite3.Connection, now: datetime, settings: InviteSettin
 def _waiting_message_lines(db: sqlite3.Connection, replaced_uids: set[str], zone: str) -> Iterator[str]:
     for message in load_waiting_messages(db):
         if message.method == ALERT_METHOD:
-            yield f"would tell {message.recipient} of trouble"
+            yield f"would report a problem to {message.recipient}"
         elif message.method == REPORT_METHOD:
             yield f"would send a report to {message.recipient}"
         elif message.uid not in replaced_uids:

@@ -95,7 +95,7 @@ def is_blocking_release(app: App, error: AppError) -> bool:
     return isinstance(error, NotConfirmedError) or not is_alert_open(app.read_only_db, *LOCKOUT_ALERT)
 
 
-SERVICE_LABELS = {"kraken": "Kraken", "zappi": "the Zappi", "tesla": "Tesla", "mail": "the mail server"}
+SERVICE_LABELS = {"kraken": "your supplier", "zappi": "the Zappi", "tesla": "Tesla", "mail": "the mail server"}
 
 
 def print_wait_reason(app: App, service: str, until: datetime | None = None) -> None:
@@ -109,12 +109,12 @@ def print_wait_reason(app: App, service: str, until: datetime | None = None) -> 
 
 def wait_reason(row: ServiceRow, now: datetime, zone: str, until: datetime | None) -> str | None:
     """Say why a service is not asked now; until: when the usual interval is over (a wait asked for may outlast it)."""
-    label, why = SERVICE_LABELS[row.service], f", because: {row.last_error}" if row.last_error else ""
+    label, why = SERVICE_LABELS[row.service], f": {row.last_error}" if row.last_error else ""
     if row.is_refused:
         since = f" {local_date_time(row.refused_at, now, zone)}" if row.refused_at else ""
-        return f"{label} is not asked: the sign-in was refused{since} and nothing has changed{why}"
+        return f"{label} is not asked until you change something, because the sign-in was refused{since}{why}"
     moments = [until, row.not_before if is_blocked(now, row.not_before) else None]
     latest = max((moment for moment in moments if moment), default=None)
     if latest and latest > now:
         return f"{label} is not asked before {local_time(latest, zone)}{why}"
-    return f"{label} is not asked in every run{why}" if why else None
+    return f"{label} is asked less often at present{why}" if why else None

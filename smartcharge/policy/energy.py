@@ -15,7 +15,7 @@ from smartcharge.policy.slots import SLOT, CheapPeriod, Span, slot_end, slot_sta
 class Basis(StrEnum):
     """Where a figure comes from, the most reliable first. A sum is as reliable as its least reliable part."""
 
-    BILLED = "billed"
+    REPORTED = "reported"
     MEASURED = "measured"
     ESTIMATED = "estimated"
 

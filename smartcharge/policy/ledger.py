@@ -32,8 +32,8 @@ from smartcharge.policy.replay import ReplayedMinute
 from smartcharge.policy.slots import DAY, SLOT, Span, slot_start
 
 SAVING_DEFINITION = (
-    "The saving: for each half hour paid at the cheap rate outside the nightly cheap period, the kWh into the car "
-    "and the house battery, times the difference between the standard and the cheap rate."
+    "The saving: for each half hour at the off-peak rate outside the off-peak hours, the kWh into the car and the "
+    "Powerwall, times the difference between the peak and the off-peak rate."
 )
 """Printed wherever a saving is shown."""
 
@@ -41,8 +41,8 @@ SAVING_DEFINITION = (
 class Loss(StrEnum):
     """What went wrong in a half hour: charged at the peak rate, or not charged at the off-peak rate."""
 
-    HELD_AT_STANDARD_RATE = "held without a cheap slot"
-    CHEAP_SLOT_MISSED = "cheap slot missed"
+    HELD_AT_STANDARD_RATE = "charged at the peak rate"
+    CHEAP_SLOT_MISSED = "off-peak half hour missed"
 
 
 class TariffRates(Struct, frozen=True):
@@ -228,11 +228,11 @@ def _sum_by_basis(energies: Iterable[Energy | None]) -> tuple[Energy, ...]:
     return tuple(Energy(sum(amounts), basis) for basis, amounts in found.items() if amounts)
 
 
-def billed_flows(dispatches: Iterable[CompletedDispatch]) -> Iterator[EnergyFlow]:
+def reported_flows(dispatches: Iterable[CompletedDispatch]) -> Iterator[EnergyFlow]:
     """Yield the energy of completed dispatches at home, where the supplier reports it."""
     for each in dispatches:
         if each.at_home and each.energy_kwh is not None:
-            yield EnergyFlow(each.span, each.energy_kwh, Basis.BILLED)
+            yield EnergyFlow(each.span, each.energy_kwh, Basis.REPORTED)
 
 
 def resolve_overlaps(completed: Iterable[CompletedDispatch]) -> tuple[CompletedDispatch, ...]:
@@ -284,7 +284,7 @@ def build_ledger(facts: LedgerInputs, span: Span) -> tuple[LedgerEntry, ...]:
     unconfirmed = _held_by_half_hour(facts.unconfirmed_holds, facts.now, within)
     completed_in = _completed_half_hours(facts.completed, within)
     car = energy_by_half_hour(chain(metered_flows(readings), presumed_flows(readings, promised, facts.now)), within)
-    car |= energy_by_half_hour(billed_flows(resolve_overlaps(facts.completed)), within)
+    car |= energy_by_half_hour(reported_flows(resolve_overlaps(facts.completed)), within)
     battery = energy_by_half_hour(battery_flows(facts.holds, facts.batteries, facts.now), within)
 
     def entry(start: datetime) -> LedgerEntry:

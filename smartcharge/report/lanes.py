@@ -1,4 +1,4 @@
-"""A day's picture, gathered from the memory: nothing is asked, nothing is written."""
+"""The chart of a day, built from the database; no service is asked and nothing is written."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -6,6 +6,7 @@ from itertools import groupby
 
 from msgspec import structs
 
+from smartcharge.alerts import alert_subject
 from smartcharge.app import App
 from smartcharge.jobs.shadow import SHADOW_COMMAND
 from smartcharge.policy.ledger import LedgerEntry, Loss, mark_shadow_entries
@@ -24,9 +25,9 @@ from smartcharge.store.services import Alert, load_open_alerts
 WATTS_PER_KW = 1000
 LEVEL_LANE_TOP_PCT = 100.0
 MIN_CAR_LANE_TOP_KW = 7.4
-"""A single-phase charger's most: days with less are drawn to the same scale."""
+"""The most that a single-phase charger delivers: days with less have the same scale."""
 READING_VALID_FOR = timedelta(minutes=35)
-"""A reading stands for the time up to the next, unless that took longer than a half hour's questions lie apart."""
+"""A reading counts until the next one, but not for longer than this."""
 LAST_READING_LENGTH = timedelta(minutes=1)
 STYLE_BY_CHARGER_STATE = {
     ChargerState.CHARGING: MarkStyle.CHARGING,
@@ -34,19 +35,19 @@ STYLE_BY_CHARGER_STATE = {
     ChargerState.UNKNOWN: MarkStyle.UNKNOWN,
 }
 HOLD_REASONS = {Reason.CHARGING_IN_WINDOW, Reason.OVERRUN, Reason.SLOT_ALREADY_CHEAP}
-"""Rules by which something is held."""
+"""The reasons for which the Powerwall is charged."""
 RECONCILE_COMMAND = "reconcile"
 
 
 def car_lane(view: DayView, rows: Sequence[ChargerReading]) -> ChartLane:
-    """The car's power; readings that say the same one after the other are one stretch."""
+    """Return the power of the car; consecutive readings of the same state are one mark."""
     marks = tuple(_car_mark(view, run, until) for run, until in _group_readings(rows))
     top = max((row.watts or 0 for row in rows), default=0) / WATTS_PER_KW
     return ChartLane("Car", marks, top=max(top, MIN_CAR_LANE_TOP_KW), unit="kW")
 
 
 def battery_level_lane(view: DayView, rows: Sequence[BatteryLevel]) -> ChartLane:
-    """The battery's state of energy, where it was read anyway."""
+    """Return the charge level of the Powerwall, as far as it was read."""
     marks, run = [], list[ChartPoint]()
     points = [ChartPoint(row.at, row.soe_pct) for row in rows if row.soe_pct is not None]
     for point, following in zip(points, [*points[1:], None], strict=False):
@@ -54,29 +55,29 @@ def battery_level_lane(view: DayView, rows: Sequence[BatteryLevel]) -> ChartLane
         if following is None or following.at - point.at > READING_VALID_FOR:
             marks.append(_battery_level_mark(view, tuple(run)))
             run = []
-    return ChartLane("Battery level", tuple(marks), top=LEVEL_LANE_TOP_PCT, unit="%")
+    return ChartLane("Powerwall level", tuple(marks), top=LEVEL_LANE_TOP_PCT, unit="%")
 
 
 def battery_requested_lane(view: DayView, holds: Iterable[HoldRow], rows: Sequence[JournalRow]) -> ChartLane:
-    """When a hold was asked of the battery, and with which settings; at other times it is left at rest."""
+    """Return when the Powerwall was asked to charge or to keep its charge, and with which settings."""
     ends = ((hold, hold.closed_at or view.past_part.ends_at) for hold in holds)
     marks = (
         view.span_mark(MarkStyle.ASKED, hold.opened_at, end, _requested_settings(view, Span(hold.opened_at, end), rows))
         for hold, end in ends
         if hold.opened_at < end
     )
-    return ChartLane("Battery asked", tuple(marks))
+    return ChartLane("Powerwall asked", tuple(marks))
 
 
 def _requested_settings(view: DayView, hold: Span, rows: Iterable[JournalRow]) -> str:
-    """The settings that the battery confirmed during a hold."""
+    """Return the settings that the Powerwall confirmed during a hold."""
     confirmed = (row for row in rows if row.outcome is Event.CONFIRMED and row.reason in HOLD_REASONS)
     found = next((_settings_read(row, view.zone) for row in confirmed if hold.covers(row.at)), None)
     return found or "asked for, not confirmed"
 
 
 def battery_confirmed_lane(view: DayView, rows: Iterable[JournalRow]) -> ChartLane:
-    """How the battery stood, as it was read back; each reading stands until the next."""
+    """Return the settings of the Powerwall as they were read back; each reading counts until the next."""
     told = [(row.at, *told) for row in rows if (told := settings_mark(row, view.zone)) is not None]
     changes = [
         each for before, each in zip([None, *told], told, strict=False) if before is None or before[1:] != each[1:]
@@ -87,13 +88,13 @@ def battery_confirmed_lane(view: DayView, rows: Iterable[JournalRow]) -> ChartLa
     ):
         if look is not None and view.span.starts_at < until and at < view.span.ends_at:
             marks.append(view.span_mark(look, at, until, what))
-    return ChartLane("Battery confirmed", tuple(marks))
+    return ChartLane("Powerwall confirmed", tuple(marks))
 
 
 def settings_mark(row: JournalRow, zone: str) -> tuple[MarkStyle | None, str] | None:
-    """What an entry tells of how the battery was set from here; None where it tells nothing of it.
+    """Return what a journal row says about the settings of the Powerwall; None if it says nothing about them.
 
-    The style is None where nobody knows any more.
+    The style is None if the settings are not known any more.
     """
     if row.outcome is Event.CONFIRMED:
         return (MarkStyle.BACKUP if row.reason in HOLD_REASONS else MarkStyle.REST), _settings_read(row, zone)
@@ -109,12 +110,12 @@ def settings_mark(row: JournalRow, zone: str) -> tuple[MarkStyle | None, str] | 
 
 
 def _settings_read(row: JournalRow, zone: str) -> str:
-    """The settings without their end: equal settings are one mark."""
+    """Return the settings without their end time, so that equal settings are one mark."""
     return event_detail(structs.replace(row, detail=structs.replace(row.detail, until=None)), zone) or ""
 
 
 def _group_readings(rows: Sequence[ChargerReading]) -> Iterator[tuple[list[ChargerReading], datetime]]:
-    """Readings of one state without a gap between them, each with the moment up to which it stands."""
+    """Yield consecutive readings of one state without a gap, and the time until which they count."""
     run: list[ChargerReading] = []
     for row, following in zip(rows, [*rows[1:], None], strict=False):
         run.append(row)
@@ -131,13 +132,13 @@ def _car_mark(view: DayView, run: Sequence[ChargerReading], until: datetime) -> 
     known = [row.watts for row in run if row.watts is not None]
     points = tuple(ChartPoint(row.at, row.watts / WATTS_PER_KW) for row in run if row.watts is not None)
     if first.state is ChargerState.UNKNOWN:
-        what = f"the charger was not known: {last.why or 'no answer'}"
+        what = f"no reading of the Zappi: {last.why or 'no answer'}"
         points = ()
     elif first.state is ChargerState.IDLE:
-        what = "the car drew no power"
+        what = "the car was not charging"
     else:
         low, high = (f"{watts / WATTS_PER_KW:.1f}" for watts in (min(known, default=0), max(known, default=0)))
-        what = f"the car drew {low if low == high else f'{low} to {high}'} kW"
+        what = f"the car was charging at {low if low == high else f'{low} to {high}'} kW"
     if points:
         points = (*points, ChartPoint(until, points[-1].value))
     return view.span_mark(
@@ -151,7 +152,7 @@ def _car_mark(view: DayView, run: Sequence[ChargerReading], until: datetime) -> 
 
 def _battery_level_mark(view: DayView, run: Sequence[ChartPoint]) -> ChartMark:
     first, last = run[0], run[-1]
-    what = f"level {first.value:.0f} %" if len(run) == 1 else f"level from {first.value:.0f} to {last.value:.0f} %"
+    what = f"{first.value:.0f} % full" if len(run) == 1 else f"from {first.value:.0f} to {last.value:.0f} % full"
     return view.span_mark(MarkStyle.LEVEL, first.at, last.at, what, points=tuple(run))
 
 
@@ -159,7 +160,7 @@ PLANNED_KIND = "planned"
 
 
 def rate_lane(view: DayView, entries: Iterable[LedgerEntry]) -> ChartLane:
-    """When the cheap rate applied, and why; half hours that are alike are one stretch."""
+    """Return when the off-peak rate applied, and why; equal half hours are one mark."""
     marks = []
     for (look, what), alike in groupby(entries, _rate_style):
         if look is not None:
@@ -169,64 +170,66 @@ def rate_lane(view: DayView, entries: Iterable[LedgerEntry]) -> ChartLane:
 
 
 def plan_lane(view: DayView, rows: Iterable[DispatchRow]) -> ChartLane:
-    """Every window and every revision of it that was ever planned for this day, in the order they were seen."""
+    """Return every slot ever scheduled for this day and every change of it, in the order they were announced."""
     planned = sorted((row for row in rows if row.kind == PLANNED_KIND), key=lambda row: (row.first_seen_at, row.id))
-    return ChartLane("Plan", tuple(_plan_mark(view, row) for row in planned), note="every revision, as it came")
+    return ChartLane("Schedule", tuple(_plan_mark(view, row) for row in planned), note="every change, as it came")
 
 
 def hold_lane(view: DayView, rows: Iterable[HoldRow], entries: Sequence[LedgerEntry]) -> ChartLane:
-    """What was held, which part of it on the car's word alone, and when it was let go."""
-    return ChartLane("Hold", tuple(mark for row in rows for mark in _hold_marks(view, row, entries)))
+    """Return the charges that were decided, which part was an extra half hour, and when each ended."""
+    return ChartLane("Decision", tuple(mark for row in rows for mark in _hold_marks(view, row, entries)))
 
 
 def _rate_style(entry: LedgerEntry) -> tuple[MarkStyle | None, str]:
     if entry.night:
-        return MarkStyle.NIGHT, "night rate"
+        return MarkStyle.NIGHT, "off-peak hours"
     if entry.loss is Loss.HELD_AT_STANDARD_RATE:
-        return MarkStyle.DEAR, "held at the standard rate"
-    missed = ", and not held" if entry.loss is Loss.CHEAP_SLOT_MISSED else ""
+        return MarkStyle.DEAR, "charged at the peak rate"
+    missed = ", but the Powerwall was not charged" if entry.loss is Loss.CHEAP_SLOT_MISSED else ""
     if entry.cheap and entry.completed:
-        return MarkStyle.CHEAP, f"cheap, the supplier says{missed}"
-    return (MarkStyle.CHEAP_UNCONFIRMED, f"cheap as planned, not yet confirmed{missed}") if entry.cheap else (None, "")
+        return MarkStyle.CHEAP, f"off-peak, as the supplier reports{missed}"
+    return (
+        (MarkStyle.CHEAP_UNCONFIRMED, f"off-peak as scheduled, not yet confirmed{missed}")
+        if entry.cheap
+        else (None, "")
+    )
 
 
 def _plan_mark(view: DayView, row: DispatchRow) -> ChartMark:
     look, status = MarkStyle.LIVE, ""
     if row.withdrawn_at is not None:
         look = MarkStyle.REPLACED if row.superseded_by else MarkStyle.WITHDRAWN
-        status = (
-            f", {'replaced by a revision' if row.superseded_by else 'withdrawn'} at {view.clock_text(row.withdrawn_at)}"
-        )
+        status = f", {'moved' if row.superseded_by else 'withdrawn'} at {view.clock_text(row.withdrawn_at)}"
     about = f", about {kwh_text(row.energy_kwh)}" if row.energy_kwh else ""
-    what = f"window seen at {view.clock_text(row.first_seen_at)}{about}{status}"
+    what = f"slot announced at {view.clock_text(row.first_seen_at)}{about}{status}"
     return view.span_mark(look, row.starts_at, row.ends_at, what, label=view.span_text(row.starts_at, row.ends_at))
 
 
 def _hold_marks(view: DayView, row: HoldRow, entries: Iterable[LedgerEntry]) -> Iterator[ChartMark]:
-    """A hold in its parts; one that was ended as soon as it began is a release alone."""
-    stands = "" if row.closed_at else f", stands until {view.clock_text(row.hold.until)}"
+    """Yield the parts of a hold; one that ended as soon as it started has only its end."""
+    stands = "" if row.closed_at else f", continues until {view.clock_text(row.hold.until)}"
     would = ""
     held = Span(row.confirmed_at or row.opened_at, row.closed_at or row.hold.until)
     for (in_shadow, extra), part in _split_hold(held, entries):
         would = "would have been " if in_shadow else ""
         look, what = _hold_style(row, in_shadow=in_shadow, extra=extra)
-        more = " more, as the car went on" if extra else ""
+        more = " longer, because the car was still charging" if extra else ""
         what = f"{what} for {hours_text(part.ends_at - part.starts_at)}{more}{stands}"
         yield view.span_mark(look, part.starts_at, part.ends_at, what)
     if row.closed_at and row.closed_reason and view.span.covers(row.closed_at):
-        yield view.moment_mark(MarkStyle.RELEASE, row.closed_at, f"{would}released: {row.closed_reason.sentence}")
+        yield view.moment_mark(MarkStyle.RELEASE, row.closed_at, f"{would}back to normal: {row.closed_reason.sentence}")
 
 
 def _hold_style(row: HoldRow, *, in_shadow: bool, extra: bool) -> tuple[MarkStyle, str]:
     if in_shadow:
-        return MarkStyle.WOULD_HOLD, "would have been held"
+        return MarkStyle.WOULD_HOLD, "would have charged"
     if row.confirmed_at is None:
-        return MarkStyle.WOULD_HOLD, "asked for, not confirmed,"
-    return (MarkStyle.EXTENSION if extra else MarkStyle.HOLD), "held"
+        return MarkStyle.WOULD_HOLD, "asked to charge, not confirmed,"
+    return (MarkStyle.EXTENSION if extra else MarkStyle.HOLD), "charged"
 
 
 def _split_hold(held: Span, entries: Iterable[LedgerEntry]) -> Iterator[tuple[tuple[bool, bool], Span]]:
-    """The stretches of a hold, told apart by whether they lie in the shadow, and rest on the car's word alone."""
+    """Yield the parts of a hold, apart by whether they were only compared (shadow) or an extra half hour."""
     touched = [each for each in entries if each.starts_at < held.ends_at and held.starts_at < each.ends_at]
     for kind, alike in groupby(touched, lambda each: (each.in_shadow, each.extension)):
         found = list(alike)
@@ -234,22 +237,24 @@ def _split_hold(held: Span, entries: Iterable[LedgerEntry]) -> Iterator[tuple[tu
 
 
 MAIL_COMMAND = "send-invites"
-RESOLVED_TEXTS = {Event.RESOLVED: "well again", Event.WAITED: "the battery is free again"}
+RESOLVED_TEXTS = {Event.RESOLVED: "works again", Event.WAITED: "the Powerwall can be controlled again"}
 
 
 def mail_lane(view: DayView, rows: Iterable[JournalRow]) -> ChartLane:
-    """Invites, and what else went out."""
+    """Return the emails that were sent."""
     sent = (row for row in rows if row.command == MAIL_COMMAND and row.outcome is Event.SENT)
-    return ChartLane("Mail", tuple(view.moment_mark(MarkStyle.MAIL, row.at, row.detail.text or "sent") for row in sent))
+    return ChartLane(
+        "Email", tuple(view.moment_mark(MarkStyle.MAIL, row.at, row.detail.text or "sent") for row in sent)
+    )
 
 
 def problem_lane(view: DayView, rows: Iterable[JournalRow], open_alerts: Iterable[Alert]) -> ChartLane:
-    """What was told as trouble or noted as failed, what became well again, and what goes on."""
-    return ChartLane("Trouble", (*_problem_marks(view, rows), *_open_alert_marks(view, open_alerts)))
+    """Return the problems: when they were reported, when they ended, and which go on."""
+    return ChartLane("Problems", (*_problem_marks(view, rows), *_open_alert_marks(view, open_alerts)))
 
 
 def is_problem_entry(row: JournalRow) -> bool:
-    """Whether a row tells that something went wrong, or that an outside power had the battery."""
+    """Whether a row says that something failed, or that something else controlled the Powerwall."""
     return row.outcome in PROBLEMS
 
 
@@ -259,49 +264,49 @@ def _problem_marks(view: DayView, rows: Iterable[JournalRow]) -> Iterator[ChartM
         words = row.error or event_detail(row, view.zone) or row.outcome
         if (
             is_problem_entry(row) and (row.at, words) not in seen_texts
-        ):  # what failed and was told of at once is one trouble
+        ):  # a failure that was reported at once is one problem
             seen_texts.add((row.at, words))
             yield view.moment_mark(MarkStyle.TROUBLE, row.at, f"{row.command}: {words}")
         elif row.outcome in RESOLVED_TEXTS:
-            detail = f" ({row.detail.subject})" if row.detail.subject else ""
-            yield view.moment_mark(MarkStyle.WELL, row.at, f"{row.command}: {RESOLVED_TEXTS[row.outcome]}{detail}")
+            subject = f"{alert_subject(row.detail.subject)} " if row.detail.subject else ""
+            yield view.moment_mark(MarkStyle.WELL, row.at, f"{row.command}: {subject}{RESOLVED_TEXTS[row.outcome]}")
 
 
 def _open_alert_marks(view: DayView, alerts: Iterable[Alert]) -> Iterator[ChartMark]:
     for alert in alerts:
         if alert.since < view.past_part.ends_at:
-            what = f"{alert.command}: {alert.kind}, {times_text(alert.count)} so far"
+            what = f"{alert.command}: problem with {alert_subject(alert.kind)}, {times_text(alert.count)} so far"
             yield view.span_mark(MarkStyle.TROUBLE, alert.since, view.past_part.ends_at, what)
 
 
 SHADOW_DEFINITION = (
-    "In another controller's shadow (control.shadow) nothing is set from here. What would have been held then is no "
-    "hold, and what was saved is no saving of this program: both are shown apart, and are in no other figure of "
-    "holds, savings and leaks. Which half hours these were is known from the looks at the Powerwall in the journal."
+    "With control.shadow: true, smartcharge only compares itself with another controller and sets nothing. What it "
+    "would have charged then, and what was saved meanwhile, are shown apart and are not part of any other figure. "
+    "The checks of the Powerwall in the journal show which half hours these were."
 )
-"""Printed wherever such half hours are among those that are told of."""
+"""Shown if the report has such half hours."""
 
 
 def mark_entries_from_journal(entries: Iterable[LedgerEntry], noted: Sequence[JournalRow]) -> tuple[LedgerEntry, ...]:
-    """The entries, with those marked that were lived in the shadow. noted: the journal, from a day before them on."""
+    """Mark the entries that were only compared (shadow). noted: the journal, from a day before the entries on."""
     checked_at = [row.at for row in noted if row.command == SHADOW_COMMAND]
     set_at = [row.at for row in noted if (mark := settings_mark(row, "UTC")) is not None and mark[0] is not None]
     return tuple(mark_shadow_entries(entries, checked_at, set_at))
 
 
 def is_hold_in_shadow(row: HoldRow, entries: Iterable[LedgerEntry]) -> bool:
-    """Whether what is told of a hold begins in the shadow."""
+    """Whether a hold starts while smartcharge only compares (shadow)."""
     return next((each.in_shadow for each in entries if row.opened_at < each.ends_at), False)
 
 
 SETTINGS_LOOK_BACK = timedelta(days=3)
-"""How far back a stance that still stood at midnight is looked for."""
+"""How far back to look for the settings that still applied at midnight."""
 MAX_LANE_MARKS = 50
-"""So many of a lane are drawn and listed; a page stays a page, and `smartcharge history` tells the rest."""
+"""The most marks of a lane that are drawn and listed; `smartcharge history` shows the others."""
 
 
 def load_day_chart(app: App, view: DayView, entries: Sequence[LedgerEntry]) -> DayChart:
-    """Everything that the memory tells of a day, as lanes."""
+    """Load the chart of a day."""
     db, since, until = app.read_only_db, view.span.starts_at, view.span.ends_at
     held, noted = load_hold_history(db, since, until), load_journal(db, since=since, until=until)
     lanes = (
@@ -320,7 +325,7 @@ def load_day_chart(app: App, view: DayView, entries: Sequence[LedgerEntry]) -> D
 
 
 def limit_lane_marks(view: DayView, lane: ChartLane) -> ChartLane:
-    """A lane with no more marks than a page bears; the last one stands for the rest."""
+    """Limit a lane to the marks that fit on a page; the last one stands for the others."""
     if len(lane.marks) <= MAX_LANE_MARKS:
         return lane
     shown, rest = lane.marks[: MAX_LANE_MARKS - 1], lane.marks[MAX_LANE_MARKS - 1 :]
@@ -329,4 +334,4 @@ def limit_lane_marks(view: DayView, lane: ChartLane) -> ChartLane:
 
 def _remaining_marks(view: DayView, marks: Sequence[ChartMark]) -> ChartMark:
     first, last = min(mark.span.starts_at for mark in marks), max(mark.span.ends_at for mark in marks)
-    return view.span_mark(MarkStyle.MORE, first, last, f"{len(marks)} more; `smartcharge history` tells them all")
+    return view.span_mark(MarkStyle.MORE, first, last, f"{len(marks)} more; `smartcharge history` shows them all")

@@ -1,4 +1,4 @@
-"""A report: the ledger of a day with its month so far, or of a month alone, gathered from the memory."""
+"""Loading a report: a day with its month so far, or a month alone."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,21 +33,20 @@ from smartcharge.report.words import (
     kwh_text,
     long_date_text,
     money_text,
-    times_text,
 )
 from smartcharge.store.journal import load_journal
 from smartcharge.store.readings import load_ledger_facts
 
-NO_PRICES_HINT = "There are no prices: set gcal.cheap_rate_pence and gcal.standard_rate_pence to see money."
+NO_PRICES_HINT = "Not known: set gcal.cheap_rate_pence and gcal.standard_rate_pence to see amounts in pence."
 
 
 def load_half_hours(app: App, span: Span) -> tuple[LedgerEntry, ...]:
-    """One entry for every half hour of the span; nothing is asked, nothing is written."""
+    """Return one entry for every half hour of the span; no service is asked and nothing is written."""
     return build_ledger(load_ledger_facts(app.read_only_db, span, app.now, app.policy.cheap_period), span)
 
 
 def configured_rates(app: App) -> TariffRates | None:
-    """The configured prices; None without the section that holds them, as a default may be far from the owner's."""
+    """Return the configured rates; None without their section, because the defaults may be wrong for this owner."""
     prices = app.config.gcal
     return None if prices is None else TariffRates(prices.cheap_rate_pence, prices.standard_rate_pence)
 
@@ -56,7 +55,7 @@ COUNTED_BASIS = "counted"
 
 
 def half_hour_rows(view: DayView, entries: Iterable[LedgerEntry], rates: TariffRates | None) -> Iterator[HalfHourRow]:
-    """The half hours in which anything happened."""
+    """Yield the half hours in which anything happened."""
     for each in entries:
         if each.planned or each.held or each.unconfirmed or each.saves or each.kwh or each.loss:
             yield HalfHourRow(
@@ -71,11 +70,13 @@ def half_hour_rows(view: DayView, entries: Iterable[LedgerEntry], rates: TariffR
 
 
 def report_figures(sums: LedgerTotals) -> Iterator[ReportFigure]:
-    """The sums, each with its basis."""
-    held = ReportFigure("Held", hours_text(sums.held) or "never", COUNTED_BASIS if sums.held else "", chief=True)
+    """Yield the sums, each with its basis."""
+    held = ReportFigure(
+        "Powerwall charged", hours_text(sums.held) or "never", COUNTED_BASIS if sums.held else "", chief=True
+    )
     flows = (
         ReportFigure(name, *energy_sum_text(energies), chief=True)
-        for name, energies in (("Into the car", sums.car), ("Into the house battery", sums.battery))
+        for name, energies in (("Into the car", sums.car), ("Into the Powerwall", sums.battery))
     )
     if sums.saving_pence is None:
         yield from (held, *flows)
@@ -86,16 +87,16 @@ def report_figures(sums: LedgerTotals) -> Iterator[ReportFigure]:
         yield from (held, *flows)
         if sums.kwh:
             yield ReportFigure("Paid for that energy", money_text(sums.cost_pence), basis)
-            yield ReportFigure("The same at the standard rate", money_text(sums.cost_at_standard_rate_pence), basis)
-    yield ReportFigure("Cheap half hours outside the night", str(sums.cheap), COUNTED_BASIS)
-    yield ReportFigure("Extra half hours, on the car's word", str(sums.extensions), COUNTED_BASIS)
+            yield ReportFigure("The same at the peak rate", money_text(sums.cost_at_standard_rate_pence), basis)
+    yield ReportFigure("Off-peak half hours outside the off-peak hours", str(sums.cheap), COUNTED_BASIS)
+    yield ReportFigure("Extra half hours (car still charging)", str(sums.extensions), COUNTED_BASIS)
     yield from loss_figures(sums)
     if sums.in_shadow:
         yield from shadow_figures(sums)
 
 
 def loss_figures(sums: LedgerTotals) -> Iterator[ReportFigure]:
-    """What was lost, apart from what was saved."""
+    """Yield what was lost; it is not part of the saving."""
     held = [
         count_text(sums.held_at_standard_rate, "half hour"),
         kwh_text(sums.held_at_standard_rate_kwh),
@@ -103,27 +104,27 @@ def loss_figures(sums: LedgerTotals) -> Iterator[ReportFigure]:
     ]
     lost = ", ".join(part for part in held if part) if sums.held_at_standard_rate else "none"
     yield ReportFigure(
-        f"Leak: {Loss.HELD_AT_STANDARD_RATE}",
+        str(Loss.HELD_AT_STANDARD_RATE).capitalize(),
         lost,
         str(Basis.ESTIMATED) if sums.held_at_standard_rate else COUNTED_BASIS,
     )
     missed = count_text(sums.cheap_slots_missed, "half hour") if sums.cheap_slots_missed else "none"
-    yield ReportFigure(f"Leak: {Loss.CHEAP_SLOT_MISSED}", missed, COUNTED_BASIS)
+    yield ReportFigure(str(Loss.CHEAP_SLOT_MISSED).capitalize(), missed, COUNTED_BASIS)
 
 
 def shadow_figures(sums: LedgerTotals) -> Iterator[ReportFigure]:
-    """What would have been held beside another controller, and what was saved meanwhile, in no sum above."""
+    """Yield what smartcharge would have charged beside another controller, and what was saved meanwhile."""
     held = hours_text(sums.would_have_held) or "never"
-    yield ReportFigure("In another controller's shadow: would have been held", held, COUNTED_BASIS)
+    yield ReportFigure("Compared with another controller: would have charged", held, COUNTED_BASIS)
     if sums.shadow_saving_pence is not None:
         saved = money_text(sums.shadow_saving_pence) if sums.shadow_saving_pence else "none"
-        yield ReportFigure("In another controller's shadow: saved, not from here", saved, str(sums.basis or ""))
+        yield ReportFigure("Compared with another controller: saved by it", saved, str(sums.basis or ""))
 
 
 def month_day_rows(
     days: Sequence[date], sums: Mapping[date, LedgerTotals], problem_counts: Mapping[date, int], today: date
 ) -> Iterator[MonthDay]:
-    """The days of a month; those that have not begun are only named."""
+    """Yield the days of a month; those to come have only their name."""
     best = max((each.saving_pence or 0.0 for each in sums.values()), default=0.0)
     for day in days:
         found = sums.get(day, LedgerTotals())
@@ -135,15 +136,15 @@ def month_day_rows(
                 part for part in (hours_text(found.held), would_have_held_text(found.would_have_held)) if part
             ),
             saving=money_text(saved) if saved else "",
-            leaks=count_text(lost, "leak") if lost else "",
-            trouble=f"trouble {times_text(problem_counts[day])}" if problem_counts.get(day) else "",
+            leaks=f"{lost} lost" if lost else "",
+            trouble=count_text(problem_counts[day], "problem") if problem_counts.get(day) else "",
             part=saved / best if best > 0 else 0.0,
             is_ahead=day > today,
         )
 
 
 def group_by_day(entries: Iterable[LedgerEntry], zone: str) -> dict[date, list[LedgerEntry]]:
-    """Half hours by the local day that they begin in."""
+    """Group half hours by the local day in which they start."""
     days: dict[date, list[LedgerEntry]] = {}
     for each in entries:
         days.setdefault(local_day(each.starts_at, zone), []).append(each)
@@ -151,7 +152,7 @@ def group_by_day(entries: Iterable[LedgerEntry], zone: str) -> dict[date, list[L
 
 
 def would_have_held_text(length: timedelta) -> str:
-    """A length that nothing was held for; "" for none."""
+    """Return a duration for which smartcharge would have charged; "" for none."""
     return f"{hours_text(length)} (would have)" if length else ""
 
 
@@ -164,10 +165,10 @@ def _held_text(each: LedgerEntry) -> str:
 
 def _rate_text(each: LedgerEntry) -> str:
     if each.night:
-        return "night"
+        return "off-peak hours"
     if not each.cheap:
-        return "standard"
-    return "cheap" if each.completed else "cheap, not yet confirmed"
+        return "peak"
+    return "off-peak" if each.completed else "off-peak, unconfirmed"
 
 
 def _saving_text(each: LedgerEntry, rates: TariffRates | None) -> str:
@@ -176,30 +177,30 @@ def _saving_text(each: LedgerEntry, rates: TariffRates | None) -> str:
 
 def _half_hour_remark(each: LedgerEntry, rates: TariffRates | None) -> str:
     if each.in_shadow and (saved := _saving_text(each, rates)):
-        return f"{saved} saved, not from here"
+        return f"{saved} saved by the other controller"
     if each.loss is None:
         idle = each.planned and each.is_over and not each.started
-        return "planned; car not seen charging" if idle else ""
+        return "car was not charging" if idle else ""
     lost = f", {money_text(each.loss_pence(rates))}" if rates and each.loss is Loss.HELD_AT_STANDARD_RATE else ""
     return f"{each.loss}{lost}"
 
 
 MAX_MONTH_LENGTH = timedelta(days=31)
 LOSS_DEFINITION = (
-    f'A leak is no part of the saving and is shown apart. "{Loss.HELD_AT_STANDARD_RATE}": the kWh that the house battery '  # noqa: E501
-    f'took at the standard rate, times the same difference. "{Loss.CHEAP_SLOT_MISSED}": a cheap half hour that was held '  # noqa: E501
-    "for less than half of it; what it would have brought nobody knows, so it is counted, not priced."
+    f'Losses are not part of the saving. "{Loss.HELD_AT_STANDARD_RATE}": the kWh that the Powerwall took at the peak '
+    f'rate, times the same difference. "{Loss.CHEAP_SLOT_MISSED}": an off-peak half hour in which the Powerwall was '
+    "charged for less than half of the time. These are counted, but they have no price."
 )
 BASIS_DEFINITION = (
-    f"{Basis.BILLED}: as the supplier reports what it dispatched. {Basis.MEASURED}: by the charger's own counter. "
-    f"{Basis.ESTIMATED}: worked out between readings, or resting on a half hour that the supplier has not confirmed. "
-    "A sum is as firm as the weakest figure in it; what counts in the end is the supplier's bill."
+    f"{Basis.REPORTED}: as your supplier reports the completed slots. {Basis.MEASURED}: by the counter of the Zappi. "
+    f"{Basis.ESTIMATED}: calculated between readings, or for a half hour that your supplier has not confirmed. "
+    "A sum is only as reliable as the weakest figure in it. What counts in the end is your supplier's bill."
 )
 FIGURE_DEFINITIONS = (SAVING_DEFINITION, LOSS_DEFINITION, BASIS_DEFINITION)
 
 
 class MonthLedger(Struct, frozen=True):
-    """A calendar month as the memory tells it. troubles: how often trouble was noted, by local day."""
+    """A calendar month as it was recorded. problem_counts: how many problems were recorded, by local day."""
 
     days: tuple[date, ...]
     today: date
@@ -209,12 +210,12 @@ class MonthLedger(Struct, frozen=True):
     problem_counts: Counter[date]
 
     def entries_of(self, day: date) -> list[LedgerEntry]:
-        """The half hours of one of its days."""
+        """Return the half hours of one of its days."""
         return group_by_day(self.entries, self.zone).get(day, [])
 
     @property
     def meaning(self) -> tuple[str, ...]:
-        """How its figures are to be read."""
+        """How to read its figures."""
         return (
             (*FIGURE_DEFINITIONS, SHADOW_DEFINITION)
             if any(each.in_shadow for each in self.entries)
@@ -222,7 +223,7 @@ class MonthLedger(Struct, frozen=True):
         )
 
     def month_report(self, chosen: date | None = None) -> MonthReport:
-        """All of it in words; chosen: the day that a report is about."""
+        """Return the month as text. chosen: the day that the report is about."""
         sums = {day: sum_entries(found, self.rates) for day, found in group_by_day(self.entries, self.zone).items()}
         count = self.problem_counts.total()
         return MonthReport(
@@ -230,14 +231,14 @@ class MonthLedger(Struct, frozen=True):
             days=tuple(month_day_rows(self.days, sums, self.problem_counts, self.today)),
             figures=(
                 *report_figures(sum_entries(self.entries, self.rates)),
-                ReportFigure("Trouble", times_text(count) if count else "none", COUNTED_BASIS),
+                ReportFigure("Problems", str(count) if count else "none", COUNTED_BASIS),
             ),
             chosen=chosen,
         )
 
 
 def load_day_report(app: App, day: date) -> Report:
-    """The report of a local day, with the month that it lies in."""
+    """Load the report of a local day, with its month."""
     found = _load_month_ledger(app, day)
     view, entries = DayView(day_span(day, found.zone), found.zone, app.now), found.entries_of(day)
     sums = sum_entries(entries, found.rates)
@@ -254,7 +255,7 @@ def load_day_report(app: App, day: date) -> Report:
 
 
 def load_month_report(app: App, day: date) -> Report:
-    """The report of the calendar month that a local day lies in."""
+    """Load the report of the calendar month that contains a local day."""
     found = _load_month_ledger(app, day)
     month = found.month_report()
     return Report(
@@ -267,19 +268,19 @@ def load_month_report(app: App, day: date) -> Report:
 
 
 def day_span(day: date, zone: str) -> Span:
-    """A local day, 23 to 25 hours long."""
+    """Return a local day, which has 23 to 25 hours."""
     first, last = (datetime.combine(each, time(0), ZoneInfo(zone)).astimezone(UTC) for each in (day, day + DAY))
     return Span(first, last)
 
 
 def month_span(day: date, zone: str) -> Span:
-    """The calendar month that a local day lies in."""
+    """Return the calendar month that contains a local day."""
     days = month_days(day)
     return Span(day_span(days[0], zone).starts_at, day_span(days[-1], zone).ends_at)
 
 
 def month_days(day: date) -> tuple[date, ...]:
-    """The days of a calendar month."""
+    """Return the days of a calendar month."""
     first = day.replace(day=1)
     following = (first + MAX_MONTH_LENGTH).replace(day=1)
     return tuple(first + n * DAY for n in range((following - first).days))
@@ -302,10 +303,10 @@ def _load_month_ledger(app: App, day: date) -> MonthLedger:
 
 
 def _report_headline(sums: LedgerTotals, problem_counts: int) -> str:
-    held = f"Held for {hours_text(sums.held)}" if sums.held else "Nothing was held"
-    would = f"would have held for {hours_text(sums.would_have_held)} in the shadow" if sums.would_have_held else ""
+    held = f"Charged for {hours_text(sums.held)}" if sums.held else "The Powerwall was not charged"
+    would = f"would have charged for {hours_text(sums.would_have_held)}" if sums.would_have_held else ""
     saved = f"{money_text(sums.saving_pence)} saved, {sums.basis}" if sums.saving_pence else ""
-    noted = f"trouble {times_text(problem_counts)}" if problem_counts else "no trouble"
+    noted = count_text(problem_counts, "problem") if problem_counts else "no problems"
     return f"{'; '.join(part for part in (held, would, saved, noted) if part)}."
 
 

@@ -1,6 +1,6 @@
-"""What a report tells, as values: a day's picture, its half hours, a month's days, and figures with their basis.
+"""The values of a report: the chart of a day, its half hours, the days of a month, and figures with their basis.
 
-Everything is in the owner's words already, times in local time; how it looks is left to who writes the page.
+All text is ready for the owner, with local times; the layout is left to the page and to the text output.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,46 +15,46 @@ from smartcharge.policy.slots import Span
 
 
 class MarkStyle(DescribedEnum):
-    """How a mark is drawn, and what the legend says of it."""
+    """How a mark is drawn, and its text in the legend."""
 
-    NIGHT = "night", "night rate"
-    CHEAP = "cheap", "cheap, the supplier says"
-    CHEAP_UNCONFIRMED = "believed", "cheap as planned, not yet confirmed"
-    DEAR = "dear", "held at the standard rate"
-    LIVE = "live", "planned window"
-    REPLACED = "replaced", "replaced by a revision"
+    NIGHT = "night", "off-peak hours"
+    CHEAP = "cheap", "off-peak, as the supplier reports"
+    CHEAP_UNCONFIRMED = "believed", "off-peak as scheduled, not yet confirmed"
+    DEAR = "dear", "charged at the peak rate"
+    LIVE = "live", "smart-charging slot"
+    REPLACED = "replaced", "moved"
     WITHDRAWN = "withdrawn", "withdrawn"
-    CHARGING = "charging", "car draws power"
-    IDLE = "idle", "car draws none"
-    UNKNOWN = "unknown", "charger not known"
-    HOLD = "hold", "hold"
+    CHARGING = "charging", "car is charging"
+    IDLE = "idle", "car is not charging"
+    UNKNOWN = "unknown", "no reading of the Zappi"
+    HOLD = "hold", "charge asked for"
     EXTENSION = "extension", "extra half hour"
-    WOULD_HOLD = "rehearsed", "would have been held"
-    RELEASE = "release", "release"
-    ASKED = "asked", "backup asked for"
-    BACKUP = "backup", "backup confirmed"
-    REST = "rest", "rest confirmed"
+    WOULD_HOLD = "rehearsed", "would have charged"
+    RELEASE = "release", "back to normal"
+    ASKED = "asked", "asked to charge"
+    BACKUP = "backup", "charging, confirmed"
+    REST = "rest", "normal, confirmed"
     DOUBT = "doubt", "not confirmed"
-    HAND = "hand", "in other hands"
-    LEVEL = "level", "battery level"
-    MAIL = "mail", "mail sent"
-    TROUBLE = "trouble", "trouble"
-    WELL = "well", "well again"
-    MORE = "more", "more than a page shows"
+    HAND = "hand", "controlled by something else"
+    LEVEL = "level", "charge level"
+    MAIL = "mail", "email sent"
+    TROUBLE = "trouble", "problem"
+    WELL = "well", "works again"
+    MORE = "more", "more than the page shows"
 
 
 class ChartPoint(Struct, frozen=True):
-    """A measured value at an instant (UTC); its unit is its lane's."""
+    """A measured value at an instant (UTC), in the unit of its lane."""
 
     at: datetime
     value: float
 
 
 class ChartMark(Struct, frozen=True):
-    """One thing in the picture, and the same thing as a row of the table below it.
+    """One mark in the chart, which is also a row of the table below it.
 
-    span: from when to when, inside the picture; empty for a moment. when, what: in words, true even where the span
-    was cut. label: a few signs to stand beside it. points: its course, where it has one.
+    span: from when to when, inside the chart; empty for a moment. when, what: as text, of the whole span even if it was
+    cut. label: short text beside the mark. points: the curve, if there is one.
     """
 
     look: MarkStyle
@@ -66,9 +66,9 @@ class ChartMark(Struct, frozen=True):
 
 
 class ChartLane(Struct, frozen=True):
-    """A strip of the picture. note: a few words beside its name.
+    """A lane of the chart. note: short text beside its name.
 
-    top: the value at its upper edge where it shows a course, else None; unit: of it.
+    top: the value at the upper edge of a curve, None for a lane without one; unit: the unit of that value.
     """
 
     name: str
@@ -79,7 +79,7 @@ class ChartLane(Struct, frozen=True):
 
 
 class DayChart(Struct, frozen=True):
-    """A day as strips under one scale of time. now: a moment inside it up to which things are known, else None."""
+    """A day as lanes under one time axis. now: the present, if it is inside the day, else None."""
 
     span: Span
     zone: str
@@ -87,19 +87,19 @@ class DayChart(Struct, frozen=True):
     now: datetime | None = None
 
     def in_order(self) -> Iterator[tuple[str, ChartMark]]:
-        """Every mark with its lane's name, by time."""
-        told = ((lane.name, mark) for lane in self.lanes for mark in lane.marks)
-        return iter(sorted(told, key=lambda each: each[1].span.starts_at))
+        """Return every mark with the name of its lane, by time."""
+        marks = ((lane.name, mark) for lane in self.lanes for mark in lane.marks)
+        return iter(sorted(marks, key=lambda each: each[1].span.starts_at))
 
     @property
     def looks(self) -> tuple[MarkStyle, ...]:
-        """What the legend has to explain."""
+        """The styles that the legend has to explain."""
         seen = {mark.look for lane in self.lanes for mark in lane.marks}
         return tuple(look for look in MarkStyle if look in seen)
 
 
 class ReportFigure(Struct, frozen=True):
-    """A sum in words, and where it is known from ("" where nothing is known). chief: one to be seen first."""
+    """A sum as text, with its basis ("" if nothing is known). chief: shown first."""
 
     name: str
     amount: str
@@ -108,7 +108,7 @@ class ReportFigure(Struct, frozen=True):
 
 
 class HalfHourRow(Struct, frozen=True):
-    """A half hour in words; what nobody knows is ""."""
+    """A half hour as text; what is not known is ""."""
 
     when: str
     rate: str
@@ -120,7 +120,7 @@ class HalfHourRow(Struct, frozen=True):
 
 
 class MonthDay(Struct, frozen=True):
-    """A day of the calendar in words. part: its saving against the month's best day, 0-1. is_ahead: not begun."""
+    """A day of the calendar as text. part: its saving relative to the best day of the month, 0-1. is_ahead: to come."""
 
     day: date
     held: str = ""
@@ -132,7 +132,7 @@ class MonthDay(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The day in few signs, such as "Wed 9 Dec"."""
+        """The day as short text, such as "Wed 9 Dec"."""
         return f"{self.day:%a} {self.day.day} {self.day:%b}"
 
     @property
@@ -142,7 +142,7 @@ class MonthDay(Struct, frozen=True):
 
 
 class MonthReport(Struct, frozen=True):
-    """A calendar month: its days in order, its sums, and the day that the report is about, if it is about one."""
+    """A calendar month: its days in order, its sums, and the day of the report, if it is about one day."""
 
     title: str
     days: tuple[MonthDay, ...]
@@ -151,9 +151,9 @@ class MonthReport(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """The ledger of a day with its month so far, or of a month alone (picture None, no half hours).
+    """The report of a day with its month so far, or of a month alone (picture None, no half hours).
 
-    headline: the day in a sentence. made: when, by which version. meaning: how the figures are to be read.
+    headline: the day in a sentence. made: when, and by which version. meaning: how to read the figures.
     """
 
     title: str
@@ -170,11 +170,11 @@ T = TypeVar("T")
 
 HOUR = timedelta(hours=1)
 LABEL_EVERY_HOURS, MAJOR_LABEL_EVERY_HOURS = 3, 6
-"""Every third local hour is named, every sixth even where there is little room."""
+"""Every third local hour has a label; every sixth keeps it on a narrow screen."""
 
 
 class AxisTick(Struct, frozen=True):
-    """A named hour. chief: named even where there is little room."""
+    """An hour with a label. chief: the label is shown even on a narrow screen."""
 
     at: datetime
     label: str
@@ -182,13 +182,13 @@ class AxisTick(Struct, frozen=True):
 
 
 def position_pct(span: Span, moment: datetime) -> float:
-    """Where a moment lies in a span, 0-100; one outside lies at the nearer end."""
+    """Return where a moment lies in a span, 0-100 %; a moment outside is put at the nearer end."""
     part = (moment - span.starts_at) / (span.ends_at - span.starts_at) * 100
     return round(min(max(part, 0.0), 100.0), 3)
 
 
 def axis_ticks(span: Span, zone: str) -> Iterator[AxisTick]:
-    """The named hours of a day, by the wall clock: where it goes back, an hour may be named twice."""
+    """Yield the hours with labels, in local time: when the clocks go back, an hour may occur twice."""
     at = span.starts_at
     while at <= span.ends_at:
         there = at.astimezone(ZoneInfo(zone))
@@ -199,9 +199,9 @@ def axis_ticks(span: Span, zone: str) -> Iterator[AxisTick]:
 
 
 def stack_in_rows(items: Sequence[T], span_of: Callable[[T], Span], room: timedelta) -> tuple[tuple[T, ...], ...]:
-    """Rows in which nothing overlaps, in the order given: each item lies in the first row with room for it.
+    """Put items into rows in which nothing overlaps: each item goes into the first row with room for it.
 
-    room: what is kept free behind every item, for its label. Rows are as few as that order allows.
+    room: the time kept free after every item, for its label.
     """
     rows: list[list[T]] = []
     for item in items:

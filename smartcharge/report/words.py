@@ -1,4 +1,4 @@
-"""The words of a report: amounts, bases, and moments as seen from one local day."""
+"""The texts of a report: amounts, bases, and times as seen from one local day."""
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -14,11 +14,11 @@ from smartcharge.text import collapse_spaces
 
 PENCE_IN_POUND = 100
 MAX_NOTE_LENGTH = 240
-"""Longer words from outside are cut: a page stays a page."""
+"""Longer text from outside is cut, so that the page stays readable."""
 
 
 class DayView(Struct, frozen=True):
-    """A local day as it is looked at. span: the day, UTC. now: when it is looked at."""
+    """A local day that a report is about. span: the day, UTC. now: the time of the report."""
 
     span: Span
     zone: str
@@ -26,22 +26,22 @@ class DayView(Struct, frozen=True):
 
     @property
     def past_part(self) -> Span:
-        """The part of the day that has been."""
+        """The part of the day before now."""
         return Span(self.span.starts_at, min(max(self.now, self.span.starts_at), self.span.ends_at))
 
     def clock_text(self, moment: datetime) -> str:
-        """Local time, with the date where it is another day's; the day's own end is 24:00."""
+        """Return a local time, with the date if it is another day; the end of the day is 24:00."""
         return "24:00" if moment == self.span.ends_at else local_date_time(moment, self.span.starts_at, self.zone)
 
     def span_text(self, starts_at: datetime, ends_at: datetime) -> str:
-        """A stretch such as 13:00-14:30, or one moment where it begins and ends in the same minute."""
+        """Return a span such as 13:00-14:30, or one time if it starts and ends in the same minute."""
         first, last = self.clock_text(starts_at), self.clock_text(ends_at)
         if first == last:
             return first
         return f"{first}{' - ' if ' ' in first + last else '-'}{last}"
 
     def moment_mark(self, look: MarkStyle, at: datetime, what: str) -> ChartMark:
-        """A mark without length."""
+        """Make a mark without length."""
         return ChartMark(look, Span(at, at), self.clock_text(at), shorten_text(what))
 
     def span_mark(
@@ -54,7 +54,7 @@ class DayView(Struct, frozen=True):
         label: str = "",
         points: tuple[ChartPoint, ...] = (),
     ) -> ChartMark:
-        """A mark with length, cut at the day's ends; its words are not."""
+        """Make a mark with length, cut at the ends of the day; its text is not cut."""
         cut = Span(max(starts_at, self.span.starts_at), min(ends_at, self.span.ends_at))
         return ChartMark(look, cut, self.span_text(starts_at, ends_at), shorten_text(what), label, points)
 
@@ -66,42 +66,42 @@ def shorten_text(text: str) -> str:
 
 
 def long_date_text(day: date) -> str:
-    """A day such as "Wednesday 9 December 2026"."""
+    """Return a date such as "Wednesday 9 December 2026"."""
     return f"{day:%A} {day.day} {day:%B %Y}"
 
 
 def date_time_text(moment: datetime, zone: str) -> str:
-    """A moment such as "Wed 9 Dec 2026 15:40"."""
+    """Return a time such as "Wed 9 Dec 2026 15:40"."""
     there = moment.astimezone(ZoneInfo(zone))
     return f"{there:%a} {there.day} {there:%b %Y} {local_time(moment, zone)}"
 
 
 def hours_text(length: timedelta) -> str:
-    """A length such as "2 h 16 min"; "" for none."""
+    """Return a duration such as "2 h 16 min"; "" for none."""
     whole, minutes = divmod(round(length.total_seconds() / 60), 60)
     parts = (f"{whole} h" if whole else "", f"{minutes} min" if minutes or (length and not whole) else "")
     return " ".join(part for part in parts if part)
 
 
 def money_text(pence: float | None) -> str:
-    """An amount such as "62 p" or "£1.92"; "" where no prices are configured."""
+    """Return an amount such as "62 p" or "£1.92"; "" for None."""
     if pence is None:
         return ""
     return f"{pence:.0f} p" if abs(pence) < PENCE_IN_POUND - 0.5 else f"£{pence / PENCE_IN_POUND:,.2f}"
 
 
 def kwh_text(amount: float) -> str:
-    """An amount such as "16.3 kWh"."""
+    """Return an amount such as "16.3 kWh"."""
     return f"{amount:,.1f} kWh"
 
 
 def energy_text(energy: Energy | None) -> str:
-    """An energy with its basis, such as "3.6 kWh billed"; "" where nobody looked."""
+    """Return an energy with its basis, such as "3.6 kWh reported"; "" if it is not known."""
     return "" if energy is None else f"{kwh_text(energy.kwh)} {energy.basis}"
 
 
 def energy_sum_text(energies: Iterable[Energy]) -> tuple[str, str]:
-    """Energies of several bases as one amount, and the bases, with the share of each where there are several."""
+    """Return energies of several bases as one amount, and the bases, with the share of each if there are several."""
     known = tuple(energies)
     if not known:
         return "not known", ""
@@ -110,10 +110,10 @@ def energy_sum_text(energies: Iterable[Energy]) -> tuple[str, str]:
 
 
 def count_text(number: int, what: str) -> str:
-    """A number of things, such as "1 half hour" or "2 half hours"."""
+    """Return a number of things, such as "1 half hour" or "2 half hours"."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def times_text(number: int) -> str:
-    """How often, such as "once" or "3 times"."""
+    """Return how often, such as "once" or "3 times"."""
     return "once" if number == 1 else f"{number} times"

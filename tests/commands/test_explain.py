@@ -80,7 +80,7 @@ def test_a_time_may_be_given_either_way_but_not_both(ask: RunCommand) -> None:
     assert ask("15:10", "explain", "13:05", "--at", "13:06").exit_code == 2
 
 
-@pytest.mark.parametrize(("text", "told"), [("2026-12-10T13:00", "is in the future"), ("lunch", "write 13:30")])
+@pytest.mark.parametrize(("text", "told"), [("2026-12-10T13:00", "is in the future"), ("lunch", "Write 13:30")])
 def test_a_time_that_cannot_be_explained_is_a_usage_error(ask: RunCommand, text: str, told: str) -> None:
     said = ask("15:10", "explain", text)
 

@@ -116,7 +116,7 @@ def test_nothing_is_ever_written_over(
     assert asked(monkeypatch, *ANSWERS.values()) == 4
     assert asked(monkeypatch, *ANSWERS.values(), path="dangling.yaml") == 4
 
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert sys.stdin.readline() == "\n", "no answer was taken"
     assert (house / "config.yaml").read_text() == "my own work"
     assert not (house / "nowhere").exists()
@@ -126,7 +126,7 @@ def test_a_file_that_appears_meanwhile_stays(house: Path) -> None:
     (house / "config.yaml").write_text("quicker")
     answers = {key: answer for key, answer in ANSWERS.items() if answer}
 
-    with pytest.raises(Exception, match="is there already"):
+    with pytest.raises(Exception, match="exists already"):
         create_config(house / "config.yaml", answers)
 
     assert (house / "config.yaml").read_text() == "quicker"
@@ -153,7 +153,7 @@ def test_answers_that_end_early_leave_nothing_behind(
 ) -> None:
     for enough, key in enumerate(ANSWERS):
         assert asked(monkeypatch, *list(ANSWERS.values())[:enough]) == 2
-        assert f"the answers ended before that for {key}; nothing was written" in capsys.readouterr().err
+        assert f"standard input ended before the answer for {key}. Nothing was written" in capsys.readouterr().err
         assert list(house.iterdir()) == []
 
 
@@ -161,7 +161,7 @@ BAD = {
     "eon_next.supplier": ("EON Next", "Did you mean eon-next?"),
     "eon_next.import_account": ("A 1234", "the account number on your bill"),
     "eon_next.email": ("you at example.com", "one plain address"),
-    "myenergi.hub_serial": ("", "This is needed."),
+    "myenergi.hub_serial": ("", "An answer is needed."),
     "control.default_reserve_pct": ("90", "a whole number 0 to 80"),
     "control.cheap_period": ("06:00-06:00", "two different local times"),
     "gcal.cheap_rate_pence": ("6p", "pence per kWh"),
@@ -251,7 +251,7 @@ def test_at_a_terminal_secrets_are_not_shown_and_bad_answers_are_asked_for_again
             owner.until(": ")
             if key == "control.default_reserve_pct":
                 owner.type("85")
-                owner.until("81-99, and 100 is the holding stance.")
+                owner.until("Use a whole number 0 to 80")
                 owner.until(": ")
             owner.type(answer)
         code = owner.ended()

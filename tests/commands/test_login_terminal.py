@@ -44,15 +44,15 @@ def test_both_tesla_tokens_and_the_site_are_asked_for_once(simulation: Simulatio
     with terminal(simulation, "login", "tesla") as owner:
         assert "python -m pypowerwall authtoken" in owner.until("Refresh token (not shown): ")
         owner.type(refresh)
-        owner.until("Access token, empty where you have none (not shown): ")
+        owner.until("Access token (leave empty if you have none) (not shown): ")
         owner.type(access)
-        owner.until("Its number in this list: ")
+        owner.until("its number in this list: ")
         owner.type("2")
         code = owner.ended()
 
     assert code == 0, owner.screen
-    assert questions(owner.screen) == ["Refresh token", "Access token"]
-    assert owner.screen.count("Which one is it?") == 1
+    assert questions(owner.screen) == ["Refresh token", "Access token (leave empty if you have none)"]
+    assert owner.screen.count("Which one do you want to use?") == 1
     assert refresh not in owner.screen
     assert access not in owner.screen
     assert (simulation.folder / ".pypowerwall.site").read_text() == "2252000001"

@@ -48,7 +48,7 @@ def test_tesla_keeps_two_pasted_tokens_private_and_proves_them(
     outcome = sign_in(simulation, monkeypatch, *tokens)
 
     assert outcome.exit_code == 0, outcome.stderr
-    assert "The Powerwall is in time-based control, reserve 20 %" in outcome.stdout
+    assert "The Powerwall is in Time-Based Control (Backup Reserve 20 %)" in outcome.stdout
     assert "Next: `smartcharge doctor`" in outcome.stdout
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not any(token in outcome.stdout + outcome.stderr for token in tokens)
@@ -97,7 +97,7 @@ def test_of_several_sites_one_is_chosen_by_number_and_kept(
     chosen = sign_in(simulation, monkeypatch, *new_tokens(simulation), "2")
     assert chosen.exit_code == 0, chosen.stderr
     assert "  1  Holiday house (2252000002)\n  2  Home (2252000001)\n" in chosen.stdout
-    assert 'energy_site_id: "2252000001"' in chosen.stdout
+    assert "Site 2252000001 is stored" in chosen.stdout
     assert site_file.read_text() == "2252000001"
 
     by_its_own_number = sign_in(simulation, monkeypatch, *new_tokens(simulation), "2252000002")
@@ -106,7 +106,7 @@ def test_of_several_sites_one_is_chosen_by_number_and_kept(
 
     unsaid = sign_in(simulation, monkeypatch, *new_tokens(simulation), "")
     assert unsaid.exit_code == 0
-    assert "Holiday house (2252000002), as until now" in unsaid.stdout
+    assert "Holiday house (2252000002), the present one" in unsaid.stdout
 
 
 def test_a_site_that_was_not_chosen_is_asked_for_in_words(
@@ -142,7 +142,7 @@ def test_a_configured_site_that_the_account_has_not_changes_nothing(
     outcome = sign_in(simulation, monkeypatch, *new_tokens(simulation))
 
     assert outcome.exit_code == 4
-    assert "It should be one of 2252000001 (Home)" in outcome.stderr
+    assert "use one of 2252000001 (Home)" in outcome.stderr
     assert stored(simulation) == before
 
 
@@ -242,8 +242,8 @@ def test_the_gateways_key_is_tried(simulation: Simulation, monkeypatch: pytest.M
         unknown = sign_in(simulation, monkeypatch)
 
     assert taken.exit_code == 0, taken.stderr
-    assert "The gateway takes the key in" in taken.stdout
-    assert "The Powerwall is in time-based control, reserve 20 %" in taken.stdout
+    assert "The gateway accepts the key in" in taken.stdout
+    assert "The Powerwall is in Time-Based Control (Backup Reserve 20 %)" in taken.stdout
     assert (pending.exit_code, unknown.exit_code) == (5, 5)
     assert "switch the Powerwall off" in pending.stderr
     assert "the gateway does not know the key" in unknown.stderr

@@ -166,7 +166,7 @@ def in_place_of_a_folder(memory: StoredHouse) -> Path:
 
 UNWRITABLE: dict[str, tuple[Callable[[StoredHouse], Path], str]] = {
     "a folder that is not there": (in_no_folder, "cannot be written: No such file or directory"),
-    "the configuration": (in_place_of_the_configuration, "holds something else, which was left as it is"),
+    "the configuration": (in_place_of_the_configuration, "has other content and was not changed"),
     "a folder": (in_place_of_a_folder, "cannot be written: it is not a regular file"),
 }
 

@@ -40,7 +40,7 @@ def test_resume_ends_a_pause(simulation: Simulation) -> None:
     hold(simulation)
     simulation.run("13:10", "pause")
 
-    assert simulation.run("13:12", "resume").stdout == "resumed\n"
+    assert simulation.run("13:12", "resume").stdout == "Resumed.\n"
     simulation.run("13:13", "tick")
 
     assert simulation.simulator.powerwall.mode == "backup"

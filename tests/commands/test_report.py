@@ -48,10 +48,10 @@ def test_a_day_is_told_by_half_hours_and_sums(home: Path) -> None:
     lines = run_report(home, *DAY).stdout.splitlines()
 
     assert lines[0] == "Wednesday 9 December 2026"
-    assert lines[1].startswith("Held for 2 h 16 min; £")
+    assert lines[1].startswith("Charged for 2 h 16 min; £")
     (first,) = (line for line in lines if line.startswith("13:00-13:30"))
-    assert first.split()[1:] == ["cheap", "26", "min", "3.6", "kWh", "billed", *first.split()[7:]]
-    assert any(line.split() == ["Held", "2", "h", "16", "min", "counted"] for line in lines)
+    assert first.split()[1:] == ["off-peak", "26", "min", "3.6", "kWh", "reported", *first.split()[7:]]
+    assert any(line.split() == ["Powerwall", "charged", "2", "h", "16", "min", "counted"] for line in lines)
     assert any(line.startswith("15:00-15:30") and "20 min (extra)" in line for line in lines)
     assert any(line.startswith("The saving: for each half hour") for line in lines)
     assert max(map(len, lines)) <= 120
@@ -79,12 +79,12 @@ def test_a_day_has_names(home: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--day", "2026-12-09", "--month", "2026-12"), "exclude each other"),
-        (("--day", "2026-13-09"), "is no day: write 2026-11-22, today or yesterday"),
-        (("--day", "9999-12-31"), "is no day"),
-        (("--month", "2026-00"), "is no month: write 2026-11, this or last"),
-        (("--month", "0001-01"), "is no month"),
-        (("--mail", "--at", "12:00"), "a mail goes by the clock"),
+        (("--day", "2026-12-09", "--month", "2026-12"), "not both"),
+        (("--day", "2026-13-09"), "is not a valid day. Write 2026-11-22, today or yesterday"),
+        (("--day", "9999-12-31"), "is not a valid day"),
+        (("--month", "2026-00"), "is not a valid month. Write 2026-11, this or last"),
+        (("--month", "0001-01"), "is not a valid month"),
+        (("--mail", "--at", "12:00"), "cannot be used with --mail"),
         (("--mail", "--day", "today"), "is not over"),
         (("--mail", "--month", "this"), "is not over"),
         ((*DAY, "--html", "/nowhere/at/all.html"), "cannot be written: No such file or directory"),
@@ -105,7 +105,7 @@ def test_a_page_is_written_whole_and_for_its_owner_only(home: Path) -> None:
     outcome = run_report(home, *DAY, "--html", str(file))
 
     assert outcome.exit_code == 0
-    assert outcome.stdout == f"the page of Wednesday 9 December 2026 is in {file}\n"
+    assert outcome.stdout == f"The report of Wednesday 9 December 2026 is in {file}\n"
     assert file.read_text(encoding="utf-8") == run_report(home, *DAY, "--html", "-").stdout
     assert file.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in home.parent.iterdir() if path.name.startswith(".day")] == []
@@ -124,7 +124,7 @@ def test_a_house_without_a_memory_has_a_report_all_the_same(tmp_path: Path) -> N
     config = make_house(tmp_path, fill_nothing)
     (tmp_path / "smartcharge.db").unlink()
 
-    assert "Nothing was held; no trouble." in run_report(config).stdout
+    assert "The Powerwall was not charged; no problems." in run_report(config).stdout
 
 
 def test_without_prices_there_is_no_money(tmp_path: Path) -> None:
@@ -132,13 +132,13 @@ def test_without_prices_there_is_no_money(tmp_path: Path) -> None:
 
     assert "£" not in said
     assert "set gcal.cheap_rate_pence and gcal.standard_rate_pence" in said
-    assert "Held for 2 h 16 min; no trouble." in said
+    assert "Charged for 2 h 16 min; no problems." in said
 
 
 def test_a_window_in_which_nobody_saw_the_car_is_told_so(tmp_path: Path) -> None:
     said = run_report(make_house(tmp_path, fill_forty_revisions), *DAY).stdout
 
-    assert "planned; car not seen charging" in said
+    assert "car was not charging" in said
 
 
 def test_a_day_in_the_shadow_is_told_as_what_would_have_been(tmp_path: Path) -> None:
@@ -146,15 +146,15 @@ def test_a_day_in_the_shadow_is_told_as_what_would_have_been(tmp_path: Path) -> 
     lines = run_report(config, *DAY).stdout.splitlines()
     sums = {name: words for name, *words in (re.split("  +", line) for line in lines)}
 
-    assert lines[1] == "Nothing was held; would have held for 2 h 16 min in the shadow; no trouble."
-    assert sums["13:00-13:30"][1:3] == ["26 min (would have)", "3.6 kWh billed"]
-    assert sums["13:00-13:30"][-1] == "72 p saved, not from here"
+    assert lines[1] == "The Powerwall was not charged; would have charged for 2 h 16 min; no problems."
+    assert sums["13:00-13:30"][1:3] == ["26 min (would have)", "3.6 kWh reported"]
+    assert sums["13:00-13:30"][-1] == "72 p saved by the other controller"
     assert sums["Saving"][0] == "none"
-    assert sums["Held"] == ["never"]
-    assert sums["Leak: cheap slot missed"][0] == "none"
-    assert sums["In another controller's shadow: would have been held"] == ["2 h 16 min", "counted"]
-    assert sums["In another controller's shadow: saved, not from here"][0] == "£2.86"
-    assert "In another controller's shadow (control.shadow) nothing is set from here." in " ".join(lines)
+    assert sums["Powerwall charged"] == ["never"]
+    assert sums["Off-peak half hour missed"][0] == "none"
+    assert sums["Compared with another controller: would have charged"] == ["2 h 16 min", "counted"]
+    assert sums["Compared with another controller: saved by it"][0] == "£2.86"
+    assert "With control.shadow: true, smartcharge only compares itself" in " ".join(lines)
     assert "26 min (would have)" not in run_report(make_house(tmp_path / "own", fill_ordinary_day), *DAY).stdout
 
 
@@ -162,7 +162,7 @@ def test_a_month_after_the_shadow_tells_the_shadow_apart(tmp_path: Path) -> None
     said = run_report(make_house(tmp_path, fill_shadow_day), "--month", "this").stdout
 
     assert re.search(r"^Wed  9 +2 h 16 min \(would have\)$", said, re.MULTILINE)
-    assert re.search(r"^Held +never$", said, re.MULTILINE)
+    assert re.search(r"^Powerwall charged +never$", said, re.MULTILINE)
 
 
 def test_the_mail_is_the_text_and_the_page_of_yesterday(home: Path) -> None:
@@ -223,7 +223,7 @@ def test_send_invites_posts_the_report(simulation: Simulation) -> None:
 
     (mail,) = simulation.simulator.mails
     assert would == "would send a report to calendar@example.com\n"
-    assert (first.exit_code, first.stdout) == (0, "report sent by mail\n")
+    assert (first.exit_code, first.stdout) == (0, "report sent by email\n")
     assert (second.exit_code, second.stdout) == (0, "")
     assert b"Subject: smartcharge: Tuesday 8 December 2026" in mail.raw
     assert json.loads(simulation.run("12:03", "status", "--json").stdout)["outbox"]["sent"] == 1
@@ -244,7 +244,7 @@ def test_the_demo_leaves_the_page_of_its_day(tmp_path: Path, capsys: pytest.Capt
     code = run_cli(["demo", "--story", "left-as-it-was", "--html", str(file)], clock=lambda: NEXT_MORNING)
 
     assert code == 0
-    assert capsys.readouterr().out.endswith(f"the page of Wednesday 9 December 2026 is in {file}\n")
+    assert capsys.readouterr().out.endswith(f"The report of Wednesday 9 December 2026 is in {file}\n")
     assert "<h1>Wednesday 9 December 2026</h1>" in file.read_text(encoding="utf-8")
 
 

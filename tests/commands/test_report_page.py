@@ -131,7 +131,7 @@ def test_a_day_in_the_shadow_holds_and_saves_nothing(pages: dict[str, Page]) -> 
     (cell,) = (day for day in pages["in the shadow, the month"].root.all("li", "lived"))
     assert "rehearsed" in drawn
     assert drawn & {"hold", "extension", "asked", "backup", "dear"} == set()
-    assert cell.whole_text == "9 Wed 2 h 16 min (would have) held"
+    assert cell.whole_text == "9 Wed 2 h 16 min (would have) charged"
 
 
 def test_an_ordinary_day_shows_all_that_happened(pages: dict[str, Page]) -> None:
@@ -160,7 +160,7 @@ def test_forty_revisions_are_forty_rows(pages: dict[str, Page]) -> None:
 
 def test_a_day_of_nothing_says_so(pages: dict[str, Page]) -> None:
     text = pages["nothing"].root.whole_text
-    assert "Nothing was held; no trouble." in text
+    assert "The Powerwall was not charged; no problems." in text
     assert [mark.attributes["class"] for mark in pages["nothing"].marks] == ["mark night"]
 
 
@@ -169,7 +169,7 @@ def test_words_that_mean_harm_are_only_words(pages: dict[str, Page]) -> None:
     assert "<script>alert('x')</script> & <b onmouseover=\"x\">bold</b>" in page.root.whole_text
     assert "&lt;script&gt;" in page.text
     assert "\x1b" not in page.text
-    assert "more; `smartcharge history` tells them all" in page.root.whole_text
+    assert "more; `smartcharge history` shows them all" in page.root.whole_text
 
 
 def test_a_month_is_a_calendar_of_its_days(pages: dict[str, Page]) -> None:
@@ -178,13 +178,13 @@ def test_a_month_is_a_calendar_of_its_days(pages: dict[str, Page]) -> None:
     assert len(days) == 31
     assert days[0].attributes["style"] == "grid-column-start: 2"  # 1 December 2026 is a Tuesday
     assert [day.all("time")[0].attributes["datetime"] for day in lived] == ["2026-12-09"]
-    assert "2 h 16 min held" in lived[0].whole_text
+    assert "2 h 16 min charged" in lived[0].whole_text
     assert [day.attributes["class"] for day in days[10:]] == ["ahead"] * 21
 
 
 def test_a_page_says_what_saving_means_and_where_each_sum_is_known_from(page: Page) -> None:
     text = page.root.whole_text
-    assert "The saving: for each half hour paid at the cheap rate outside the nightly cheap period" in text
+    assert "The saving: for each half hour at the off-peak rate outside the off-peak hours" in text
     for sums in page.root.all("table", "sums"):
         rows = [[cell.whole_text for cell in row.children] for row in sums.all("tbody")[0].all("tr")]
         bare = [name for name, amount, basis in rows if not basis and amount not in {"none", "never", "not known"}]

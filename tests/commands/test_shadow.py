@@ -55,7 +55,7 @@ def test_the_powerwall_is_looked_at_twice_an_hour_and_never_set(shadow: Simulati
         "13:35  wanted: normal; the Powerwall is in backup mode (Backup Reserve 20 %)",
     ]
     assert json.loads(shadow.run("13:50", "agreement", "--since", "13:40", "--json").stdout)["at_rest"]["looks"] == 0
-    assert "would have held for 28 min in the shadow" in shadow.run("13:50", "report").stdout
+    assert "would have charged for 28 min" in shadow.run("13:50", "report").stdout
 
 
 def test_what_was_held_before_the_shadow_fell_is_brought_back(simulation: Simulation) -> None:
@@ -74,7 +74,7 @@ def test_what_was_held_before_the_shadow_fell_is_brought_back(simulation: Simula
     simulation.run("13:38", "tick")
     assert simulation.simulator.powerwall.settings == ("autonomous", 20)
     told = simulation.run("13:50", "report").stdout.splitlines()[1]
-    assert told.startswith("Held for 24 min; would have held for 17 min in the shadow;")
+    assert told.startswith("Charged for 24 min; would have charged for 17 min;")
 
 
 def test_trouble_in_the_shadow_ends_with_the_next_success_outside_it(shadow: Simulation) -> None:

@@ -51,8 +51,8 @@ def test_three_keys_are_enough_and_everything_else_has_its_default(load: LoadCon
 
 
 MISSING = {
-    "an empty file": ("", "eon_next.import_account is missing. It should be the account number on your bill"),
-    "no hub": ("eon_next: {import_account: A-1}\n", "myenergi.hub_serial is missing. It should be the serial number"),
+    "an empty file": ("", "eon_next.import_account is missing. Use the account number on your bill"),
+    "no hub": ("eon_next: {import_account: A-1}\n", "myenergi.hub_serial is missing. Use the serial number"),
     "an empty hub": (
         "eon_next: {import_account: A-1}\nmyenergi: {hub_serial: '', api_key: ''}\n",
         "myenergi.hub_serial is missing",

@@ -42,7 +42,7 @@ def test_the_environment_alone_can_be_enough(load: LoadConfig) -> None:
 def test_a_wrong_variable_is_named(refusal: ConfigError) -> None:
     line = refusal(REQUIRED_CONFIG_TEXT, {"SMARTCHARGE_GCAL_SMTP_PORT": "25"})
 
-    assert line.startswith("$SMARTCHARGE_GCAL_SMTP_PORT: gcal.smtp_port is 25. It should be 587")
+    assert line.startswith("$SMARTCHARGE_GCAL_SMTP_PORT: gcal.smtp_port is 25. Use 587")
 
 
 def test_a_variable_that_names_no_key_is_warned_of(load: LoadConfig) -> None:
@@ -78,7 +78,7 @@ REFUSED_FILES = {
     "an empty file": ("''\n  password_file: empty", "empty: eon_next.password_file is empty"),
     "a file of two lines": (
         "''\n  password_file: lines",
-        "lines: eon_next.password is not right. It should be one line",
+        "lines: eon_next.password is not right. Use one line",
     ),
     "a list of files": ("''\n  password_file: [a, b]", "eon_next.password_file is no path"),
     "a path with a zero byte": ("''\n  password_file: \"a\\0b\"", "eon_next.password_file is no path"),

@@ -124,11 +124,11 @@ def test_the_rate_is_told_in_stretches_with_its_reason() -> None:
     )
 
     assert told(rate_lane(view(), entries)) == [
-        ("night", "00:00-01:00", "night rate"),
-        ("cheap", "13:00-13:30", "cheap, the supplier says"),
-        ("believed", "13:30-14:00", "cheap as planned, not yet confirmed"),
-        ("cheap", "14:00-14:30", "cheap, the supplier says, and not held"),
-        ("dear", "15:00-15:30", "held at the standard rate"),
+        ("night", "00:00-01:00", "off-peak hours"),
+        ("cheap", "13:00-13:30", "off-peak, as the supplier reports"),
+        ("believed", "13:30-14:00", "off-peak as scheduled, not yet confirmed"),
+        ("cheap", "14:00-14:30", "off-peak, as the supplier reports, but the Powerwall was not charged"),
+        ("dear", "15:00-15:30", "charged at the peak rate"),
     ]
 
 
@@ -141,9 +141,13 @@ def test_every_revision_of_a_window_keeps_its_fate() -> None:
     ]
 
     assert told(plan_lane(view(), rows)) == [
-        ("withdrawn", "23:30 - Thu 10 Dec 04:30", "window seen at Tue 08 Dec 20:00, about 7.2 kWh, withdrawn at 17:08"),
-        ("replaced", "13:00-14:30", "window seen at 11:51, about 10.8 kWh, replaced by a revision at 13:20"),
-        ("live", "13:00-15:00", "window seen at 13:20"),
+        (
+            "withdrawn",
+            "23:30 - Thu 10 Dec 04:30",
+            "slot announced at Tue 08 Dec 20:00, about 7.2 kWh, withdrawn at 17:08",
+        ),
+        ("replaced", "13:00-14:30", "slot announced at 11:51, about 10.8 kWh, moved at 13:20"),
+        ("live", "13:00-15:00", "slot announced at 13:20"),
     ]
 
 
@@ -160,9 +164,9 @@ def test_a_hold_is_told_in_its_parts_and_with_its_release() -> None:
     lane = hold_lane(view(), [hold("13:04", "15:00", "14:50", HoldKind.EXTENSION)], entries)
 
     assert told(lane) == [
-        ("hold", "13:04-14:30", "held for 1 h 26 min"),
-        ("extension", "14:30-14:50", "held for 20 min more, as the car went on"),
-        ("release", "14:50", f"released: {Reason.CAR_STOPPED.sentence}"),
+        ("hold", "13:04-14:30", "charged for 1 h 26 min"),
+        ("extension", "14:30-14:50", "charged for 20 min longer, because the car was still charging"),
+        ("release", "14:50", f"back to normal: {Reason.CAR_STOPPED.sentence}"),
     ]
 
 
@@ -172,9 +176,9 @@ def test_a_hold_in_the_shadow_is_told_as_what_would_have_been() -> None:
     lane = hold_lane(view(), [hold("13:04", "15:00", "14:50")], entries)
 
     assert told(lane) == [
-        ("hold", "13:04-14:00", "held for 56 min"),
-        ("rehearsed", "14:00-14:50", "would have been held for 50 min"),
-        ("release", "14:50", f"would have been released: {Reason.CAR_STOPPED.sentence}"),
+        ("hold", "13:04-14:00", "charged for 56 min"),
+        ("rehearsed", "14:00-14:50", "would have charged for 50 min"),
+        ("release", "14:50", f"would have been back to normal: {Reason.CAR_STOPPED.sentence}"),
     ]
 
 
@@ -182,7 +186,7 @@ def test_an_open_hold_says_how_long_it_stands() -> None:
     now = view(at("13:10"))
 
     assert told(hold_lane(now, [hold("13:04", "13:30", None)], day())) == [
-        ("hold", "13:04-13:30", "held for 26 min, stands until 13:30")
+        ("hold", "13:04-13:30", "charged for 26 min, continues until 13:30")
     ]
 
 
@@ -212,10 +216,10 @@ def test_readings_that_say_the_same_are_one_stretch() -> None:
     )
 
     assert told(lane) == [
-        ("idle", "13:00-13:04", "the car drew no power (2 readings)"),
-        ("charging", "13:04-13:40", "the car drew 7.0 to 7.2 kW (2 readings)"),
-        ("unknown", "13:40-13:41", "the charger was not known: a clause (1 reading)"),
-        ("idle", "20:00-20:01", "the car drew no power (1 reading)"),
+        ("idle", "13:00-13:04", "the car was not charging (2 readings)"),
+        ("charging", "13:04-13:40", "the car was charging at 7.0 to 7.2 kW (2 readings)"),
+        ("unknown", "13:40-13:41", "no reading of the Zappi: a clause (1 reading)"),
+        ("idle", "20:00-20:01", "the car was not charging (1 reading)"),
     ]
     assert [(point.at, point.value) for point in lane.marks[1].points] == [
         (at("13:04"), 7.0),
@@ -233,8 +237,8 @@ def test_the_level_is_one_course_as_long_as_it_is_read() -> None:
     readings = [BatteryLevel(at(clock), soe_pct) for clock, soe_pct in (("13:04", 29), ("13:29", 44), ("16:00", 80))]
 
     assert told(battery_level_lane(view(), [*readings, BatteryLevel(at("16:05"), None)])) == [
-        ("level", "13:04-13:29", "level from 29 to 44 %"),
-        ("level", "16:00", "level 80 %"),
+        ("level", "13:04-13:29", "from 29 to 44 % full"),
+        ("level", "16:00", "80 % full"),
     ]
 
 
@@ -293,10 +297,10 @@ def test_trouble_is_told_once_and_so_is_its_end() -> None:
 
     assert told(problem_lane(view(), rows, open_ones)) == [
         ("trouble", "13:00", "reconcile: Tesla does not answer."),
-        ("well", "13:30", "reconcile: well again (tesla)"),
+        ("well", "13:30", "reconcile: Tesla works again"),
         ("trouble", "14:00", "reconcile: a power cut has the battery"),
-        ("well", "14:30", "reconcile: the battery is free again"),
-        ("trouble", "22:00-24:00", "reconcile: zappi, 7 times so far"),
+        ("well", "14:30", "reconcile: the Powerwall can be controlled again"),
+        ("trouble", "22:00-24:00", "reconcile: problem with the Zappi, 7 times so far"),
     ]
 
 
@@ -306,7 +310,7 @@ def test_a_lane_with_too_much_ends_in_how_much_more_there_is() -> None:
     lane = limit_lane_marks(view(), mail_lane(view(), rows))
 
     assert len(lane.marks) == MAX_LANE_MARKS
-    assert told(lane)[-1] == ("more", "00:49-01:59", "71 more; `smartcharge history` tells them all")
+    assert told(lane)[-1] == ("more", "00:49-01:59", "71 more; `smartcharge history` shows them all")
     assert limit_lane_marks(view(), lane) is lane
 
 
@@ -349,10 +353,10 @@ def test_amounts_are_short_and_exact_enough() -> None:
     ]
     assert [times_text(n) for n in (1, 2)] == ["once", "2 times"]
     assert energy_sum_text([]) == ("not known", "")
-    assert energy_sum_text([Energy(3.6, Basis.BILLED)]) == ("3.6 kWh", "billed")
-    assert energy_sum_text([Energy(3.6, Basis.BILLED), Energy(2.4, Basis.MEASURED)]) == (
+    assert energy_sum_text([Energy(3.6, Basis.REPORTED)]) == ("3.6 kWh", "reported")
+    assert energy_sum_text([Energy(3.6, Basis.REPORTED), Energy(2.4, Basis.MEASURED)]) == (
         "6.0 kWh",
-        "3.6 billed, 2.4 measured",
+        "3.6 reported, 2.4 measured",
     )
     assert date_time_text(at("15:40"), LONDON) == "Wed 9 Dec 2026 15:40"
 
@@ -363,15 +367,17 @@ def test_words_from_outside_stay_on_their_line_and_short() -> None:
 
 
 def test_every_sum_names_its_basis() -> None:
-    entries = day(h1300=LedgerEntry(at("13:00"), cheap=True, completed=True, held=SLOT, car=Energy(3.0, Basis.BILLED)))
+    entries = day(
+        h1300=LedgerEntry(at("13:00"), cheap=True, completed=True, held=SLOT, car=Energy(3.0, Basis.REPORTED))
+    )
 
     sums = {each.name: (each.amount, each.basis) for each in report_figures(sum_entries(entries, PRICES))}
 
-    assert sums["Saving"] == ("60 p", "billed")
-    assert sums["Paid for that energy"] == ("18 p", "billed")
-    assert sums["The same at the standard rate"] == ("78 p", "billed")
-    assert sums["Held"] == ("30 min", "counted")
-    assert sums["Into the house battery"] == ("not known", "")
+    assert sums["Saving"] == ("60 p", "reported")
+    assert sums["Paid for that energy"] == ("18 p", "reported")
+    assert sums["The same at the peak rate"] == ("78 p", "reported")
+    assert sums["Powerwall charged"] == ("30 min", "counted")
+    assert sums["Into the Powerwall"] == ("not known", "")
 
 
 def test_a_leak_is_priced_where_energy_is_known() -> None:
@@ -382,19 +388,19 @@ def test_a_leak_is_priced_where_energy_is_known() -> None:
 
     sums = {each.name: each.amount for each in report_figures(sum_entries(entries, PRICES))}
 
-    assert sums["Leak: held without a cheap slot"] == "1 half hour, 2.0 kWh, 40 p"
-    assert sums["Leak: cheap slot missed"] == "1 half hour"
+    assert sums["Charged at the peak rate"] == "1 half hour, 2.0 kWh, 40 p"
+    assert sums["Off-peak half hour missed"] == "1 half hour"
     assert sums["Saving"] == "none"
 
 
 def test_the_figures_to_be_seen_first_are_four_at_most() -> None:
     assert [each.name for each in report_figures(sum_entries(day(), PRICES)) if each.chief] == [
-        *("Saving", "Held", "Into the car", "Into the house battery")
+        *("Saving", "Powerwall charged", "Into the car", "Into the Powerwall")
     ]
     assert [each.name for each in report_figures(LedgerTotals()) if each.chief] == [
-        "Held",
+        "Powerwall charged",
         "Into the car",
-        "Into the house battery",
+        "Into the Powerwall",
     ]
 
 

@@ -78,7 +78,7 @@ def test_energy_as_the_supplier_reports_it(told: str, expected: dict[str, float 
     cars = {clock: entries[at(clock)].car for clock in expected}
 
     assert {clock: car and pytest.approx(car.kwh) for clock, car in cars.items()} == expected
-    assert {car.basis for car in cars.values() if car} <= {"billed"}
+    assert {car.basis for car in cars.values() if car} <= {"reported"}
 
 
 DENIALS = {

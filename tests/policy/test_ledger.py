@@ -31,8 +31,8 @@ CASES = {
          "13:30": "planned, started, cheap, held 29, car 2.90 measured, battery 1.96 measured", "14:00": ""}),
     "the supplier confirms it in the evening": (
         build_facts(plan=PLAN, held=HELD, car=CAR, told="13:00-13:30 2.61 18:00, 13:30-14:00 2.87 18:00"),
-        {"13:00": "planned, started, completed, cheap, held 25, car 2.61 billed",
-         "13:30": "planned, started, completed, cheap, held 29, car 2.87 billed"}),
+        {"13:00": "planned, started, completed, cheap, held 25, car 2.61 reported",
+         "13:30": "planned, started, completed, cheap, held 29, car 2.87 reported"}),
     "the supplier confirms, but not how much": (
         build_facts(plan=PLAN, held=HELD, car=CAR, told="13:00-13:30 - 18:00"),
         {"13:00": "planned, started, completed, cheap, held 25, car 2.50 measured"}),
@@ -40,7 +40,7 @@ CASES = {
         build_facts(plan=PLAN, held=HELD, car=CAR, told="13:30-14:00 2.87 18:00", battery=BATTERY),
         {"06:00": "denied", "05:30": "night",
          "13:00": "planned, started, denied, held 25, car 2.50 measured, battery 1.69 measured, held at peak rate",
-         "13:30": "planned, started, completed, cheap, held 29, car 2.87 billed, battery 1.96 measured"}),
+         "13:30": "planned, started, completed, cheap, held 29, car 2.87 reported, battery 1.96 measured"}),
     "the car charged elsewhere": (
         build_facts(plan=PLAN, told="13:00-13:30 9.90 18:00 away"), {"13:00": "planned, denied"}),
     "no car": (build_facts(plan=PLAN, car="13:00 idle -, 13:02 idle -"), {"13:00": "planned, car 0.00 estimated"}),
@@ -75,7 +75,7 @@ CASES = {
          "13:30": "started, extension, held 18, car 1.80 measured, battery 1.80 measured, held at peak rate"}),
     "an extension that the supplier completed after all": (
         build_facts(plan="13:00-13:30", held="13:05-13:48 14:00", told="13:30-13:47 2.04 15:00"),
-        {"13:30": "extension, completed, cheap, held 18, car 2.04 billed"}),
+        {"13:30": "extension, completed, cheap, held 18, car 2.04 reported"}),
     "a window is planned over an extension": (
         build_facts(plan="13:00-13:30, 13:40-14:30", held="13:05-14:29 14:30"), {"13:30": "planned, held 30"}),
     "a release that comes late": (
@@ -95,10 +95,10 @@ CASES = {
         {"13:00": "planned, started, cheap, car 0.17 measured, slot missed"}),
     "a dispatch that was never planned": (
         build_facts(told="13:00-13:30 3.5 15:00"),
-        {"13:00": "completed, cheap, car 3.50 billed, slot missed"}),
+        {"13:00": "completed, cheap, car 3.50 reported, slot missed"}),
     "the night is cheap anyway": (
         build_facts(plan="02:00-04:00", told="02:00-02:30 3.5 03:30"),
-        {"02:00": "night, planned, completed, car 3.50 billed", "05:30": "night", "06:00": ""}),
+        {"02:00": "night, planned, completed, car 3.50 reported", "05:30": "night", "06:00": ""}),
     "the night of another supplier": (
         build_facts(night=OCTOPUS_CHEAP_PERIOD), {"05:00": "night", "05:30": "", "23:00": "", "23:30": "night"}),
 }  # fmt: skip
@@ -161,7 +161,7 @@ def told() -> LedgerEntry:
         held=timedelta(minutes=25),
         completed=True,
         cheap=True,
-        car=Energy(3.0, Basis.BILLED),
+        car=Energy(3.0, Basis.REPORTED),
         battery=Energy(2.0, Basis.MEASURED),
     )
 
@@ -185,7 +185,7 @@ def test_the_cheap_period_saves_nothing(told: LedgerEntry) -> None:
 
 BASES = {
     "energy as billed, in the battery as measured": ({}, Basis.MEASURED),
-    "all as billed": ({"battery": None}, Basis.BILLED),
+    "all as billed": ({"battery": None}, Basis.REPORTED),
     "an estimate": ({"battery": Energy(2.0, Basis.ESTIMATED)}, Basis.ESTIMATED),
     "a half hour that the supplier has not reported": ({"completed": None}, Basis.ESTIMATED),
     "a half hour of the cheap period, not reported": ({"completed": None, "night": True}, Basis.MEASURED),
@@ -202,13 +202,13 @@ def test_the_cost_is_as_reliable_as_its_least_reliable_part(
 
 def test_totals_have_one_sum_for_each_basis(told: LedgerEntry) -> None:
     missed = replace(told, held=timedelta(0), battery=None, car=Energy(1.0, Basis.MEASURED))
-    extended = replace(told, extension=True, cheap=False, completed=None, car=Energy(0.5, Basis.BILLED))
+    extended = replace(told, extension=True, cheap=False, completed=None, car=Energy(0.5, Basis.REPORTED))
 
     assert sum_entries([told, missed, extended], RATES) == LedgerTotals(
         held=timedelta(minutes=50),
         cheap=2,
         extensions=1,
-        car=(Energy(3.5, Basis.BILLED), Energy(1.0, Basis.MEASURED)),
+        car=(Energy(3.5, Basis.REPORTED), Energy(1.0, Basis.MEASURED)),
         battery=(Energy(4.0, Basis.MEASURED),),
         basis=Basis.ESTIMATED,
         held_at_standard_rate=1,

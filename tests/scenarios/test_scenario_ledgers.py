@@ -34,8 +34,8 @@ SCENARIOS = {
     ),
     "zappi-afternoon": (
         # the supplier says 3.6 kWh each, whatever the charger measured
-        "15:00 planned started completed cheap, held 28, car 3.60 billed, battery 2.33 measured",
-        "15:30 planned started completed cheap, held 29, car 3.60 billed, battery 2.42 measured",
+        "15:00 planned started completed cheap, held 28, car 3.60 reported, battery 2.33 measured",
+        "15:30 planned started completed cheap, held 29, car 3.60 reported, battery 2.42 measured",
     ),
 }
 SAVED_KWH = {

@@ -138,7 +138,7 @@ class KrakenTokenFile:
             yield
         except OSError as error:
             why = f"{problem}: {error.strerror or type(error).__name__}"
-            right = "It should belong to the user that runs smartcharge, on a disk with room."
+            right = "Make sure that it belongs to the user that runs smartcharge, on a disk with free space."
             raise ConfigurationError(why, place=str(self._path), right=right) from None
 
 

@@ -155,7 +155,7 @@ class KrakenClient:
 
     def _refusal(self, answer: GraphqlResponse) -> ConfigurationError | UnreachableError:
         if any(fault.code == WRONG_ACCOUNT_CODE for fault in answer.faults):
-            right = "It should be the account number on the bill of whoever signs in."
+            right = "Use the account number on the bill of the person who signs in."
             problem = f"does not fit the sign-in ({WRONG_ACCOUNT_CODE})"
             return ConfigurationError(problem, place=self._account.place, key="eon_next.import_account", right=right)
         return UnreachableError(f"{self._account.label} refused the question ({answer.codes})", service=KRAKEN_SERVICE)

@@ -181,7 +181,7 @@ class CloudBattery:
     def _misfit(self, problem: str) -> ConfigurationError:
         """Tell the owner which sites there are; 1 request."""
         known = ", ".join(f"{number} ({name})" for number, name in list_battery_sites(self._powerwall))
-        right = f"It should be one of {known}." if known else "Sign in with the account that owns the Powerwall."
+        right = f"Use one of {known}." if known else "Sign in with the account that owns the Powerwall."
         file = self._folder / CLOUD_SITE_FILE
         if self._site_id is None and file.exists():
             return ConfigurationError(

@@ -260,7 +260,7 @@ class FleetBattery:
         if get_fleet_client(self._powerwall).site_id in batteries and (is_named or len(batteries) == 1):
             return
         known = ", ".join(f"{number} ({name})" for number, name in batteries.items())
-        right = f"It should be one of {known}." if known else "Sign in with the account that owns the Powerwall."
+        right = f"Use one of {known}." if known else "Sign in with the account that owns the Powerwall."
         told = "does not name one Powerwall of the Tesla account"
         raise ConfigurationError(told, place=self._place, key="tesla.energy_site_id", right=right)
 

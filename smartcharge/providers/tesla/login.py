@@ -260,5 +260,5 @@ def _require_site(sites: Sequence[TeslaSite], configured: str | None, place: str
             "names no Powerwall of this Tesla account; nothing was changed",
             place=place,
             key="tesla.energy_site_id",
-            right=f"It should be one of {format_sites(sites)}.",
+            right=f"Use one of {format_sites(sites)}.",
         )

@@ -406,4 +406,4 @@ def _fleet_sign_in_error(problem: str, folder: Path) -> SignInRefusedError:
 
 
 def _fleet_file_error(path: Path, key: str, problem: str, right: str) -> ConfigurationError:
-    return ConfigurationError(problem, place=str(path), key=key, right=f"It should be {right}.")
+    return ConfigurationError(problem, place=str(path), key=key, right=f"Use {right}.")
