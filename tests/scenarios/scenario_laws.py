@@ -45,8 +45,6 @@ COMMAND_KINDS = {"operation": "mode", "backup": "reserve"}
 RATE_LIMIT_RECOVERY = timedelta(minutes=3)
 """So long a release may still wait after a 429."""
 HOLD_FILE = "powerwall-hold.json"
-HOLD_FILE_IS_WRITTEN = False
-"""Set when the release writes and removes the hold file."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def load_minute_memory(folder: Path) -> MinuteMemory:
         return MinuteMemory()
     with closing(open_store(database, read_only=True)) as db:
         row = load_open_hold(db)
-        has_file = (folder / HOLD_FILE).exists() if HOLD_FILE_IS_WRITTEN else None
+        has_file = (folder / HOLD_FILE).exists()
         return MinuteMemory(row.hold if row else None, load_battery_memory(db).owned, has_file)
 
 

@@ -38,8 +38,6 @@ MIN_WAITS = {"kraken": 105, "zappi": 80, "mail": 280, "tesla": 0}
 TICK_COMMANDS = {"tick", "reconcile"}
 """What is enough, on its own, to bring the battery back."""
 HOLD_FILE = "powerwall-hold.json"
-HOLD_FILE_IS_WRITTEN = False
-"""Set when the release writes and removes the hold file."""
 
 
 class SoakLaws:
@@ -217,7 +215,7 @@ class SoakLaws:
             errors=tuple(self.errors),
             hold=hold,
             owned=known.memory.owned,
-            hold_file=(day.house.folder / HOLD_FILE).exists() if HOLD_FILE_IS_WRITTEN else None,
+            hold_file=(day.house.folder / HOLD_FILE).exists(),
             is_paused=known.seen.is_paused,
             settings=(MODE_BACKUP, FULL_RESERVE_PCT) if is_full else ("", 0),
             still_held=battery.still_held,
