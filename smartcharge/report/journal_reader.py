@@ -12,6 +12,8 @@ from smartcharge.store.journal import JournalRow, load_journal, load_last_decisi
 from smartcharge.store.readings import load_charger_readings
 
 SUPPLIER_FETCH_COMMAND = "fetch-dispatches"
+HOLD_ENDS = {*MANUAL_OVERRIDES, Event.RELEASED}
+"""Events that end a hold without a decision: a manual override, and a release by the hold file."""
 
 
 def load_replay_data(app: App, span: Span) -> ReplayData:
@@ -25,7 +27,7 @@ def load_replay_data(app: App, span: Span) -> ReplayData:
         recorded_windows=tuple(_recorded_window(row) for row in planned if row.kind == "planned"),
         readings=load_charger_readings(db, since - SAME_CHARGE_MAX_GAP, span.ends_at + SAME_CHARGE_MAX_GAP),
         known=tuple(known for row in rows if (known := row.state) is not None),
-        stood_down_at=tuple(row.at for row in rows if row.state is None and row.outcome in MANUAL_OVERRIDES),
+        stood_down_at=tuple(row.at for row in rows if row.state is None and row.outcome in HOLD_ENDS),
         outages=tuple(_supplier_outages(rows, Span(since, app.now))),
         latest=load_state(db, app.now, app.policy),
     )
