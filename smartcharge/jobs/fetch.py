@@ -21,7 +21,7 @@ from smartcharge.jobs.polling import KRAKEN_SERVICE_KEY, print_wait_reason, shou
 from smartcharge.policy.model import Dispatch, Policy, SupplierPlan
 from smartcharge.policy.plan import KnownDispatch, PlanChanges, diff_plan
 from smartcharge.policy.polling import PLAN_TOLERANCE, plan_interval, plan_retry_at
-from smartcharge.store.control import CLOCK_DOUBT_ALERT, load_state, save_manual_override
+from smartcharge.store.control import CLOCK_DOUBT_ALERT, confirm_clock, load_state, save_manual_override
 from smartcharge.store.database import transaction
 from smartcharge.store.devices import load_devices, load_supplier_asked_at, record_devices, record_plan_fetch
 from smartcharge.store.dispatches import apply_plan_changes, load_planned_dispatches, record_completed_dispatches
@@ -94,6 +94,9 @@ def fetch_plan(app: App) -> None:
 def _is_clock_right(app: App, server_time: datetime | None) -> bool:
     """Whether this computer's clock agrees with the supplier's; told once when it does not, and once when it does."""
     if server_time is None or abs(server_time - app.now) <= MAX_CLOCK_ERROR:
+        if server_time is not None:
+            with transaction(app.db):
+                confirm_clock(app.db, app.now)
         app.alerts.resolve(*CLOCK_DOUBT_ALERT)
         return True
     reads = f"this computer's clock reads {app.now:%Y-%m-%d %H:%M} UTC, but it is {server_time:%Y-%m-%d %H:%M} UTC"

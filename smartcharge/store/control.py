@@ -17,7 +17,8 @@ from smartcharge.policy.decide import MAX_TRUSTED_CLOCK_LEAD, is_clock_implausib
 from smartcharge.policy.model import Hold, HoldKind, ManualOverride, Pause, Policy, Reason, State
 from smartcharge.policy.slots import last_noon
 from smartcharge.store.dispatches import load_windows
-from smartcharge.store.journal import load_newest_journal_at
+from smartcharge.store.events import Event
+from smartcharge.store.journal import append_journal, load_last_journal_id, load_newest_journal_at
 from smartcharge.store.rows import (
     DAMAGED_ROW_FIX,
     RefusedValueError,
@@ -341,17 +342,34 @@ def load_state(db: sqlite3.Connection, now: datetime, policy: Policy) -> State:
 
 CLOCK_DOUBT_ALERT = ("reconcile", "this computer's clock")
 """Open from when a hold's stamp or a service's time contradicts the clock, until a service's time agrees with it."""
+CLOCK_CONFIRMED_COMMAND = "clock"
+"""The journal's command for an entry that says that a service's time agreed with the clock."""
 MAX_RUN_DURATION = timedelta(minutes=1)
 """A run may act on what another wrote that began after it."""
 
 
 def is_clock_doubtful(db: sqlite3.Connection, now: datetime) -> bool:
     """Whether the run's instant lies before what was written down already, or a service says that it is wrong."""
-    return (
-        is_clock_implausible(now, load_newest_journal_at(db, now + MAX_TRUSTED_CLOCK_LEAD))
-        or is_alert_open(db, *CLOCK_DOUBT_ALERT)
-        or is_hold_ahead(db, now)
-    )
+    return _is_behind_journal(db, now) or is_alert_open(db, *CLOCK_DOUBT_ALERT) or is_hold_ahead(db, now)
+
+
+def _is_behind_journal(db: sqlite3.Connection, now: datetime) -> bool:
+    """Whether the journal has a later entry that was written since a service last confirmed the clock."""
+    latest = now + MAX_TRUSTED_CLOCK_LEAD
+    if not is_clock_implausible(now, load_newest_journal_at(db, latest)):
+        return False
+    first_id = load_last_journal_id(db, CLOCK_CONFIRMED_COMMAND)
+    return is_clock_implausible(now, load_newest_journal_at(db, latest, first_id=first_id))
+
+
+def confirm_clock(db: sqlite3.Connection, now: datetime) -> None:
+    """Let later entries of the journal no longer count against the clock, because a service's time agrees with it.
+
+    Writes only where an entry does count against it.
+    """
+    if _is_behind_journal(db, now):
+        text = "a service's time agrees with this computer's clock"
+        append_journal(db, at=now, command=CLOCK_CONFIRMED_COMMAND, outcome=Event.REMARKED, detail=text)
 
 
 def is_hold_ahead(db: sqlite3.Connection, now: datetime) -> bool:

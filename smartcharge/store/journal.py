@@ -89,10 +89,20 @@ def load_journal(
     return parse_rows(db, "journal", reversed(found), journal_row_from_row)
 
 
-def load_newest_journal_at(db: sqlite3.Connection, before: datetime) -> datetime | None:
-    """Give the newest stamp up to a moment, whichever run wrote it; a migration dates its row by what it found."""
-    query = "SELECT id, at FROM journal WHERE at <= ? AND command <> 'migration' ORDER BY at DESC"
-    return parse_first(db, "journal", db.execute(query, (format_instant(before),)), lambda row: row.instant("at"))
+def load_newest_journal_at(db: sqlite3.Connection, before: datetime, *, first_id: int = 0) -> datetime | None:
+    """Give the newest stamp up to a moment, whichever run wrote it; a migration dates its row by what it found.
+
+    first_id: of the first entry that counts.
+    """
+    query = "SELECT id, at FROM journal WHERE at <= ? AND id >= ? AND command <> 'migration' ORDER BY at DESC"
+    rows = db.execute(query, (format_instant(before), first_id))
+    return parse_first(db, "journal", rows, lambda row: row.instant("at"))
+
+
+def load_last_journal_id(db: sqlite3.Connection, command: str) -> int:
+    """Give the number of the entry that a command wrote last; 0 where it wrote none."""
+    found: int = db.execute("SELECT COALESCE(MAX(id), 0) FROM journal WHERE command = ?", (command,)).fetchone()[0]
+    return found
 
 
 def load_last_decision(db: sqlite3.Connection, until: datetime) -> JournalRow | None:

@@ -141,11 +141,12 @@ class FakeCharger:
 
 @dataclass
 class FakeTariff:
-    """A supplier; spans: the plan, or the `Trouble` that is raised instead."""
+    """A supplier; spans: the plan, or the error that is raised instead. true_time: what its server says (UTC)."""
 
     spans: list[str] | AppError = field(default_factory=list)
     boosting: bool = False
     asked: list[datetime] = field(default_factory=list)
+    true_time: datetime | None = None
 
     def plan(self, devices: object, now: datetime) -> SupplierPlan:
         self.asked.append(now)
@@ -154,6 +155,7 @@ class FakeTariff:
         return SupplierPlan(
             (RegisteredDevice(CAR_ID, watched=True, boosting=self.boosting),),
             {CAR_ID: tuple(make_dispatch(s) for s in self.spans)},
+            server_time=self.true_time,
         )
 
 

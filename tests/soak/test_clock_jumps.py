@@ -97,6 +97,34 @@ def test_after_a_clock_that_ran_a_year_ahead_holds_begin_and_the_supplier_is_ask
     assert len(house.tariff.asked) <= 11
 
 
+@pytest.mark.parametrize("answers", [True, False], ids=["a service confirms the clock", "no service tells the time"])
+def test_after_a_clock_that_ran_an_hour_ahead_a_service_that_confirms_the_clock_lets_holds_begin(
+    house: FakeHouse, *, answers: bool
+) -> None:
+    run(house, at("12:50"))
+    house.tariff.spans = ["16:00-17:00"]
+    run(house, at("12:55") + HOUR)
+    house.tariff.spans = ["13:00-14:30"]
+
+    for minute in house.minutes("12:56", "13:10"):
+        house.tariff.true_time = minute if answers else None
+        run(house, minute)
+
+    assert settings(house) == (HOLD if answers else REST)
+    assert any("clock" in line for line in house.warned) is not answers
+
+
+def test_a_clock_that_goes_back_after_it_was_confirmed_is_doubtful_again(house: FakeHouse) -> None:
+    run(house, at("12:50") + HOUR)
+    house.tariff.spans = ["13:00-14:30", "16:00-17:00"]
+    house.tariff.true_time = at("12:55")
+    run(house, at("12:55"))
+    house.tariff.true_time = None
+
+    assert run(house, at("12:40")) == UnreachableError.exit_code
+    assert "clock shows" in house.warned[-1]
+
+
 def test_a_wait_that_a_clock_ahead_wrote_down_is_not_kept(house: FakeHouse) -> None:
     held(house)
     house.charger.answers = [ChargerState.IDLE]
