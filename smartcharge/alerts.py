@@ -13,7 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from smartcharge.console import Output
+from smartcharge.console import Output, is_reminder_due
 from smartcharge.errors import (
     AppError,
     ConfigurationError,
@@ -52,8 +52,6 @@ ALERT_SUBJECTS = {
 }
 """What each kind of alert is about."""
 HOURS_FROM = timedelta(hours=2)
-FIRST_REMINDERS, REMINDER_INTERVAL = (timedelta(minutes=30), timedelta(hours=2)), timedelta(hours=6)
-"""When an overdue release is told again: after these times, then every six hours."""
 
 
 class BuildAlertMessage(Protocol):
@@ -218,15 +216,3 @@ def _duration_text(elapsed: timedelta) -> str:
     if elapsed < HOURS_FROM:
         return f"{max(round(elapsed / timedelta(minutes=1)), 1)} min"
     return f"{elapsed / timedelta(hours=1):.0f} h"
-
-
-def is_reminder_due(since: datetime, notified_at: datetime | None, now: datetime) -> bool:
-    """Whether a reported failure is to be reported again: after 30 min, 2 h, and every 6 h from then on."""
-    if notified_at is None:
-        return False
-    lasted, reported_after = now - since, notified_at - since
-    last = FIRST_REMINDERS[-1]
-    due = [each for each in FIRST_REMINDERS if each <= lasted]
-    if lasted >= last:
-        due.append(last + (lasted - last) // REMINDER_INTERVAL * REMINDER_INTERVAL)
-    return bool(due) and reported_after < due[-1]

@@ -4,11 +4,11 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import click
 
@@ -101,25 +101,74 @@ REPEAT_TOLERANCE = timedelta(seconds=15)
 """Cron's minutes are not exact."""
 
 
+FIRST_REMINDERS, REMINDER_INTERVAL = (timedelta(minutes=30), timedelta(hours=2)), timedelta(hours=6)
+"""When an overdue release is told again: after these times, then every six hours."""
+
+
+class _Told(NamedTuple):
+    """When a line was told last, and since when its trouble lasts; None for a line that is told hourly."""
+
+    at: datetime
+    since: datetime | None = None
+
+    def is_recent(self, now: datetime) -> bool:
+        """Whether it still says when the line is to be told next. A clock that has gone back ends that."""
+        kept = REPEAT_INTERVAL - REPEAT_TOLERANCE if self.since is None else 2 * REMINDER_INTERVAL
+        return timedelta(0) <= now - self.at < kept
+
+
 def should_report(config: Path, command: str, line: str, now: datetime) -> bool:
     """Whether a command is to tell a line: it has not within the hour, or the configuration was changed since."""
-    note = config.with_name(f".{config.name}.told")
-    mark, told = _line_digest(config, f"{command}: {line}"), _load_reported(note)
-    recent = {each: at for each, at in told.items() if timedelta(0) <= now - at < REPEAT_INTERVAL - REPEAT_TOLERANCE}
-    if mark in recent:
+    mark, told = _line_digest(config, f"{command}: {line}"), _load_recent(config, now)
+    if mark in told:
         return False
-    text = "".join(f"{each} {at.isoformat()}\n" for each, at in {**recent, mark: now.astimezone(UTC)}.items())
-    with suppress(OSError):
-        write_private_file(note, text.encode())
+    _save_told(config, {**told, mark: _Told(now)})
     return True
 
 
-def _load_reported(note: Path) -> dict[str, datetime]:
-    """What was told, and when; nothing where that cannot be read."""
-    with suppress(OSError, ValueError):
-        pairs = (line.split() for line in read_regular_file(note).decode("ascii").splitlines())
-        told = {mark: datetime.fromisoformat(at) for mark, at in pairs}
-        return told if all(at.tzinfo for at in told.values()) else {}
+def should_remind(config: Path, subject: str, now: datetime) -> bool:
+    """Whether an overdue release is to be told now, by any command. subject: names it through all its runs."""
+    mark, told = _line_digest(config, subject), _load_recent(config, now)
+    since = now
+    if (last := told.get(mark)) is not None and last.since is not None:
+        if not is_reminder_due(last.since, last.at, now):
+            return False
+        since = last.since
+    _save_told(config, {**told, mark: _Told(now, since)})
+    return True
+
+
+def is_reminder_due(since: datetime, notified_at: datetime | None, now: datetime) -> bool:
+    """Whether a reported failure is to be reported again: after 30 min, 2 h, and every 6 h from then on."""
+    if notified_at is None:
+        return False
+    lasted, reported_after = now - since, notified_at - since
+    last = FIRST_REMINDERS[-1]
+    due = [each for each in FIRST_REMINDERS if each <= lasted]
+    if lasted >= last:
+        due.append(last + (lasted - last) // REMINDER_INTERVAL * REMINDER_INTERVAL)
+    return bool(due) and reported_after < due[-1]
+
+
+def _note_path(config: Path) -> Path:
+    return config.with_name(f".{config.name}.told")
+
+
+def _save_told(config: Path, told: Mapping[str, _Told]) -> None:
+    """Without room for the note, the line is told by the next run again."""
+    moments = ((mark, [each.astimezone(UTC).isoformat() for each in row if each]) for mark, row in told.items())
+    text = "".join(f"{mark} {' '.join(each)}\n" for mark, each in moments)
+    with suppress(OSError):
+        write_private_file(_note_path(config), text.encode())
+
+
+def _load_recent(config: Path, now: datetime) -> dict[str, _Told]:
+    """What was told not long ago; nothing where that cannot be read."""
+    with suppress(OSError, ValueError, TypeError):
+        lines = (line.split() for line in read_regular_file(_note_path(config)).decode("ascii").splitlines())
+        told = {mark: _Told(*map(datetime.fromisoformat, moments)) for mark, *moments in lines}
+        if all(each.tzinfo for row in told.values() for each in row if each):
+            return {mark: row for mark, row in told.items() if row.is_recent(now)}
     return {}
 
 
@@ -202,6 +251,14 @@ class Output:
     def warn_hourly(self, line: str) -> None:
         """Print trouble that cannot be stored: at once, then once an hour; each time where somebody is watching."""
         if self._is_watched or is_interactive() or should_report(self._config_path, self.command, line, self._now):
+            self.warn(line)
+
+    def warn_overdue(self, subject: str, line: str) -> None:
+        """Print that a release is overdue: at once, after 30 min, 2 h, then every 6 h; always where somebody watches.
+
+        subject: names that release through all its runs.
+        """
+        if self._is_watched or is_interactive() or should_remind(self._config_path, subject, self._now):
             self.warn(line)
 
     def report_error(self, error: AppError) -> None:

@@ -89,7 +89,7 @@ def _release_from_earlier_folders(app: App) -> None:
     for folder in noted_data_folders(app.config.path, os.environ):
         if folder.resolve() != here and read_hold_file(folder) is not None:
             app.prepare_network()
-            release = FileRelease(folder, app.now, Cause.MOVED, app.out.warn_hourly, app.config)
+            release = FileRelease(folder, app.now, Cause.MOVED, app.out.warn_hourly, app.out.warn_overdue, app.config)
             app.out.exit_codes.append(release_by_file(release))
 
 
@@ -141,7 +141,10 @@ def _load_stored_hold(app: App) -> StoredHold | None:
 def _release(app: App, cause: Cause) -> int:
     """Release by the file, and let the database know where it can be written."""
     app.prepare_network()
-    code = release_by_file(FileRelease(app.config.folder, app.now, cause, app.out.warn_hourly, app.config))
+    out = app.out
+    code = release_by_file(
+        FileRelease(app.config.folder, app.now, cause, out.warn_hourly, out.warn_overdue, app.config)
+    )
     app.out.exit_codes.append(code)
     app.skip_tesla = True
     if code == 0 and read_hold_file(app.config.folder) is None:

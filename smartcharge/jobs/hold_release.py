@@ -18,13 +18,13 @@ from smartcharge import deadline
 from smartcharge.app import LOCK_FILE_NAME, LOCK_WAIT_SECONDS, connect_held_battery, held_battery_address
 from smartcharge.config.data_folder import remembered_data_folders
 from smartcharge.config.load import Config
-from smartcharge.console import print_line, print_warning, should_report, silence_loggers
+from smartcharge.console import print_line, print_warning, should_remind, should_report, silence_loggers
 from smartcharge.deadline import DeadlineExceeded, limit_process, time_limit
 from smartcharge.errors import AppError, LockBusyError, StoreError, UnreachableError
 from smartcharge.files import file_lock
 from smartcharge.formatting import settings_text
 from smartcharge.jobs.polling import TESLA_SERVICE_KEY
-from smartcharge.jobs.powerwall import BatteryResult, drive_battery
+from smartcharge.jobs.powerwall import BatteryResult, add_fix_by_hand, drive_battery
 from smartcharge.policy.battery import BatteryMemory, BatteryOutcome, BatterySettings
 from smartcharge.policy.battery_run import Goal, Wanted
 from smartcharge.store.hold_file import (
@@ -54,13 +54,15 @@ class FileRelease(Struct, frozen=True):
     """A release by a hold file.
 
     folder: of the hold file. config: None where it cannot be used; else it completes what the file does not say.
-    report: tells trouble that goes on, seldom.
+    report: tells trouble that goes on, seldom. remind: tells that the release is overdue, as often as the owner is to
+    be reminded; it takes what names this release through all its runs, and the line.
     """
 
     folder: Path
     now: datetime
     cause: Cause
     report: Callable[[str], None]
+    remind: Callable[[str, str], None]
     config: Config | None = None
 
     @property
@@ -81,12 +83,23 @@ def release_by_file(release: FileRelease) -> int:
     except LockBusyError as busy:
         return busy.exit_code
     except AppError as error:
-        release.report(f"smartcharge: the Powerwall is not back to normal yet: {error}")
+        _report_overdue(release, error)
         return error.exit_code
     except OSError as error:
-        release.report(f"smartcharge: the Powerwall is not back to normal yet: {error}")
+        _report_overdue(release, StoreError(str(error)))
         return StoreError.exit_code
     return 0
+
+
+def _report_overdue(release: FileRelease, error: AppError) -> None:
+    """Tell what keeps the Powerwall from being released, and how to release it by hand."""
+    file = read_hold_file(release.folder)
+    started_at = None if file is None else file.started_at
+    settings = release.resting if file is None else file.restore or release.resting
+    add_fix_by_hand(error, settings)
+    release.remind(
+        f"{release.folder.resolve()} {started_at}", f"smartcharge: the Powerwall is not back to normal yet: {error}"
+    )
 
 
 def release_without_configuration(
@@ -101,12 +114,12 @@ def release_without_configuration(
             file = read_hold_file(folder)
             if file is None:
                 continue
-            report = _hourly_report(config, command, now)
+            report, remind = _hourly_report(config, command, now), _reminder(config, now)
             if file.is_expired(now):
                 report(expired_text(folder))
                 return UnreachableError.exit_code
             if file.is_due(now) or file.is_ahead_of(now):
-                return release_by_file(FileRelease(folder, now, Cause.CONFIGURATION, report))
+                return release_by_file(FileRelease(folder, now, Cause.CONFIGURATION, report, remind))
             return 0
     return 0
 
@@ -125,6 +138,14 @@ def _hourly_report(config: Path, command: str, now: datetime) -> Callable[[str],
             print_warning(line)
 
     return report
+
+
+def _reminder(config: Path, now: datetime) -> Callable[[str, str], None]:
+    def remind(subject: str, line: str) -> None:
+        if should_remind(config, subject, now):
+            print_warning(line)
+
+    return remind
 
 
 def _release_held_battery(release: FileRelease, file: HoldFile) -> None:

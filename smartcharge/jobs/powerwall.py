@@ -298,7 +298,12 @@ def _has_failed_hold(memory: BatteryMemory) -> bool:
 
 def add_manual_fix(app: App, error: AppError) -> AppError:
     """Add to an error of an overdue release how to end the hold by hand."""
-    by_hand = REFUSED_RELEASE_FIX.format(settings_text(normal_settings(app, load_battery_memory(app.read_only_db))))
+    return add_fix_by_hand(error, normal_settings(app, load_battery_memory(app.read_only_db)))
+
+
+def add_fix_by_hand(error: AppError, settings: BatterySettings) -> AppError:
+    """Add to an error that the owner can set these settings in the Tesla app."""
+    by_hand = REFUSED_RELEASE_FIX.format(settings_text(settings))
     if error.fix is None:
         error.fix = by_hand
     elif by_hand not in error.fix:
