@@ -19,7 +19,7 @@ COMMAND_SUMMARIES = {
     "reconcile": "Set the Powerwall to what it should be doing now.",
     "midnight-reset": "Return the Powerwall to normal once a night.",
     "send-invites": "Send the calendar invites that are waiting.",
-    "tick": "Run the four commands above, one after the other.",
+    "tick": "Run the four commands that cron needs, one after the other.",
     "status": "Show what the Powerwall is doing, until when, and why.",
     "history": "Show what happened: the journal and the slots.",
     "explain": "Explain what the Powerwall is doing now, or did at a TIME.",

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from smartcharge.config.find import EXAMPLE_CONFIG
 from smartcharge.config.load import Config, load_config
 from smartcharge.errors import ConfigurationError
 from smartcharge.idle import fingerprint_config_path
@@ -56,7 +57,7 @@ def _load_config_or_none(path: Path, environment: Mapping[str, str]) -> Config |
 
 
 def _is_other_config_file(path: Path, mine: Path) -> bool:
-    return path.exists() and not _is_same_path(path, mine)
+    return path.exists() and path.name != EXAMPLE_CONFIG and not _is_same_path(path, mine)
 
 
 def _is_same_path(one: Path, other: Path) -> bool:

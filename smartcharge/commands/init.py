@@ -18,14 +18,13 @@ from smartcharge.app import App
 from smartcharge.cli_context import CliContext
 from smartcharge.commands.crontab import SEPARATE_COMMANDS, crontab_lines, detect_installation
 from smartcharge.commands.options import has_terminal, prompt_hidden, prompt_text
-from smartcharge.config.find import config_file_candidates
+from smartcharge.config.find import EXAMPLE_CONFIG, config_file_candidates
 from smartcharge.config.load import load_config
 from smartcharge.config.schema import DEFAULT_CHEAP_PERIODS, ControlConfig, MailConfig, TimeRange
 from smartcharge.config.settings import SETTINGS, Setting
 from smartcharge.errors import ConfigurationError
 from smartcharge.files import UNWRITABLE_FIX, create_private_file
 
-EXAMPLE_CONFIG: Final = "config.example.yaml"
 CONFIG_FILE_HEADER: Final = (
     "# Written by `smartcharge init`. This file holds secrets, and only you can read it (mode 0600). Keep it private."
 )
@@ -124,7 +123,7 @@ class InitQuestion(Struct, frozen=True):
 
 def init_questions(answers: InitAnswers) -> Iterator[InitQuestion]:
     """Yield the questions one after the other; later ones depend on the answers so far."""
-    yield InitQuestion("eon_next.supplier", "Your electricity supplier: eon-next, octopus or edf", default=EON_NEXT)
+    yield InitQuestion("eon_next.supplier", "Your electricity supplier (eon-next, octopus or edf)", default=EON_NEXT)
     yield InitQuestion("eon_next.import_account", "Your account number, as on the bill (A-...)", required=True)
     yield from _sign_in_questions(answers)
     yield InitQuestion("myenergi.hub_serial", "Serial number of the myenergi hub, as printed on it", required=True)

@@ -18,7 +18,7 @@ from smartcharge.jobs.tick import run_tick
 @at_option
 @click.pass_obj
 def tick_command(session: CliContext, *, dry_run: bool, at: str | None) -> int:
-    """Run the four commands above, one after the other."""
+    """Run the four commands that cron needs, one after the other."""
     return run_job(session, run_tick, dry_run=dry_run, at=at)
 
 

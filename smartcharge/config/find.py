@@ -7,6 +7,9 @@ from os.path import join
 SYSTEM_CONFIG_FOLDER = "/etc/smartcharge"
 CONFIG_FILE_NAME = "config.yaml"
 
+EXAMPLE_CONFIG = "config.example.yaml"
+"""The example that comes with the program; it is valid, but no house."""
+
 
 def config_file_candidates(
     explicit: str | None, environment: Mapping[str, str], cwd: str, home: str, system: str = SYSTEM_CONFIG_FOLDER

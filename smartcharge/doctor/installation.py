@@ -151,10 +151,9 @@ def check_runs(app: App) -> Iterator[Check]:
     if app.config.control.restore == "resting" and app.controls_battery():
         yield from _check_midnight_reset(snapshot)
     for command in CHECKED_COMMANDS:
-        if row := load_last_journal_row(app.read_only_db, command):
-            yield RUNS_AREA.ok(command, f"last journal entry {age_text(app.now - row.at)} ago: {row.outcome}")
-        else:
-            yield RUNS_AREA.ok(command, "no journal entry yet")
+        row = load_last_journal_row(app.read_only_db, command)
+        last = f"last journal entry {age_text(app.now - row.at)} ago: {row.outcome}" if row else "no journal entry yet"
+        yield RUNS_AREA.ok(command, f"{command}: {last}")
     for alert in snapshot.alerts:
         subject = alert_subject(alert.kind, app.supplier_label)
         message = (

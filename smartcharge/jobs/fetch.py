@@ -54,7 +54,7 @@ def fetch_plan_if_due(app: App, *, at_once: bool = False) -> None:
         return
     with file_lock(app.config.folder / "fetch.lock", wait_seconds=0) as is_locked:
         if is_locked and (at_once or should_fetch_plan(app)):
-            fetch_plan(app)
+            fetch_plan(app, at_once=at_once)
 
 
 def _is_sign_in_refused(app: App) -> bool:
@@ -72,21 +72,23 @@ def _next_fetch_at(db: sqlite3.Connection, now: datetime, policy: Policy) -> dat
     return asked_at and asked_at + plan_interval(load_state(db, now, policy)) - PLAN_TOLERANCE
 
 
-def fetch_plan(app: App) -> None:
-    """Ask the supplier within its time limit; a part of the answer that is missing leaves what was known of it."""
+def fetch_plan(app: App, *, at_once: bool = False) -> None:
+    """Ask the supplier within its time limit; a part of the answer that is missing leaves what was known of it.
+
+    at_once: a person waits for the answer and is told about a failure that runs by cron report only if it lasts.
+    """
     db, now = app.db, app.now
     try:
         with time_limit(KRAKEN_LIMIT_SECONDS):
             plan = app.tariff.plan([row.device for row in load_devices(db) if row.watched], now)
     except DeadlineExceeded:
-        _handle_failure(
-            app, UnreachableError(f"{app.supplier_label} took too long to answer", service=KRAKEN_SERVICE_KEY)
-        )
+        late = UnreachableError(f"{app.supplier_label} took too long to answer", service=KRAKEN_SERVICE_KEY)
+        _handle_failure(app, late, at_once=at_once)
     except AppError as error:
-        _handle_failure(app, error)
+        _handle_failure(app, error, at_once=at_once)
     else:
         if _is_clock_right(app, plan.server_time):
-            _handle_plan(app, plan)
+            _handle_plan(app, plan, at_once=at_once)
         else:
             _ignore_plan(db, plan, now, app.sent)
 
@@ -117,7 +119,7 @@ def _ignore_plan(db: sqlite3.Connection, plan: SupplierPlan, now: datetime, sent
             record_service_attempt(db, KRAKEN_SERVICE_KEY, now)
 
 
-def _handle_plan(app: App, plan: SupplierPlan) -> None:
+def _handle_plan(app: App, plan: SupplierPlan, *, at_once: bool) -> None:
     db, now, out, based_on = app.db, app.now, app.out, forecast_basis(app)
     with transaction(db):
         lines = store_plan(db, plan, now, app.policy, app.sent)
@@ -133,7 +135,7 @@ def _handle_plan(app: App, plan: SupplierPlan) -> None:
     for remark in plan.remarks:
         out.detail(f"{FETCH_DISPATCHES_COMMAND}: {remark}")
     if plan.trouble:
-        _handle_failure(app, UnreachableError(plan.trouble, service=KRAKEN_SERVICE_KEY))
+        _handle_failure(app, UnreachableError(plan.trouble, service=KRAKEN_SERVICE_KEY), at_once=at_once)
     else:
         _record_success(db, now)
         app.alerts.resolve(FETCH_DISPATCHES_COMMAND, KRAKEN_SERVICE_KEY)
@@ -215,7 +217,9 @@ def _record_success(db: sqlite3.Connection, now: datetime) -> None:
             record_service_success(db, KRAKEN_SERVICE_KEY, now)
 
 
-def _handle_failure(app: App, error: AppError) -> None:
+def _handle_failure(app: App, error: AppError, *, at_once: bool = False) -> None:
+    if at_once and isinstance(error, UnreachableError):
+        app.out.warn(f"smartcharge: {error}")
     fingerprint = kraken_sign_in_fingerprint(app.config) if isinstance(error, SignInRefusedError) else None
     _record_failure(app.db, error, app.now, fingerprint)
     kind = DEVICE_ALERT if isinstance(error, ConfigurationError) else KRAKEN_SERVICE_KEY

@@ -425,7 +425,7 @@ def _translate_library_error(error: Exception, responses: "list[httpx.Response]"
         return UnreachableError(f"myenergi could not be reached ({type(error).__name__})", service=ZAPPI_SERVICE)
     if isinstance(error, ValueError | RecursionError):
         return UnreachableError("myenergi answered with something that is not JSON", service=ZAPPI_SERVICE)
-    return UnreachableError("myenergi's director could not be reached", service=ZAPPI_SERVICE)
+    return UnreachableError("myenergi could not be reached", service=ZAPPI_SERVICE)
 
 
 def _translate_http_status(answer: "httpx.Response", now: datetime) -> AppError:

@@ -9,6 +9,7 @@ import yaml
 from login_terminal import update_config
 from simulation import Simulation
 
+import smartcharge
 from smartcharge.app import App
 from smartcharge.commands.demo import make_command_runner
 from smartcharge.config.load import load_config
@@ -67,6 +68,15 @@ def test_two_houses_side_by_side_are_held_and_released_apart(simulation: Simulat
         ("autonomous", 20),
     )
     said = other.run("13:30", "doctor", "--offline", "-v").stdout
+    assert "no other installation uses this database" in said
+
+
+def test_the_example_in_the_same_folder_is_no_other_installation(simulation: Simulation) -> None:
+    example = (Path(smartcharge.__file__).parent / "config.example.yaml").read_text(encoding="utf-8")
+    (simulation.folder / "config.example.yaml").write_text(example, encoding="utf-8")
+
+    said = simulation.run("12:58", "doctor", "--offline", "-v").stdout
+
     assert "no other installation uses this database" in said
 
 

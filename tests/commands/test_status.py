@@ -116,3 +116,12 @@ def test_a_file_that_is_no_database_is_refused_with_its_name_and_left_as_it_is(s
     assert "Traceback" not in outcome.stderr
     assert path.read_text().startswith("a shopping list")
     assert os.listdir(simulation.folder).count("smartcharge.db") == 1  # noqa: PTH208  # one name, as the system lists it
+
+
+def test_who_asks_for_the_schedule_by_hand_is_told_that_it_cannot_be_had(simulation: Simulation) -> None:
+    with simulation.simulator.fault("kraken", "http-503"):
+        assert simulation.run("13:10", "fetch-dispatches").stderr == ""
+        asked = simulation.run("13:40", "fetch-dispatches", "--now")
+
+    assert asked.exit_code == 3
+    assert asked.stderr.startswith("smartcharge: ")
