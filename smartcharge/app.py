@@ -407,6 +407,12 @@ class App:
         """Count the requests of a Powerwall session, which begins and ends inside the block."""
         return count_tesla_requests(partial(self.count, "tesla"))
 
+    def take_server_time(self) -> datetime | None:
+        """Take what the newest answer since the last call said the time was (UTC); None where none said it."""
+        from smartcharge.providers.http import take_server_time
+
+        return take_server_time()
+
     @cached_property
     def alerts(self) -> Alerts:
         """What the owner is told of trouble, on standard error and by mail."""

@@ -15,13 +15,14 @@ from smartcharge.errors import (
 )
 from smartcharge.files import file_lock
 from smartcharge.formatting import local_span
+from smartcharge.jobs.clock import is_clock_right
 from smartcharge.jobs.idle_forecast import forecast_basis, update_forecast
 from smartcharge.jobs.invites import queue_due_invites
 from smartcharge.jobs.polling import KRAKEN_SERVICE_KEY, print_wait_reason, should_fetch_plan
 from smartcharge.policy.model import Dispatch, Policy, SupplierPlan
 from smartcharge.policy.plan import KnownDispatch, PlanChanges, diff_plan
 from smartcharge.policy.polling import PLAN_TOLERANCE, plan_interval, plan_retry_at
-from smartcharge.store.control import CLOCK_DOUBT_ALERT, confirm_clock, load_state, save_manual_override
+from smartcharge.store.control import load_state, save_manual_override
 from smartcharge.store.database import transaction
 from smartcharge.store.devices import load_devices, load_supplier_asked_at, record_devices, record_plan_fetch
 from smartcharge.store.dispatches import apply_plan_changes, load_planned_dispatches, record_completed_dispatches
@@ -38,10 +39,6 @@ from smartcharge.text import to_one_line
 
 FETCH_DISPATCHES_COMMAND = "fetch-dispatches"
 DEVICE_ALERT = "device"
-
-MAX_CLOCK_ERROR = timedelta(minutes=5)
-"""Between this computer's clock and the supplier's; a run itself takes up to a minute."""
-CLOCK_FIX = "let the network set the clock: `sudo timedatectl set-ntp true`"
 
 
 def fetch_plan_if_due(app: App, *, at_once: bool = False) -> None:
@@ -87,26 +84,10 @@ def fetch_plan(app: App, *, at_once: bool = False) -> None:
     except AppError as error:
         _handle_failure(app, error, at_once=at_once)
     else:
-        if _is_clock_right(app, plan.server_time):
+        if is_clock_right(app, plan.server_time):
             _handle_plan(app, plan, at_once=at_once)
         else:
             _ignore_plan(db, plan, now, app.sent)
-
-
-def _is_clock_right(app: App, server_time: datetime | None) -> bool:
-    """Whether this computer's clock agrees with the supplier's; told once when it does not, and once when it does."""
-    if server_time is None or abs(server_time - app.now) <= MAX_CLOCK_ERROR:
-        if server_time is not None:
-            with transaction(app.db):
-                confirm_clock(app.db, app.now)
-        app.alerts.resolve(*CLOCK_DOUBT_ALERT)
-        return True
-    reads = f"this computer's clock reads {app.now:%Y-%m-%d %H:%M} UTC, but it is {server_time:%Y-%m-%d %H:%M} UTC"
-    error = UnreachableError(
-        f"{reads}: until the clock is right, nothing is begun and no invite is sent", fix=CLOCK_FIX
-    )
-    app.alerts.record_failure(*CLOCK_DOUBT_ALERT, error, urgent=True)
-    return False
 
 
 def _ignore_plan(db: sqlite3.Connection, plan: SupplierPlan, now: datetime, sent: Counter[str]) -> None:

@@ -10,6 +10,7 @@ from smartcharge.app import App
 from smartcharge.config.data_folder import noted_data_folders
 from smartcharge.console import run_guarded
 from smartcharge.errors import AppError, LockBusyError, SignInRefusedError, StoreError, UnreachableError
+from smartcharge.jobs.clock import CLOCK_FIX
 from smartcharge.jobs.hold_record import record_hold
 from smartcharge.jobs.hold_release import Cause, FileRelease, expired_text, release_by_file
 from smartcharge.jobs.invites import queue_due_invites
@@ -36,7 +37,6 @@ from smartcharge.store.journal import append_journal
 UNEXPECTED_EXIT_CODE = 1
 LOCK_PATIENCE = timedelta(minutes=2)
 """How long a release may be due before a database that is always in use no longer holds it back."""
-CLOCK_FIX = "let the network set the clock: `sudo timedatectl set-ntp true`"
 
 
 class StoredHold(Struct, frozen=True):

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from smartcharge import deadline
 from smartcharge.app import App, tesla_sign_in_fingerprint
+from smartcharge.console import run_guarded
 from smartcharge.deadline import DeadlineExceeded, time_limit
 from smartcharge.errors import (
     AppError,
@@ -28,6 +29,7 @@ from smartcharge.errors import (
     UnreachableError,
 )
 from smartcharge.formatting import settings_text
+from smartcharge.jobs.clock import is_clock_right
 from smartcharge.jobs.hold_record import record_hold
 from smartcharge.jobs.polling import LOCKOUT_ALERT, TESLA_SERVICE_KEY
 from smartcharge.policy.battery import (
@@ -80,6 +82,10 @@ NO_READING = BatteryReading(mode=None, reserve_pct=None, lockouts=None)
 
 class CommandPendingError(NotConfirmedError):
     """The command of an earlier run does not show yet and may still take effect."""
+
+
+class WrongClockError(UnreachableError):
+    """Tesla's answer says that this computer's clock is wrong; that has been reported."""
 
 
 class BatteryResult(Struct, frozen=True):
@@ -368,7 +374,7 @@ def record_tesla_failure(app: App, service: str, error: AppError) -> None:
     if isinstance(error, StoreError):
         return
     app.skip_tesla = True
-    if isinstance(error, CommandPendingError):
+    if isinstance(error, (CommandPendingError, WrongClockError)):
         return
     with transaction(app.db):
         if isinstance(error, SignInRefusedError):
@@ -410,6 +416,7 @@ def _run_session(app: App, wanted: Wanted) -> BatteryResult:
     memory = load_battery_memory(app.db)
     if memory.owned and wanted.goal is Goal.HOLD:
         record_hold(app, memory, normal_settings(app, memory), wanted.until)
+    app.take_server_time()  # an answer of another service
     with open_powerwall_session(app) as session:
         result = drive_battery(
             session.powerwall,
@@ -418,12 +425,34 @@ def _run_session(app: App, wanted: Wanted) -> BatteryResult:
             app.now,
             backend=app.config.tesla.backend if app.config.tesla else "",
             save_memory=partial(_save_memory, app, session, wanted),
-            on_reading=partial(record_state_of_energy, app, releasing=wanted.goal is not Goal.HOLD),
+            on_reading=partial(_on_first_reading, app, wanted, memory),
         )
         session.error = result.error
+    if wanted.goal is not Goal.HOLD or memory.owned:
+        run_guarded(lambda: _judge_clock(app), app.out.detail)
     if result.ending in {BatteryOutcome.WAITING, BatteryOutcome.SETTLING, BatteryOutcome.OTHER_SITE}:
         app.skip_tesla = True
     return result
+
+
+def _on_first_reading(app: App, wanted: Wanted, memory: BatteryMemory, reading: BatteryReading) -> None:
+    """Store the state of energy; by a wrong clock, nothing is begun. Raises `WrongClockError`."""
+    record_state_of_energy(app, reading, releasing=wanted.goal is not Goal.HOLD)
+    if wanted.goal is Goal.HOLD and not memory.owned and not _check_clock(app):
+        raise WrongClockError("this computer's clock is wrong", service=TESLA_SERVICE_KEY)
+
+
+def _judge_clock(app: App) -> None:
+    """Report a wrong clock, or that it is right again, after what had to be done."""
+    _check_clock(app)
+
+
+def _check_clock(app: App) -> bool:
+    """Whether the clock agrees with Tesla's. A gateway at home is no judge: its own clock may be wrong."""
+    server_time = app.take_server_time()
+    if server_time is None or (app.config.tesla is not None and app.config.tesla.backend == "v1r"):
+        return True
+    return is_clock_right(app, server_time)
 
 
 def _save_memory(app: App, session: PowerwallSession, wanted: Wanted, memory: BatteryMemory) -> None:

@@ -10,6 +10,7 @@ from smartcharge.jobs.invites import queue_due_invites
 from smartcharge.jobs.polling import TESLA_SERVICE_KEY, can_contact_tesla, is_blocking_release, print_wait_reason
 from smartcharge.jobs.powerwall import (
     BatteryResult,
+    WrongClockError,
     add_manual_fix,
     hold_battery,
     hold_settings_text,
@@ -145,6 +146,8 @@ def apply_decision(app: App, state: State, decision: Decision) -> None:
         return
     try:
         result = hold_battery(app, decision.hold.until) if decision.hold else release_battery(app)
+    except WrongClockError:
+        return
     except AppError as error:
         _record_battery_failure(app, decision, error)
         return

@@ -201,6 +201,21 @@ def _parse_date(text: str | None) -> datetime | None:
     return None
 
 
+_server_times: list[datetime] = []
+"""What the newest answer of a limited HTTP library said the time was (UTC), until that is taken."""
+
+
+def take_server_time() -> datetime | None:
+    """Take what the newest answer since the last call said the time was (UTC); None where none said it."""
+    return _server_times.pop() if _server_times else None
+
+
+def _note_server_time(date: str | None) -> None:
+    server_time = parse_http_date(date)
+    if server_time is not None:
+        _server_times[:] = [server_time]
+
+
 def limit_http_libraries() -> None:
     """Hold the HTTP libraries that are loaded to our limits, whoever uses them; call it after importing one.
 
@@ -220,6 +235,7 @@ def _limit_requests(adapters: Any) -> None:  # noqa: ANN401  # a module
 
     def limited_send(self: object, request: object, stream: bool = False, **settings: object) -> object:  # noqa: FBT001, FBT002
         response = send(self, request, stream=stream, **settings)
+        _note_server_time(response.headers.get("Date"))
         if not stream:  # else whoever asked reads the body
             _read_limited(response)
         return response
@@ -264,6 +280,7 @@ def _limit_httpx(httpx: Any) -> None:  # noqa: ANN401  # a module
 
     def limited_handle_request(self: object, request: object) -> object:
         response = handle_request(self, request)
+        _note_server_time(response.headers.get("Date"))
         encoding = response.headers.pop("Content-Encoding", "").lower()
         response.stream = LimitedStream(response.stream, encoding)
         return response

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fake_house import FakeHouse, at
 
+from smartcharge.app import App
 from smartcharge.errors import ThrottledError, UnreachableError, most_serious_exit_code
 from smartcharge.jobs import powerwall
 from smartcharge.jobs.tick import run_tick
@@ -123,6 +124,35 @@ def test_a_clock_that_goes_back_after_it_was_confirmed_is_doubtful_again(house: 
 
     assert run(house, at("12:40")) == UnreachableError.exit_code
     assert "clock shows" in house.warned[-1]
+
+
+def test_a_hold_is_not_begun_where_tesla_says_that_the_clock_is_wrong(
+    house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(house, at("12:59"))
+    house.tariff.spans = UnreachableError("down", service="kraken")
+    monkeypatch.setattr(App, "take_server_time", lambda app: app.now + timedelta(minutes=6))
+
+    codes = [run(house, minute) for minute in house.minutes("13:00", "13:05")]
+
+    assert settings(house) == REST
+    assert house.battery.calls == ["enter", "read", "exit"]
+    assert codes[-1] == UnreachableError.exit_code
+    assert sum("clock reads" in line for line in house.warned) == 1
+
+
+def test_a_release_is_not_held_back_where_tesla_says_that_the_clock_is_wrong(
+    house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held(house)
+    house.charger.answers = [ChargerState.IDLE]
+    house.tariff.spans = UnreachableError("down", service="kraken")
+    monkeypatch.setattr(App, "take_server_time", lambda app: app.now + timedelta(minutes=6))
+
+    run(house, at("13:29"))
+
+    assert settings(house) == REST
+    assert "clock reads" in house.warned[-1]
 
 
 def test_a_wait_that_a_clock_ahead_wrote_down_is_not_kept(house: FakeHouse) -> None:
