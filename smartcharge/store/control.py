@@ -107,7 +107,7 @@ def _insert_hold(
     db: sqlite3.Connection, new_hold: Hold, reason: Reason, now: datetime, window_start: datetime | None
 ) -> None:
     db.execute(
-        "INSERT INTO holds (opened_at, until, kind, reason, window_start) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO holds (opened_at, until, kind, because, window_start) VALUES (?, ?, ?, ?, ?)",
         (
             format_instant(now),
             format_instant(new_hold.until),
@@ -122,13 +122,13 @@ def _update_hold(
     db: sqlite3.Connection, row: int, new_hold: Hold, reason: Reason, window_start: datetime | None
 ) -> None:
     db.execute(
-        "UPDATE holds SET until = ?, kind = ?, reason = ?, window_start = COALESCE(?, window_start) WHERE id = ?",
+        "UPDATE holds SET until = ?, kind = ?, because = ?, window_start = COALESCE(?, window_start) WHERE id = ?",
         (format_instant(new_hold.until), new_hold.kind, reason, format_optional_instant(window_start), row),
     )
 
 
 def _close_hold(db: sqlite3.Connection, row: int, reason: Reason, now: datetime) -> None:
-    db.execute("UPDATE holds SET closed_at = ?, closed_reason = ? WHERE id = ?", (format_instant(now), reason, row))
+    db.execute("UPDATE holds SET closed_at = ?, closed_because = ? WHERE id = ?", (format_instant(now), reason, row))
 
 
 def hold_from_row(row: StoreRow) -> HoldRow:
@@ -137,10 +137,10 @@ def hold_from_row(row: StoreRow) -> HoldRow:
         id=row.integer("id"),
         hold=Hold(row.instant("until"), row.member("kind", HoldKind)),
         opened_at=row.instant("opened_at"),
-        reason=row.member("reason", Reason),
+        reason=row.member("because", Reason),
         window_start=row.optional_instant("window_start"),
         closed_at=row.optional_instant("closed_at"),
-        closed_reason=row.optional_member("closed_reason", Reason),
+        closed_reason=row.optional_member("closed_because", Reason),
         confirmed_at=row.optional_instant("confirmed_at"),
     )
 

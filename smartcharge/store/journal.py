@@ -52,7 +52,7 @@ def append_journal(
 ) -> None:
     """Add an entry. error, and the detail's text (or a detail that is text alone): one line each, without secrets."""
     db.execute(
-        "INSERT INTO journal (at, command, reason, state, outcome, error, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO journal (at, command, because, situation, outcome, error, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             format_instant(at),
             command,
@@ -107,7 +107,7 @@ def load_last_journal_id(db: sqlite3.Connection, command: str) -> int:
 
 def load_last_decision(db: sqlite3.Connection, until: datetime) -> JournalRow | None:
     """Give the newest entry, up to and including a moment, in which something was decided."""
-    query = "SELECT * FROM journal WHERE at <= ? AND state IS NOT NULL ORDER BY at DESC, id DESC"
+    query = "SELECT * FROM journal WHERE at <= ? AND situation IS NOT NULL ORDER BY at DESC, id DESC"
     return parse_first(db, "journal", db.execute(query, (format_instant(until),)), journal_row_from_row)
 
 
@@ -123,13 +123,13 @@ def _one_line_or_none(text: str | None) -> str | None:
 
 def journal_row_from_row(row: StoreRow) -> JournalRow:
     """Parse a row of the table `journal`."""
-    state = row.optional_text("state")
+    state = row.optional_text("situation")
     return JournalRow(
         id=row.integer("id"),
         at=row.instant("at"),
         command=row.text("command"),
         outcome=row.member("outcome", Event),
-        reason=row.optional_member("reason", Reason),
+        reason=row.optional_member("because", Reason),
         state=None if state is None else _decode_state(state),
         error=row.optional_text("error"),
         detail=_detail_from_row(row),
@@ -163,9 +163,9 @@ def _decode_state(text: str) -> State:
         state = json.decode(text, type=State)
         ZoneInfo(state.policy.cheap_period.zone)
     except (MsgspecError, ValueError, OverflowError, OSError, KeyError):
-        raise RefusedValueError("state", "is not what a decision knew") from None
+        raise RefusedValueError("situation", "is not what a decision knew") from None
     if not all(map(_is_plausible, _values_within(state))):
-        raise RefusedValueError("state", "holds a time or a number out of range")
+        raise RefusedValueError("situation", "holds a time or a number out of range")
     return state
 
 
@@ -202,7 +202,7 @@ NEWEST_ROWS_QUERIES: dict[str, str] = {
     "battery": "SELECT * FROM battery LIMIT ?",
     "owner": "SELECT * FROM owner LIMIT ?",
     "holds": "SELECT * FROM holds ORDER BY id DESC LIMIT ?",
-    "journal": "SELECT at, command, reason, outcome, detail, error FROM journal ORDER BY id DESC LIMIT ?",
+    "journal": "SELECT at, command, because, outcome, detail, error FROM journal ORDER BY id DESC LIMIT ?",
 }
 """What is looked at, and how it is found; no mail, and nothing that a decision knew."""
 

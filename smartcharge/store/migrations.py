@@ -255,7 +255,7 @@ CONFIRMED_HOLDS = """
     UPDATE holds SET confirmed_at = (
         SELECT MIN(at) FROM journal
         WHERE outcome = 'confirmed' AND at >= opened_at AND at < COALESCE(closed_at, '~')
-            AND reason IN ('CHARGING_IN_WINDOW', 'OVERRUN', 'SLOT_ALREADY_CHEAP'))
+            AND journal.because IN ('CHARGING_IN_WINDOW', 'OVERRUN', 'SLOT_ALREADY_CHEAP'))
     """
 """Which of the older holds the battery ever showed."""
 OLD_MODE_NAMES = {"backup": "backup", "time-based control": "autonomous", "self-powered": "self_consumption"}

@@ -250,16 +250,12 @@ SOLAR_SCHEMA = (
 
 
 EVENTS_SCHEMA = (  # names as in the program, and no supplier's in a rule
-    "ALTER TABLE holds RENAME COLUMN because TO reason",
-    "ALTER TABLE holds RENAME COLUMN closed_because TO closed_reason",
     "ALTER TABLE holds ADD COLUMN confirmed_at TEXT",  # the first read-back that showed the hold; NULL: none has
     "ALTER TABLE battery RENAME COLUMN unproven_until TO unverified_until",
     "ALTER TABLE battery RENAME COLUMN leased_until TO timed_hold_until",
     "ALTER TABLE battery RENAME COLUMN rested_at TO midnight_reset_at",
     "ALTER TABLE owner RENAME COLUMN stood_down_at TO override_at",
     "ALTER TABLE owner RENAME COLUMN stood_down_until TO override_until",
-    "ALTER TABLE journal RENAME COLUMN because TO reason",
-    "ALTER TABLE journal RENAME COLUMN situation TO state",
     "ALTER TABLE episodes RENAME COLUMN told_at TO notified_at",
     "ALTER TABLE episodes RENAME TO alerts",
     "ALTER TABLE fetches RENAME COLUMN foreseen TO forecast",

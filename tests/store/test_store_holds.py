@@ -65,7 +65,7 @@ def test_the_database_itself_refuses_a_second_open_hold(db: sqlite3.Connection) 
 
     with pytest.raises(StoreError, match="UNIQUE"):
         db.execute(
-            "INSERT INTO holds (opened_at, until, kind, reason) SELECT opened_at, until, kind, reason FROM holds"
+            "INSERT INTO holds (opened_at, until, kind, because) SELECT opened_at, until, kind, because FROM holds"
         )
 
 

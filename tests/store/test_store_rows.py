@@ -122,11 +122,11 @@ READERS: list[tuple[str, str, str, Reader]] = [
     ("dispatches", "device", "id = 2", lambda db: load_windows(db, NOW)),
     ("dispatches", "end", "id = 2", lambda db: load_dispatch_history(db, at("12:00"), FAR_AHEAD, NOW)),
     ("dispatches", "withdrawn_at", "id = 1", lambda db: load_planned_dispatches(db, "car", NOW)),
-    ("holds", "closed_reason", "id = 1", lambda db: load_hold_history(db, LONG_AGO, FAR_AHEAD)),
+    ("holds", "closed_because", "id = 1", lambda db: load_hold_history(db, LONG_AGO, FAR_AHEAD)),
     ("readings", "why", "id = 1", lambda db: load_charger_readings(db, LONG_AGO, FAR_AHEAD)),
     ("readings", "soe_pct", "id = 2", lambda db: load_battery_levels(db, LONG_AGO, FAR_AHEAD)),
-    ("journal", "state", "id = 1", load_journal),
-    ("journal", "reason", "id = 1", load_journal),
+    ("journal", "situation", "id = 1", load_journal),
+    ("journal", "because", "id = 1", load_journal),
     ("alerts", "since", "kind = 'kraken'", load_open_alerts),
     ("outbox", "recipient", "uid = 'a'", load_waiting_messages),
     ("events", "method", "uid = 'event 0'", lambda db: load_latest_revisions(db, LONG_AGO)),
@@ -209,12 +209,12 @@ STATE_DAMAGE = {
 
 @pytest.mark.parametrize(("old", "new"), STATE_DAMAGE.values(), ids=STATE_DAMAGE)
 def test_a_decision_that_cannot_have_been_known_is_refused(filled: sqlite3.Connection, old: str, new: str) -> None:
-    damage(filled, "journal", "state", "id = 1", f"replace(state, '{old}', '{new}')")
+    damage(filled, "journal", "situation", "id = 1", f"replace(situation, '{old}', '{new}')")
 
     assert [row.id for row in load_journal(filled)] == [2]
 
 
-@pytest.mark.parametrize("column", ["reason", "opened_at", "kind", "window_start"])
+@pytest.mark.parametrize("column", ["because", "opened_at", "kind", "window_start"])
 def test_an_open_hold_stands_until_its_end_whatever_else_of_it_is_damaged(
     filled: sqlite3.Connection, column: str
 ) -> None:
