@@ -99,19 +99,21 @@ def battery_address(
 
 def held_battery_address(file: HoldFile, folder: Path, config: Config | None) -> "BatteryAddress":
     """The way to the Powerwall that a hold file names. folder: of the file; config: says what the file does not."""
-    from smartcharge.providers.tesla import BatteryAddress, complete_address
+    from smartcharge.providers.tesla import BatteryAddress, complete_address, find_sign_in
 
+    places = (folder, folder.parent)
+    auth_folder = find_sign_in(file.backend, Path(file.auth_path), places) if file.auth_path else None
     told = BatteryAddress(
         backend=file.backend or "",
         site=None if file.site == file.gateway_host else file.site,
-        auth_folder=Path(file.auth_path) if file.auth_path else None,
+        auth_folder=auth_folder,
         account_email=file.account_email,
         gateway_host=file.gateway_host,
         gateway_password=file.gateway_password,
         key_file=Path(file.rsa_key_path) if file.rsa_key_path else None,
     )
     configured = battery_address(config, config.tesla) if config and config.tesla else None
-    return complete_address(told, configured, (folder, folder.parent))
+    return complete_address(told, configured, (*([auth_folder] if auth_folder else []), *places))
 
 
 def connect_held_battery(address: "BatteryAddress", folder: Path, now: datetime) -> Battery:

@@ -94,8 +94,11 @@ def _release_from_earlier_folders(app: App) -> None:
 
 
 def release_after_failure(app: App) -> None:
-    """End a due hold by its file where the ordinary release stumbled over the database in this run."""
-    if app.dry_run or app.skip_tesla or not app.out.exit_codes:
+    """End a due hold by its file where the ordinary release stumbled over the database in this run.
+
+    Where Tesla refused the sign-in of the configuration, the one that the hold was made with is tried.
+    """
+    if app.dry_run or not app.out.exit_codes:
         return
     file = read_hold_file(app.config.folder)
     if file is None or not (file.is_due(app.now) or file.is_ahead_of(app.now)):
@@ -103,6 +106,10 @@ def release_after_failure(app: App) -> None:
     failures = {UNEXPECTED_EXIT_CODE, StoreError.exit_code}
     if file.auth_path != str(app.config.auth_folder.absolute()):
         failures.add(SignInRefusedError.exit_code)
+    if app.skip_tesla:
+        failures &= {SignInRefusedError.exit_code}
+        if not failures & set(app.out.exit_codes):
+            return
     if file.until is None or app.now - file.until > LOCK_PATIENCE:
         failures.add(LockBusyError.exit_code)
     if failures & set(app.out.exit_codes):
@@ -119,7 +126,8 @@ def is_configured_battery(app: App, file: HoldFile) -> bool:
         pairs.append((file.gateway_host, tesla.gateway_host))
     else:
         pairs.append((file.site, tesla.energy_site_id))
-    if tesla.backend == "cloud":
+    is_same_site = file.site is not None and file.site == tesla.energy_site_id
+    if tesla.backend == "cloud" and not is_same_site:
         pairs.append((file.account_email, tesla.account_email))
     return all(held is None or configured is None or held == configured for held, configured in pairs)
 
@@ -172,7 +180,10 @@ def _report_clock(app: App) -> None:
 
 def _release_unconfigured_battery(app: App, stored: StoredHold | None) -> None:
     """Bring back a Powerwall that is no longer configured, and leave the one that is now alone in this window."""
-    if _release(app, Cause.NOT_CONFIGURED) or stored is None or read_hold_file(app.config.folder) is not None:
+    if _release(app, Cause.NOT_CONFIGURED):
+        app.skip_tesla = app.config.tesla is None  # it may be the same one by another address: its site tells
+        return
+    if stored is None or read_hold_file(app.config.folder) is not None:
         return
     state = load_state(app.db, app.now, app.policy)
     with transaction(app.db):

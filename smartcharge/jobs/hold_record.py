@@ -57,7 +57,7 @@ def _describe_hold(app: App, memory: BatteryMemory, restore: BatterySettings, un
         started_at=memory.owned_since,
         written_at=app.now,
         set_mode=MODE_BACKUP if fills else MODE_SELF_CONSUMPTION,
-        set_reserve_pct=FULL_RESERVE_PCT if fills else memory.confirmed_reserve_pct,
+        set_reserve_pct=FULL_RESERVE_PCT if fills else None if memory.in_doubt_since else memory.confirmed_reserve_pct,
         restore_mode=restore.mode,
         restore_reserve_pct=restore.reserve_pct,
         owns_mode=memory.owns_mode,
@@ -75,5 +75,4 @@ def _essentials(file: HoldFile) -> HoldFile:
         site=memory.site,
         unconfirmed=memory.unconfirmed if memory.unconfirmed and memory.unconfirmed.releasing else None,
     ) if memory else None  # fmt: skip
-    reserve_pct = file.set_reserve_pct if file.set_mode == MODE_BACKUP else None
-    return replace(file, written_at=None, digest="", memory=kept, set_reserve_pct=reserve_pct)
+    return replace(file, written_at=None, digest="", memory=kept)

@@ -218,6 +218,11 @@ class _Drive:
             return AttemptResult.RATE_PLAN_MISSING
         except TimedHoldUnsupportedError:
             return AttemptResult.TIMED_HOLD_UNSUPPORTED
+        except SignInRefusedError as refusal:
+            if self.wanted.goal is Goal.HOLD or self.reading is NO_READING:
+                raise
+            self.refusals[command] = refusal  # the reading has just proven the sign-in
+            return AttemptResult.REFUSED
         except (NotConfirmedError, UnreachableError) as refusal:
             self.refusals[command] = refusal
             return AttemptResult.REFUSED

@@ -188,7 +188,7 @@ def write_hold_file(folder: Path, file: HoldFile) -> None:
 def update_memory_in_hold_file(folder: Path, memory: BatteryMemory) -> None:
     """Keep what a release has asked for so far. Raises `StoreError` where the folder does not take it."""
     file = read_hold_file(folder)
-    if file is not None and memory.owned and file.backend is not None:
+    if file is not None and memory.owned:
         owned = replace(file, memory=memory, owns_mode=memory.owns_mode, owns_reserve=memory.owns_reserve)
         write_hold_file(folder, owned)
 

@@ -83,6 +83,15 @@ def complete_address(
     return BatteryAddress(**values)
 
 
+def find_sign_in(backend: str | None, told: Path, folders: Iterable[Path]) -> Path:
+    """Give the folder of the token files: the one told, or another one where they are not there any more."""
+    from smartcharge.providers.tesla.tokens import CLOUD_AUTH_FILE, FLEET_AUTH_FILE
+
+    told = told.parent if told.is_file() else told
+    name = FLEET_AUTH_FILE if backend == "fleetapi" else CLOUD_AUTH_FILE
+    return next((folder for folder in (told, *folders) if (folder / name).exists()), told)
+
+
 def _stored_sign_ins(folders: Iterable[Path]) -> Iterator[BatteryAddress]:
     from smartcharge.providers.tesla.tokens import CLOUD_AUTH_FILE, FLEET_AUTH_FILE, read_token_file
 

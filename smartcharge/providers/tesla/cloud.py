@@ -139,6 +139,8 @@ class CloudBattery:
     def _command(self, command: Callable[[Any], object], *, needs_rate_plan: bool = False) -> None:
         with translate_library_errors(is_signed_in=True) as captured:
             # Without the gateway's number the library would write to the first battery of the account.
+            if not self._powerwall.din() and self._gateway:
+                self._powerwall.din = lambda: self._gateway  # the account's list has told it
             if not self._powerwall.din():
                 raise captured.error(otherwise="Tesla does not say which gateway this is, so nothing was written")
             self._require_same_site()
