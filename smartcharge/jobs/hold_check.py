@@ -103,17 +103,19 @@ def release_after_failure(app: App) -> None:
     file = read_hold_file(app.config.folder)
     if file is None or not (file.is_due(app.now) or file.is_ahead_of(app.now)):
         return
-    failures = {UNEXPECTED_EXIT_CODE, StoreError.exit_code}
-    if file.auth_path != str(app.config.auth_folder.absolute()):
-        failures.add(SignInRefusedError.exit_code)
-    if app.skip_tesla:
-        failures &= {SignInRefusedError.exit_code}
-        if not failures & set(app.out.exit_codes):
-            return
-    if file.until is None or app.now - file.until > LOCK_PATIENCE:
-        failures.add(LockBusyError.exit_code)
-    if failures & set(app.out.exit_codes):
+    if _failures_to_overcome(app, file) & set(app.out.exit_codes):
         _release(app, Cause.DATABASE)
+
+
+def _failures_to_overcome(app: App, file: HoldFile) -> set[int]:
+    """Give the exit codes of this run after which the file's own way is worth a try."""
+    is_other_sign_in = file.auth_path != str(app.config.auth_folder.absolute())
+    sign_in = {SignInRefusedError.exit_code} if is_other_sign_in else set[int]()
+    if app.skip_tesla:  # Tesla has been asked in this run, by the configured sign-in
+        return sign_in
+    is_long_due = file.until is None or app.now - file.until > LOCK_PATIENCE
+    lock = {LockBusyError.exit_code} if is_long_due else set[int]()
+    return {UNEXPECTED_EXIT_CODE, StoreError.exit_code, *sign_in, *lock}
 
 
 def is_configured_battery(app: App, file: HoldFile) -> bool:

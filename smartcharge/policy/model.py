@@ -44,7 +44,7 @@ class Reason(DescribedEnum):
 
     CLOCK_IS_DOUBTFUL = "CLOCK_IS_DOUBTFUL", "this computer's clock is not right"
     PAUSED = "PAUSED", "you have paused smartcharge"
-    STOOD_DOWN = "STOOD_DOWN", "someone else set the Powerwall, so smartcharge leaves it alone for this slot"
+    STOOD_DOWN = "STOOD_DOWN", "someone else set the Powerwall, so this slot is left to them"
     CHEAP_PERIOD = "CHEAP_PERIOD", "the whole house is on the off-peak rate"
     CHARGING_IN_WINDOW = "CHARGING_IN_WINDOW", "the car is charging in a smart-charging slot"
     NOTHING_TO_HOLD = "NOTHING_TO_HOLD", "the car is not charging in a smart-charging slot"

@@ -57,7 +57,8 @@ def _fill_tables(db: sqlite3.Connection, until: datetime) -> None:
     policy = Policy(CheapPeriod(time(0), time(6), "Europe/London"))
     state = json.encode(State(until, policy, windows=(window,) * 8)).decode()
     db.executemany(
-        "INSERT INTO journal (at, command, because, situation, outcome) VALUES (?, ?, 'CHARGING_IN_WINDOW', ?, 'decided')",
+        "INSERT INTO journal (at, command, because, situation, outcome) "
+        "VALUES (?, ?, 'CHARGING_IN_WINDOW', ?, 'decided')",
         (
             (at, ("reconcile", "fetch-dispatches", "midnight-reset")[n % 3], state if n % 3 == 0 else None)
             for n, (at, _) in enumerate(_spread_spans(until, JOURNAL))

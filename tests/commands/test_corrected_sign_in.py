@@ -30,12 +30,12 @@ def test_new_credentials_take_a_refusal_off_the_screen_before_they_are_tried(mem
     with memory.writing() as db:
         record_refused_sign_in(db, service, NOW)
     assert refused(memory) == [service]
-    assert "needs you" in memory.run("status").stdout
+    assert "\nproblem" in memory.run("status").stdout
 
     memory.configure(CONFIG_TEXT.replace(*MENDED[service]))
 
     assert refused(memory) == []
-    assert "needs you" not in memory.run("status").stdout
+    assert "\nproblem" not in memory.run("status").stdout
 
 
 def test_a_new_sign_in_to_tesla_does_so_too(memory: StoredHouse) -> None:
@@ -53,8 +53,8 @@ def test_a_supplier_whose_refusal_was_mended_should_be_asked_again(memory: Store
     with memory.writing() as db:
         record_refused_sign_in(db, "kraken", NOW)
     later = NOW + timedelta(hours=2)
-    assert "nothing has run" not in memory.run("status", at=later).stdout
+    assert "has not run" not in memory.run("status", at=later).stdout
 
     memory.configure(CONFIG_TEXT.replace(*MENDED["kraken"]))
 
-    assert "nothing has run" in memory.run("status", at=later).stdout
+    assert "has not run" in memory.run("status", at=later).stdout

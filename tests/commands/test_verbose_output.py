@@ -12,7 +12,7 @@ def said(simulation: Simulation, clock: str, *command: str) -> str:
 def test_who_watches_hears_when_the_supplier_is_asked_next(simulation: Simulation) -> None:
     simulation.run("12:00", "tick")
 
-    assert said(simulation, "12:01", "fetch-dispatches") == "Kraken is not asked before 12:02\n"
+    assert said(simulation, "12:01", "fetch-dispatches") == "your supplier is not asked before 12:02\n"
     assert simulation.run("12:01", "fetch-dispatches").stderr == ""
 
 
@@ -22,7 +22,7 @@ def test_a_wait_that_was_asked_for_is_told_with_its_reason(simulation: Simulatio
 
     told = said(simulation, "12:05", "fetch-dispatches")
 
-    assert told.startswith("Kraken is not asked before 12:10, because: api.eonnext-kraken.energy asks us to wait")
+    assert told.startswith("your supplier is not asked before 12:10: ")
 
 
 def test_a_refused_sign_in_is_told_with_its_moment(simulation: Simulation) -> None:
@@ -31,7 +31,9 @@ def test_a_refused_sign_in_is_told_with_its_moment(simulation: Simulation) -> No
 
     told = said(simulation, "12:05", "fetch-dispatches")
 
-    assert told.startswith("Kraken is not asked: the sign-in was refused 12:00 and nothing has changed, because: ")
+    assert told.startswith(
+        "your supplier is not asked until you change something, because the sign-in was refused 12:00: "
+    )
     assert simulation.run("12:06", "fetch-dispatches").stderr == ""
 
 
@@ -42,7 +44,7 @@ def test_the_charger_s_rest_is_told_once_a_run(simulation: Simulation) -> None:
         asked = simulation.simulator.count("myenergi")
         told = said(simulation, "13:02", "reconcile")
 
-    assert told == "the Zappi is not asked before 13:02, because: myenergi answered HTTP 503.\n"
+    assert told == "the Zappi is not asked before 13:02: myenergi answered HTTP 503.\n"
     assert simulation.simulator.count("myenergi") == asked
 
 
@@ -52,7 +54,7 @@ def test_the_powerwall_s_rest_is_told_too(simulation: Simulation) -> None:
     with simulation.simulator.fault("tesla", "http-429", amount=600):
         simulation.run("13:05", "tick")
 
-    assert "Tesla is not asked before 13:15, because: Tesla asks us to wait" in said(simulation, "13:06", "reconcile")
+    assert "Tesla is not asked before 13:15: Tesla asks us to wait" in said(simulation, "13:06", "reconcile")
 
 
 def test_a_mail_server_that_refuses_is_named(simulation: Simulation) -> None:
@@ -62,7 +64,9 @@ def test_a_mail_server_that_refuses_is_named(simulation: Simulation) -> None:
         simulation.run("13:05", "tick")
         told = said(simulation, "13:06", "send-invites")
 
-    assert told.startswith("the mail server is not asked: the sign-in was refused 13:05 and nothing has changed")
+    assert told.startswith(
+        "the mail server is not asked until you change something, because the sign-in was refused 13:05"
+    )
 
 
 @pytest.mark.parametrize("command", ["reconcile", "tick"])
@@ -74,7 +78,7 @@ def test_a_rehearsal_of_another_moment_says_what_it_cannot_know(simulation: Simu
 
     outcome = simulation.run("12:59", command, "--dry-run", "--at", "13:05")
 
-    assert "only say how the car is now, and not how it is at 13:05: it counts as unknown" in outcome.stdout
+    assert "only knows the present, not 13:05, so the car counts as unknown" in outcome.stdout
     assert outcome.exit_code == 0
     assert simulation.simulator.count("myenergi") == 0
 

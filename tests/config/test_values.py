@@ -114,7 +114,7 @@ TIMES, ADDRESS, FILE = (
     "Use a path of a file, not of a folder",
 )
 REFUSED = {
-    "a reserve that Tesla clamps": ("control.default_reserve_pct", "85", "Tesla clamps 81-99"),
+    "a reserve that Tesla clamps": ("control.default_reserve_pct", "85", "Tesla turns 81-99 into 80"),
     "half a per cent": ("control.default_reserve_pct", "20.5", "a whole number 0 to 80"),
     "a per cent sign": ("control.default_reserve_pct", "20%", "a whole number 0 to 80"),
     "a switch for a number": ("control.default_reserve_pct", "yes", "a whole number 0 to 80"),
