@@ -180,7 +180,7 @@ def test_all_that_helps_is_told(memory: StoredHouse) -> None:
     assert re.search(r"^journal +251 rows$", told, re.MULTILINE)
     assert "warning  runs, fetch-dispatches: there has been a problem with E.ON Next" in told
     assert "last_error it could not be reached" in told
-    assert "kind WINDOW | reason CHARGING_IN_WINDOW" in told
+    assert "kind WINDOW | because CHARGING_IN_WINDOW" in told
     assert "dance 249" in told
     assert told.count("outcome changed") == 200
     assert '"windows"' not in told

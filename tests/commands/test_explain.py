@@ -115,7 +115,7 @@ def test_a_window_that_was_left_to_somebody_else_is_explained_so(
 
     for said in (past, now):
         assert "no charge from the grid" in said
-        assert "someone else set the Powerwall, so smartcharge leaves it alone" in said
+        assert "someone else set the Powerwall, so this slot is left to them" in said
         assert "the Powerwall" in said
         assert "if no one else had set the Powerwall" in said
     assert "13:02 leaves the Powerwall alone: the battery was changed by hand" in past

@@ -7,6 +7,7 @@ traceback, and nothing is written to a Powerwall that was never held. A small nu
 """
 
 import argparse
+import json
 import logging
 import random
 import sys
@@ -106,6 +107,15 @@ def damage_hold_file(home: Path, chance: random.Random) -> None:
         (home / "smartcharge.db").unlink()
 
 
+def read_tokens(home: Path) -> set[str]:
+    """The tokens in Tesla's file; none where it cannot be read, so that its last good copy is used."""
+    try:
+        (sign_in,) = json.loads((home / TESLA_FILE).read_bytes()).values()
+        return {sign_in["sso"]["access_token"], sign_in["sso"]["refresh_token"]}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return set()
+
+
 DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
     "databases": damage_database,
     "configurations": damage_config,
@@ -143,7 +153,10 @@ def _run_share(trials: Sequence[Trial], fork_server: ForkServer) -> list[Outcome
 
 def _run_trial(trial: Trial, made: FaultScene, other_writes: list[object]) -> Outcome:
     made.go_back()
+    tokens = read_tokens(made.home)
     trial.damage(made.home, random.Random(trial.seed))  # noqa: S311  # repeatable
+    if tokens.isdisjoint(read_tokens(made.home)) and read_tokens(made.home):
+        return Outcome(trial, 1, (), ())  # every token has become another one: no valid one is left to release by
     ended = []
     for minute in RUNS:
         ended.append(made.run(minute, "reconcile"))

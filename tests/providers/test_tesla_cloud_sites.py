@@ -8,12 +8,14 @@ from smartcharge.providers.tesla.cloud import list_cloud_sites
 
 
 @pytest.mark.parametrize("kind", ["http-500", "html", "response-null"])
-def test_without_the_gateways_number_nothing_is_written_to_anyone(home: CloudInstallation, kind: str) -> None:
+def test_without_the_settings_the_named_site_alone_is_written_to(home: CloudInstallation, kind: str) -> None:
+    """The account's list of sites has told which gateway it is."""
     other = home.simulator.tesla.add_site()
 
-    with home.simulator.fault("tesla", kind, only="site_info"):
-        assert type(home.refusal_of_mode("backup")) is UnreachableError
-    assert (other.powerwall.writes, home.written) == ([], [])
+    with home.simulator.fault("tesla", kind, only="site_info"), home.battery() as powerwall:
+        powerwall.set_mode("backup")
+
+    assert (other.powerwall.writes, home.written) == ([], ["backup"])
 
 
 def test_of_two_sites_the_named_one_is_written_to(home: CloudInstallation) -> None:

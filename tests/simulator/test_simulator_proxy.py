@@ -47,12 +47,12 @@ def test_too_many_requests_come_with_a_time_to_wait(simulator: Simulator) -> Non
     assert answer.headers["Content-Type"].startswith("text/html")
 
 
-@pytest.mark.parametrize("amount_mb", [None, 20.0])
-def test_a_huge_body_is_as_long_as_the_fault_says(simulator: Simulator, amount_mb: float | None) -> None:
-    with simulator.fault("kraken", "huge", amount=amount_mb):
+def test_a_huge_body_is_as_long_as_the_fault_says(simulator: Simulator) -> None:
+    """Below 4 MB, where the providers' own limit, once it is set in this process, would cut it off."""
+    with simulator.fault("kraken", "huge", amount=3.0):
         content = requests.post(URL, json={}, timeout=60).content
 
-    assert len(content) == len(b'{"data":"') + (8_000_000 if amount_mb is None else 20_000_000)
+    assert len(content) == len(b'{"data":"') + 3_000_000
 
 
 def test_a_client_may_leave_in_the_middle_of_a_huge_body(simulator: Simulator) -> None:
