@@ -141,6 +141,7 @@ def test_a_lock_that_somebody_holds_is_no_missing_lock(tmp_path: Path) -> None:
     handle = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(handle, fcntl.LOCK_EX)
 
-    require_locks(tmp_path)
-
-    os.close(handle)
+    try:
+        assert require_locks(tmp_path) is None
+    finally:
+        os.close(handle)

@@ -142,7 +142,9 @@ def _battery_metrics(snapshot: Snapshot) -> Iterator[MetricFamily]:
     reserve = None if memory.confirmed_reserve_pct is None else memory.confirmed_reserve_pct / PERCENT_PER_UNIT
     energy = None if level is None or level.soe_pct is None else level.soe_pct / PERCENT_PER_UNIT
     doubtful = memory.in_doubt_since is not None
-    yield gauge_metric("smartcharge_battery_owned", "Whether its stance is ours to bring back.", memory.owned)
+    yield gauge_metric(
+        "smartcharge_battery_owned", "Whether smartcharge set the Powerwall and has yet to restore it.", memory.owned
+    )
     yield gauge_metric("smartcharge_battery_in_doubt", "Whether a command waits for its confirmation.", doubtful)
     yield state_metric(
         "smartcharge_battery_mode", "The confirmed operation mode.", "mode", modes, memory.confirmed_mode

@@ -267,7 +267,7 @@ def _is_own_timed_hold(case: BatteryCase) -> bool:
 
 
 def _has_original_settings(memory: BatteryMemory, reading: BatteryReading) -> bool:
-    """Whether the settings, beneath a timed hold or without one, are as found before the first write."""
+    """Whether the settings, under a timed hold or without one, are as found before the first write."""
     before = memory.settings_before
     settings = reading.underlying_settings or BatterySettings(reading.mode or "", round(reading.reserve_pct or 0))
     if before is None:

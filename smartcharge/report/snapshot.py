@@ -57,7 +57,7 @@ class Snapshot(Struct, frozen=True):
     """What is remembered at one moment.
 
     is_held: whether the battery has confirmed what the hold wants. told: the sentence in which an episode was told,
-    where no service has one. refused: the services whose sign-in the owner has to mend. last_runs: what each command
+    where no service has one. refused: the services whose sign-in the owner has to fix. last_runs: what each command
     wrote down last. sign_at: when any run wrote anything down last. fills: whether a hold fills the battery, or keeps
     it as it is. shadow: whether nothing is set from here any more, beside another controller. missing: where the
     database should be and is not.
@@ -106,7 +106,7 @@ class Snapshot(Struct, frozen=True):
 
     @property
     def read_back_at(self) -> datetime | None:
-        """When the confirmed stance was read from the Powerwall, as far as that was written down."""
+        """When the confirmed settings were read from the Powerwall, as far as that is recorded."""
         return max((row.at for row in self.last_runs if row.outcome in READ_BACKS), default=None)
 
     @property
@@ -153,7 +153,7 @@ def load_snapshot(app: App) -> Snapshot:
 
 
 def _is_sign_in_refused(app: App, row: ServiceRow) -> bool:
-    """Whether a refused sign-in stands: one that was mended since counts no more, though it was not tried yet."""
+    """Whether a refused sign-in stands: one that was fixed since does not count, though it was not tried yet."""
     return row.is_refused and row.refused_for == SIGN_IN_FINGERPRINTS[row.service](app.config)
 
 

@@ -68,13 +68,13 @@ def translate_sqlite_errors(path: Path) -> Iterator[None]:
 
 
 def database_refusal(path: Path, problem_and_fix: tuple[str, str]) -> StoreError:
-    """Refuse the file at `path`; words: what is wrong with it, and the mend."""
+    """Refuse the file at `path`; words: what is wrong with it, and the fix."""
     problem, fix = problem_and_fix
     return StoreError(f"the database {path} {problem}", fix=fix)
 
 
 class StoreConnection(RowConnection):
-    """A connection whose errors name the file and the mend.
+    """A connection whose errors name the file and the fix.
 
     before_commit: writes what travels with every transaction that has changed anything.
     """
@@ -89,7 +89,7 @@ class StoreConnection(RowConnection):
 
 
 class StoreCursor(sqlite3.Cursor):
-    """A cursor whose errors name the file and the mend: SQLite reads on while rows are fetched."""
+    """A cursor whose errors name the file and the fix: SQLite reads on while rows are fetched."""
 
     connection: StoreConnection
 

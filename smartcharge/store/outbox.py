@@ -163,7 +163,7 @@ def mark_message_failed(db: sqlite3.Connection, outbox_message: OutboxMessage, e
 def requeue_undelivered_message(db: sqlite3.Connection, outbox_message: OutboxMessage, error: str) -> None:
     """Let a message wait again that the mail server certainly did not take.
 
-    Where no earlier attempt can have got through either, its bytes are free again: the owner may mend the address.
+    Where no earlier attempt can have got through either, its bytes are free again: the owner may correct the address.
     """
     db.execute(
         """

@@ -1,4 +1,4 @@
-"""Trouble with the services outside: patience that was asked for, refused sign-ins, and where an account lives."""
+"""The state of each outside service: waits it asked for, refused sign-ins, and the server an account lives on."""
 
 import sqlite3
 from collections import Counter

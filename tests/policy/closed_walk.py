@@ -262,7 +262,7 @@ def run_once(world: World, event: Event) -> World:
         )
         outcome = result.ending
     except (Killed, UnreachableError):
-        pass
+        outcome = None  # the run ended here; what it had stored by then is what the next one finds
     after = replace(world, memory=battery.memory, mode=battery.mode, reserve=battery.reserve, late=tuple(battery.late))
     if outcome in {BatteryOutcome.BY_HAND, BatteryOutcome.HELD_BY_OTHERS} and after.hold is not None:
         after = replace(after, hold=None)

@@ -114,7 +114,7 @@ class LogCapture(logging.Handler):
 
 
 class _RetryAfterCapture(logging.Handler):
-    """Notes a wait among the headers of an answer, as the transport beneath the library logs them."""
+    """Notes a wait among the headers of an answer, as the library's transport logs them."""
 
     def __init__(self, captured: LogCapture) -> None:
         super().__init__(logging.DEBUG)
